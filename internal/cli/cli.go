@@ -1,0 +1,403 @@
+// Package cli is the program: from inputs to exit code, on a runner and by hand.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/match"
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/report"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// The exit codes.
+const (
+	// ExitOK: all is well.
+	ExitOK = 0
+	// ExitFailed: some repository failed or is about to, a service could not be
+	// had, or a report or the outputs could not be written.
+	ExitFailed = 1
+	// ExitUsage: the inputs are wrong, nothing was selected, or the credentials
+	// are refused at the start.
+	ExitUsage = 2
+	// ExitInterrupted: a signal ended the run.
+	ExitInterrupted = 3
+)
+
+// Bounds of what is tried again, beside what a service asks for.
+var (
+	startRetry = pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second}
+	laterRetry = pace.Retry{Within: 45 * time.Second}
+)
+
+// Command is the program with all that it takes from outside.
+type Command struct {
+	Version        string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	// Terminal tells whether somebody can be asked.
+	Terminal bool
+	// Transport carries requests out; nil for the network.
+	Transport http.RoundTripper
+	// Rand shuffles and spreads; nil for a random seed.
+	Rand *rand.Rand
+}
+
+// Run runs the program with the arguments and returns its exit code. An end of
+// ctx is an interrupt.
+func (c *Command) Run(ctx context.Context, args []string) int {
+	cfg, err := config.Parse(args, c.Getenv)
+	switch {
+	case errors.Is(err, config.ErrHelp):
+		config.Usage(c.Stdout)
+		return ExitOK
+	case errors.Is(err, config.ErrVersion):
+		_, _ = fmt.Fprintln(c.Stdout, "codacy-project-tokens "+c.Version) // to whom to say that it failed?
+		return ExitOK
+	}
+	if c.Rand == nil {
+		c.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	if err != nil {
+		rep := report.New(report.Options{
+			Runner: c.Getenv("GITHUB_ACTIONS") == "true", Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
+		})
+		var faults config.Faults
+		if !errors.As(err, &faults) {
+			rep.Error(err.Error())
+		}
+		for _, f := range faults {
+			rep.Error(f.Error())
+		}
+		return ExitUsage
+	}
+	s := c.session(cfg)
+	code := s.run(ctx)
+	if s.begun {
+		if err := s.rep.Finish(); err != nil {
+			s.rep.Error(err.Error())
+			code = max(code, ExitFailed)
+		}
+	}
+	return code
+}
+
+// session is one run with its clients.
+type session struct {
+	*config.Config
+	cmd    *Command
+	rep    *report.Report
+	codacy *codacy.Client
+	github *github.Client
+
+	codacyPace, githubPace   *pace.Service
+	codacyClock, githubClock *wire.Clock
+	until                    time.Time
+	begun                    bool // there is something to report
+}
+
+func (c *Command) session(cfg *config.Config) *session {
+	s := &session{
+		Config: cfg, cmd: c, until: time.Now().Add(cfg.MaxDuration),
+		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{},
+	}
+	// Concurrent requests draw numbers of their own; the seed is the Command's.
+	spread := rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64
+	var codacyLimits, githubLimits []pace.Limit
+	if !selfHosted(cfg.CodacyAPIURL) {
+		codacyLimits = append(codacyLimits, pace.CodacyCloud())
+	}
+	if cfg.WritesPerMinute > 0 {
+		githubLimits = append(githubLimits, pace.Writes(cfg.WritesPerMinute), pace.Points())
+	}
+	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread, codacyLimits...)
+	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread, githubLimits...)
+
+	base := c.Transport
+	if base == nil {
+		base = wire.Base(cfg.Concurrency + 2)
+	}
+	agent := "codacy-project-tokens/" + c.Version
+	codacyHTTP := (&wire.Transport{
+		Service: codacy.Name, Origin: cfg.CodacyAPIURL, Base: base, Gate: s.codacyPace, Clock: s.codacyClock,
+		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken),
+	}).Client()
+	githubHTTP := (&wire.Transport{
+		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Gate: s.githubPace, Clock: s.githubClock,
+		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken),
+	}).Client()
+	s.codacy = codacy.New(codacyHTTP, cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, startRetry, laterRetry)
+	s.github = github.New(githubHTTP, cfg.GitHubAPIURL, startRetry, laterRetry)
+	s.rep = report.New(report.Options{
+		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
+		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
+		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version,
+		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },
+	})
+	return s
+}
+
+// selfHosted tells whether Codacy is none of its cloud's addresses.
+func selfHosted(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	return host != "app.codacy.com" && host != "api.codacy.com"
+}
+
+// web is GitHub's web address that belongs to an API's.
+func web(api *url.URL) string {
+	if strings.EqualFold(api.Hostname(), "api.github.com") {
+		return "https://github.com"
+	}
+	return api.Scheme + "://" + api.Host
+}
+
+// run does the work and returns the exit code, but for what Finish finds.
+func (s *session) run(ctx context.Context) int {
+	targets, code := s.list(ctx)
+	if targets == nil {
+		return code
+	}
+	s.begun = true
+	stores := s.SecretStores
+	run := provision.New(provision.Options{
+		Codacy: s.codacy, GitHub: s.github,
+		Policy: provision.Policy{
+			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
+			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
+			SelfHosted: selfHosted(s.CodacyAPIURL), AskAll: s.DryRun,
+		},
+		CodacyPace: s.codacyPace, GitHubPace: s.githubPace,
+		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
+		Retry: laterRetry, Concurrency: s.Concurrency, Until: s.until,
+		Mask: s.rep.Mask, Rand: s.cmd.Rand, Done: s.rep.Add,
+	}, targets)
+
+	if s.DryRun || !s.Runner {
+		if err := run.Look(ctx); err != nil {
+			return s.ended(ctx, err)
+		}
+		plan := run.Plan()
+		switch answer, err := s.confirm(ctx, plan); {
+		case err != nil:
+			for _, res := range plan {
+				s.rep.Add(res)
+			}
+			if ctx.Err() != nil {
+				return ExitInterrupted
+			}
+			s.rep.Error(err.Error())
+			return ExitUsage
+		case !answer:
+			for _, res := range plan {
+				s.rep.Add(res)
+			}
+			return s.ended(ctx, nil)
+		}
+	}
+	return s.ended(ctx, run.Finish(ctx))
+}
+
+// confirm shows the plan by hand and has it answered. False without an error:
+// nothing is to be done.
+func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, error) {
+	if s.DryRun || len(plan) == 0 {
+		return false, nil
+	}
+	s.rep.Info("")
+	s.rep.Info("The plan for the secret %s:", s.SecretName)
+	for _, res := range plan {
+		s.rep.Info("  %-8s %s: %s", res.Outcome, res.Repository, res.Reason)
+	}
+	switch {
+	case s.Yes:
+		return true, nil
+	case !s.cmd.Terminal:
+		return false, errors.New("nothing was changed: there is no terminal to ask on; --yes answers the plan, --dry-run only shows it")
+	}
+	_, _ = fmt.Fprintf(s.cmd.Stdout, "Apply this to %d repositories? [y/N] ", len(plan)) // the answer will be no
+	answer := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(s.cmd.Stdin).ReadString('\n') // no answer is a no
+		answer <- text
+	}()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case text := <-answer:
+		text = strings.ToLower(strings.TrimSpace(text))
+		return text == "y" || text == "yes", nil
+	}
+}
+
+// ended is the exit code of a run that ended with err.
+func (s *session) ended(ctx context.Context, err error) int {
+	var stopped *provision.Stopped
+	switch {
+	case ctx.Err() != nil:
+		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it")
+		return ExitInterrupted
+	case errors.As(err, &stopped) && stopped.Cause == provision.Permission:
+		permission := stopped.Err.Permission
+		if permission == "" {
+			permission = "Secrets: write"
+		}
+		s.rep.Error(fmt.Sprintf("%s: three repositories in a row refused the write, so nothing further was tried: %v. "+
+			"Give the token the permission %q for these repositories, for each store in secret-stores", s.gitHubInput(), stopped.Err, permission))
+		return ExitUsage
+	case errors.As(err, &stopped):
+		s.rep.Error("the run ended early, and what was left is deferred: " + stopped.Error())
+		return ExitFailed
+	case !s.rep.Healthy():
+		return ExitFailed
+	}
+	return ExitOK
+}
+
+// gitHubInput names the input that holds GitHub's credential.
+func (s *session) gitHubInput() string {
+	if s.GitHubAppID != "" {
+		return s.Label("github-app-id")
+	}
+	return s.Label("github-token")
+}
+
+// list proves the credentials, lists both sides and selects. Nil targets: the
+// run ends here, with the code.
+func (s *session) list(ctx context.Context) ([]match.Target, int) {
+	m := match.New(s.Organization)
+	var fromCodacy []codacy.Repository
+	codacySide := make(chan error, 1)
+	go func() {
+		codacySide <- s.listCodacy(ctx, func(r codacy.Repository) { fromCodacy = append(fromCodacy, r) })
+	}()
+	err := s.listGitHub(ctx, m.AddGitHub)
+	codacyErr := <-codacySide
+	if ctx.Err() != nil {
+		s.rep.Warning("interrupted before anything was changed")
+		return nil, ExitInterrupted
+	}
+	code := ExitOK
+	for _, err := range []error{codacyErr, err} {
+		if err == nil {
+			continue
+		}
+		s.rep.Error(err.Error())
+		var wrong *inputError
+		if errors.As(err, &wrong) {
+			code = max(code, ExitUsage)
+		} else {
+			code = max(code, ExitFailed)
+		}
+	}
+	if code != ExitOK {
+		return nil, code
+	}
+	for _, r := range fromCodacy {
+		m.AddCodacy(r)
+	}
+	targets, left := m.Select(match.Selection{
+		Include: s.Repositories.Match,
+		Exclude: s.ExcludeRepositories.Match,
+		Index:   s.Shard.Index, Count: s.Shard.Count,
+	})
+	s.rep.Selected(len(targets), left)
+	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
+		len(fromCodacy), m.GitHub(), len(targets), left.NotAdded, left.LeftOut, left.OtherShards)
+	switch {
+	case len(targets) == 0 && left.OtherShards > 0:
+		s.begun = true
+		return nil, ExitOK
+	case len(targets) == 0 && left.LeftOut > 0:
+		s.rep.Error(fmt.Sprintf("%s: the patterns select none of the %d repositories of %s; "+
+			"they match GitHub's name without its owner, such as api-*", s.Label("repositories"), left.LeftOut, s.Organization))
+		return nil, ExitUsage
+	case len(targets) == 0:
+		s.rep.Error(fmt.Sprintf("%s: %s has no repositories added to Codacy that this account token sees (%d not added); "+
+			"add them at https://app.codacy.com", s.Label("organization"), s.Organization, left.NotAdded))
+		return nil, ExitUsage
+	case m.GitHub() == 0:
+		s.rep.Error(fmt.Sprintf("%s: it sees no repository of %s on GitHub; give it access to the repositories, "+
+			"or use one that belongs to %s", s.gitHubInput(), s.Organization, s.Organization))
+		return nil, ExitUsage
+	}
+	return targets, ExitOK
+}
+
+// inputError is a failure at the start that an input is the cause of.
+type inputError struct {
+	input, why string
+	err        error
+}
+
+func (e *inputError) Error() string { return e.input + ": " + e.why + " (" + e.err.Error() + ")" }
+
+func (e *inputError) Unwrap() error { return e.err }
+
+func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) error {
+	if err := s.codacy.User(ctx); err != nil {
+		// A dead account token may be answered by a 404, too.
+		if wire.FateOf(err) == wire.Refused {
+			return &inputError{s.Label("codacy-api-token"), "Codacy does not accept this account API token; " +
+				"make one at https://app.codacy.com/account/access-management and check " + s.Label("codacy-api-url"), err}
+		}
+		return unreachable(err, s.Label("codacy-api-url"))
+	}
+	err := s.codacy.Repositories(ctx, yield)
+	switch {
+	case err == nil:
+		return nil
+	case wire.IsNotFound(err):
+		return &inputError{s.Label("organization"), fmt.Sprintf("Codacy knows no organization %q of the provider %q that this account sees; "+
+			"compare with its address on Codacy", s.Organization, s.Provider), err}
+	case wire.FateOf(err) == wire.Refused:
+		return &inputError{s.Label("codacy-api-token"), "Codacy refuses to list the organization's repositories to its owner", err}
+	}
+	return unreachable(err, s.Label("codacy-api-url"))
+}
+
+func (s *session) listGitHub(ctx context.Context, yield func(github.Repository)) error {
+	scope := github.Installation
+	if s.GitHubAppID == "" && !strings.HasPrefix(s.GitHubToken.Reveal(), "ghs_") {
+		var err error
+		if scope, err = s.github.Owner(ctx, s.Organization); err != nil {
+			if wire.IsNotFound(err) {
+				return &inputError{s.Label("organization"), fmt.Sprintf("GitHub knows no owner %q", s.Organization), err}
+			}
+			return s.gitHubRefused(err)
+		}
+	}
+	err := s.github.Repositories(ctx, scope, s.Organization, yield)
+	if wire.IsNotFound(err) {
+		return &inputError{s.Label("organization"), fmt.Sprintf("GitHub shows this token no repositories of %q", s.Organization), err}
+	}
+	return s.gitHubRefused(err)
+}
+
+func (s *session) gitHubRefused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case wire.FateOf(err) == wire.Refused:
+		return &inputError{s.gitHubInput(), "GitHub does not accept this credential; " +
+			"make a fine-grained token at https://github.com/settings/personal-access-tokens", err}
+	}
+	return unreachable(err, s.Label("github-api-url"))
+}
+
+func unreachable(err error, input string) error {
+	return fmt.Errorf("%w; is the service up, and %s its API's address?", err, input)
+}

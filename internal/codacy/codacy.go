@@ -1,0 +1,279 @@
+// Package codacy is a client for the operations of Codacy's API v3 that the
+// action needs: the proof of an account token, an organization's repositories,
+// and the tokens of a repository, of both generations.
+// https://api.codacy.com/api/api-docs
+//
+// Reads are tried again as pace.Do does; creating and deleting are sent once,
+// and their *wire.Error says whether they may have been carried out.
+package codacy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+const (
+	// Name is the service's name in errors.
+	Name = "Codacy"
+	// pageSize is the most that the API's description allows.
+	pageSize = 100
+	// maxPages bounds a list that never ends.
+	maxPages = 10_000
+	// maxValue bounds a token's value, in bytes.
+	maxValue = 4096
+)
+
+// Client talks to Codacy about one organization.
+type Client struct {
+	http  *http.Client
+	base  *url.URL
+	org   []string // path of the organization
+	start pace.Retry
+	retry pace.Retry
+}
+
+// New returns a client for an organization of a provider (gh or ghe) at base,
+// such as https://app.codacy.com/api/v3. The http.Client carries the account
+// token. Start bounds the first request, retry the other reads.
+func New(hc *http.Client, base *url.URL, provider, organization string, start, retry pace.Retry) *Client {
+	return &Client{
+		http: hc, base: base, org: []string{"organizations", provider, organization},
+		start: start, retry: retry,
+	}
+}
+
+// Repository is one of an organization's repositories on Codacy.
+type Repository struct {
+	Name string
+	// RemoteID is the provider's id of the repository; empty if not told.
+	RemoteID string
+	// Added tells whether Codacy analyses it; only then it has tokens.
+	Added bool
+}
+
+// Token is a token of a repository, without its value.
+type Token struct {
+	ID int64
+	// Name is empty in the first generation.
+	Name string
+	// Created and Expires are on Codacy's clock; zero if not told.
+	Created, Expires time.Time
+}
+
+// User proves the account token; it fails if Codacy does not accept it.
+func (c *Client) User(ctx context.Context) error {
+	_, err := pace.Do(ctx, c.start, func(ctx context.Context) (struct{}, error) {
+		var answer struct {
+			Data *struct{} `json:"data"`
+		}
+		err := c.do(ctx, "GET /user", http.MethodGet, c.url(nil, "user"), nil, &answer)
+		if err == nil && answer.Data == nil {
+			err = wire.Garbage(Name, "GET /user", http.StatusOK, "the answer names no user")
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+// Repositories calls yield with each repository of the organization, page by
+// page. The same repository may come twice.
+func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error {
+	const op = "list the organization's repositories"
+	type item struct {
+		Name       string `json:"name"`
+		RemoteID   string `json:"remoteIdentifier"`
+		AddedState string `json:"addedState"`
+	}
+	return pages(ctx, c, op, append(c.org[:3:3], "repositories"), func(it item) {
+		yield(Repository{Name: it.Name, RemoteID: it.RemoteID, Added: it.AddedState != "NotAdded"})
+	})
+}
+
+// Tokens lists the tokens of a repository, in no particular order.
+func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error) {
+	op := "list the tokens of " + repository
+	type item struct {
+		ID      int64        `json:"id"`
+		Name    string       `json:"name"`
+		Created creationTime `json:"createdAt"`
+		Expires time.Time    `json:"expiresAt"`
+	}
+	var tokens []Token
+	err := pages(ctx, c, op, c.tokens(repository), func(it item) {
+		tokens = append(tokens, Token{ID: it.ID, Name: it.Name, Created: it.Created.Time, Expires: it.Expires})
+	})
+	return tokens, err
+}
+
+// creationTime is zero where it can't be read: the field's name is inferred from
+// Codacy's web app, not documented, and the action does without it.
+type creationTime struct{ time.Time }
+
+func (t *creationTime) UnmarshalJSON(b []byte) error {
+	if t.Time.UnmarshalJSON(b) != nil {
+		t.Time = time.Time{}
+	}
+	return nil
+}
+
+// CreateToken makes a token with a name and an expiry in whole seconds, and
+// returns its value, which Codacy shows only this once. Codacy's first generation
+// knows neither names nor expiries: the Token returned then has none.
+func (c *Client) CreateToken(ctx context.Context, repository, name string, expires time.Time) (Token, secret.Value, error) {
+	op := "create the token " + name + " of " + repository
+	body, err := json.Marshal(struct {
+		Name    string    `json:"name"`
+		Expires time.Time `json:"expiresAt"`
+	}{name, expires.UTC()})
+	if err != nil {
+		return Token{}, secret.Value{}, fmt.Errorf("encode the request: %w", err)
+	}
+	var answer struct {
+		Data struct {
+			ID      int64      `json:"id"`
+			Name    string     `json:"name"`
+			Expires *time.Time `json:"expiresAt"`
+			Value   plainValue `json:"token"`
+		} `json:"data"`
+	}
+	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &answer); err != nil {
+		return Token{}, secret.Value{}, err
+	}
+	if answer.Data.ID == 0 || answer.Data.Value.IsZero() {
+		return Token{}, secret.Value{}, wire.Garbage(Name, op, http.StatusCreated, "the answer holds no usable token")
+	}
+	token := Token{ID: answer.Data.ID}
+	if answer.Data.Name != "" || answer.Data.Expires != nil {
+		token.Name, token.Expires = name, expires
+	}
+	return token, answer.Data.Value.Value, nil
+}
+
+// plainValue takes a token's value out of JSON; one that can't be sent in a
+// header (empty, huge, with blanks or control characters) stays zero.
+type plainValue struct{ secret.Value }
+
+func (v *plainValue) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil || len(s) > maxValue {
+		return nil
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil
+	}
+	v.Value = secret.New(s)
+	return nil
+}
+
+// DeleteToken deletes a token of a repository. That it is not there is no error.
+func (c *Client) DeleteToken(ctx context.Context, repository string, id int64) error {
+	op := fmt.Sprintf("delete the token %d of %s", id, repository)
+	path := append(c.tokens(repository), strconv.FormatInt(id, 10))
+	err := c.do(ctx, op, http.MethodDelete, c.url(nil, path...), nil, nil)
+	if wire.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) tokens(repository string) []string {
+	return append(c.org[:3:3], "repositories", repository, "tokens")
+}
+
+// url builds an address from path elements, each of them escaped.
+func (c *Client) url(query url.Values, elements ...string) string {
+	u := *c.base
+	raw := strings.TrimSuffix(u.EscapedPath(), "/")
+	for _, e := range elements {
+		raw += "/" + url.PathEscape(e)
+	}
+	u.RawQuery = query.Encode()
+	u.RawPath = raw
+	u.Path, _ = url.PathUnescape(raw) // it was escaped just now
+	return u.String()
+}
+
+// pages calls yield with the items of all pages of a list.
+func pages[T any](ctx context.Context, c *Client, op string, path []string, yield func(T)) error {
+	type page struct {
+		Data       *[]T `json:"data"`
+		Pagination struct {
+			Cursor string `json:"cursor"`
+		} `json:"pagination"`
+	}
+	cursor := ""
+	for range maxPages {
+		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		p, err := pace.Do(ctx, c.retry, func(ctx context.Context) (page, error) {
+			var p page
+			err := c.do(ctx, op, http.MethodGet, c.url(query, path...), nil, &p)
+			if err == nil && p.Data == nil {
+				err = wire.Garbage(Name, op, http.StatusOK, "the answer holds no list")
+			}
+			return p, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, it := range *p.Data {
+			yield(it)
+		}
+		if p.Pagination.Cursor == "" {
+			return nil
+		}
+		if p.Pagination.Cursor == cursor {
+			return wire.Garbage(Name, op, http.StatusOK, "the list does not end: a page points to itself")
+		}
+		cursor = p.Pagination.Cursor
+	}
+	return wire.Garbage(Name, op, http.StatusOK, fmt.Sprintf("the list does not end after %d pages", maxPages))
+}
+
+// do sends one request and decodes the answer into v, unless that is nil.
+func (c *Client) do(ctx context.Context, op, method, address string, body []byte, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", Name, op, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return wire.Failed(Name, op, err)
+	}
+	defer func() { _ = resp.Body.Close() }() // what matters was read
+	if v == nil {
+		return nil
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return wire.Failed(Name, op, fmt.Errorf("the answer was cut off: %w", err))
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		var syntax *json.SyntaxError
+		what := "the answer does not fit its description"
+		if errors.As(err, &syntax) {
+			what = "the answer is no JSON"
+		}
+		return wire.Garbage(Name, op, resp.StatusCode, what)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+// Package config reads what the action was told: its inputs on a runner, flags
+// and the environment where it is run by hand. Everything is validated before
+// the first request, and all that is wrong is told together.
+//
+// Inputs is the one list of inputs; action.yml, the docs and the help text are
+// generated from it or tested against it.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+)
+
+// Config is what a run was told. One that Parse returned is within the bounds
+// that the inputs state. Printed under any verb it shows no credential.
+type Config struct {
+	Runner bool // on a runner of GitHub Actions; only there may workflow commands be printed
+
+	CodacyAPIToken secret.Value
+	// Either the token, or the App's id and key; never both.
+	GitHubToken         secret.Value
+	GitHubAppID         string       // App ID or client ID
+	GitHubAppPrivateKey secret.Value // PEM of an RSA key, PKCS #1 or PKCS #8
+
+	Organization string
+	Provider     string   // gh or ghe
+	CodacyAPIURL *url.URL // without a slash at the end, as is GitHubAPIURL
+	GitHubAPIURL *url.URL
+
+	Repositories        Patterns // at least one
+	ExcludeRepositories Patterns // may be empty
+
+	SecretName      string
+	SecretStores    []Store // in the order of writing, each once, at least one
+	ExistingSecrets Existing
+	Rotate          Rotate
+	TokenLifetime   time.Duration // whole days
+	RenewBefore     time.Duration // whole days, less than TokenLifetime
+	RevokeAfter     time.Duration // whole hours; 0: as soon as the new token is stored
+
+	DryRun          bool
+	Concurrency     int
+	WritesPerMinute int // 0: no limit
+	MaxDuration     time.Duration
+	Shard           Shard
+	ReportFile      string // ends in .json or .csv; empty: none
+
+	Yes   bool // by hand: the plan is answered with yes beforehand
+	Debug bool
+
+	labels map[string]string
+}
+
+// Label names an input as whoever set it knows it: the input on a runner; by
+// hand its flag, or the environment variable that it came from.
+func (c *Config) Label(input string) string {
+	if l := c.labels[input]; l != "" {
+		return l
+	}
+	return input
+}
+
+// Store is one of GitHub's stores of a repository's secrets, spelled as in the
+// paths of its API.
+type Store string
+
+// The stores.
+const (
+	StoreAgents     Store = "agents"
+	StoreCodespaces Store = "codespaces"
+	StoreDependabot Store = "dependabot"
+	StoreActions    Store = "actions"
+)
+
+// Stores lists all stores in the order of writing. Actions is the last because
+// nearly every credential may write it: a refusal elsewhere is met while
+// nothing has changed.
+func Stores() []Store {
+	return []Store{StoreAgents, StoreCodespaces, StoreDependabot, StoreActions}
+}
+
+// Existing is what is done about secrets that the action did not make.
+type Existing string
+
+// The ways with such a secret.
+const (
+	ExistingReplace Existing = "replace"
+	ExistingKeep    Existing = "keep"
+	ExistingOnly    Existing = "only" // replace, but create none where there is none
+)
+
+// Rotate is when a token is renewed.
+type Rotate string
+
+// The times of renewal.
+const (
+	RotateExpiring Rotate = "expiring"
+	RotateAlways   Rotate = "always"
+)
+
+// Shard is this job's part of the repositories: the Index-th of Count, counted
+// from 1.
+type Shard struct{ Index, Count int }
+
+// String returns the shard as it is written in the input.
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }

@@ -1,0 +1,676 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+)
+
+const (
+	codacyToken = "codacy-account-token"
+	githubToken = "github_pat_11ABCDEFG"
+)
+
+type env map[string]string
+
+func (e env) get(name string) string { return e[name] }
+
+// runner returns the environment of a runner with what every run needs, and
+// with inputs by their names on top.
+func runner(inputs env) env {
+	e := env{
+		"GITHUB_ACTIONS":          "true",
+		"GITHUB_REPOSITORY_OWNER": "acme",
+		"INPUT_CODACY-API-TOKEN":  codacyToken,
+		"INPUT_GITHUB-TOKEN":      githubToken,
+	}
+	for name, value := range inputs {
+		e["INPUT_"+strings.ToUpper(name)] = value
+	}
+	return e
+}
+
+// byHand returns a terminal's environment with what every run needs.
+func byHand(more env) env {
+	return with(env{"CODACY_API_TOKEN": codacyToken, "GH_TOKEN": githubToken, "GITHUB_REPOSITORY_OWNER": "acme"}, more)
+}
+
+func with(e, more env) env {
+	maps.Copy(e, more)
+	return e
+}
+
+func mustURL(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+func defaults() *config.Config {
+	return &config.Config{
+		CodacyAPIToken:  secret.New(codacyToken),
+		GitHubToken:     secret.New(githubToken),
+		Organization:    "acme",
+		Provider:        "gh",
+		CodacyAPIURL:    mustURL("https://app.codacy.com/api/v3"),
+		GitHubAPIURL:    mustURL("https://api.github.com"),
+		Repositories:    config.Patterns{"*"},
+		SecretName:      "CODACY_PROJECT_TOKEN",
+		SecretStores:    []config.Store{"actions"},
+		ExistingSecrets: "replace",
+		Rotate:          "expiring",
+		TokenLifetime:   365 * 24 * time.Hour,
+		RenewBefore:     90 * 24 * time.Hour,
+		RevokeAfter:     24 * time.Hour,
+		Concurrency:     16,
+		WritesPerMinute: 80,
+		MaxDuration:     5*time.Hour + 30*time.Minute,
+		Shard:           config.Shard{Index: 1, Count: 1},
+	}
+}
+
+func diff(want, got *config.Config) string {
+	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}))
+}
+
+func parseFaults(t *testing.T, args []string, e env) config.Faults {
+	t.Helper()
+	c, err := config.Parse(args, e.get)
+	if err == nil {
+		t.Fatalf("got %+v and no error, want faults", c)
+	}
+	if c != nil {
+		t.Error("got a config beside an error")
+	}
+	faults, ok := errors.AsType[config.Faults](err)
+	if !ok {
+		t.Fatalf("got error %v, want faults", err)
+	}
+	return faults
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+
+	blanks := env{}
+	for _, in := range config.Inputs() {
+		if in.Required || in.Name == "github-token" {
+			continue
+		}
+		blanks[in.Name] = " \t\r\n"
+	}
+	keys := rsaKeys()
+	app := func(id, key string) env {
+		return env{"github-token": "", "github-app-id": id, "github-app-private-key": key}
+	}
+	appConfig := func(id, key string) func(*config.Config) {
+		return func(c *config.Config) {
+			c.GitHubToken, c.GitHubAppID, c.GitHubAppPrivateKey = secret.Value{}, id, secret.New(key)
+		}
+	}
+
+	tests := []struct {
+		name string
+		args []string
+		env  env
+		want func(*config.Config) // what differs from the defaults
+	}{
+		{name: "runner, defaults", env: runner(nil), want: func(c *config.Config) { c.Runner = true }},
+		{name: "runner, all blank", env: runner(blanks), want: func(c *config.Config) { c.Runner = true }},
+		{
+			name: "runner, lists of separators only",
+			env:  runner(env{"repositories": " ,\n, ", "exclude-repositories": ",", "secret-stores": "\r\n,"}),
+			want: func(c *config.Config) { c.Runner = true },
+		},
+		{
+			name: "runner, GitHub's URL from the environment",
+			env:  with(runner(nil), env{"GITHUB_API_URL": "https://ghe.example/api/v3"}),
+			want: func(c *config.Config) { c.Runner, c.GitHubAPIURL = true, mustURL("https://ghe.example/api/v3") },
+		},
+		{
+			name: "runner, every input",
+			env: runner(env{
+				"codacy-api-token":     " c0d \n",
+				"github-token":         "\tghs_1\r\n",
+				"organization":         " other_corp ",
+				"provider":             "ghe",
+				"codacy-api-url":       "https://codacy.example:8443/api/v3//",
+				"github-api-url":       "http://127.0.0.9:80/",
+				"repositories":         "API-*, web-?\r\n\n [a-f]* ,",
+				"exclude-repositories": "api-old",
+				"secret-name":          "_Token_2",
+				"secret-stores":        "actions, dependabot\nagents,actions",
+				"existing-secrets":     "only",
+				"rotate":               "always",
+				"token-lifetime-days":  "2",
+				"renew-before-days":    "1",
+				"revoke-after-hours":   "0",
+				"dry-run":              "True",
+				"concurrency":          "100",
+				"writes-per-minute":    "0",
+				"max-duration":         "120h",
+				"shard":                "3/3",
+				"report-file":          "out/report.CSV",
+			}),
+			want: func(c *config.Config) {
+				*c = config.Config{
+					Runner:              true,
+					CodacyAPIToken:      secret.New("c0d"),
+					GitHubToken:         secret.New("ghs_1"),
+					Organization:        "other_corp",
+					Provider:            "ghe",
+					CodacyAPIURL:        mustURL("https://codacy.example:8443/api/v3"),
+					GitHubAPIURL:        mustURL("http://127.0.0.9:80"),
+					Repositories:        config.Patterns{"api-*", "web-?", "[a-f]*"},
+					ExcludeRepositories: config.Patterns{"api-old"},
+					SecretName:          "_Token_2",
+					SecretStores:        []config.Store{"agents", "dependabot", "actions"},
+					ExistingSecrets:     config.ExistingOnly,
+					Rotate:              config.RotateAlways,
+					TokenLifetime:       48 * time.Hour,
+					RenewBefore:         24 * time.Hour,
+					DryRun:              true,
+					Concurrency:         100,
+					MaxDuration:         120 * time.Hour,
+					Shard:               config.Shard{Index: 3, Count: 3},
+					ReportFile:          "out/report.CSV",
+				}
+			},
+		},
+		{
+			name: "runner, all stores",
+			env:  runner(env{"secret-stores": "actions\ncodespaces\ndependabot\nagents"}),
+			want: func(c *config.Config) {
+				c.Runner, c.SecretStores = true, []config.Store{"agents", "codespaces", "dependabot", "actions"}
+			},
+		},
+		{
+			name: "runner, only the inputs count",
+			env: with(runner(app("7", keys.pkcs1)), env{
+				"CODACY_API_TOKEN": "no", "GH_TOKEN": "no", "GITHUB_TOKEN": "no", "GITHUB_APP_PRIVATE_KEY": "no",
+			}),
+			want: func(c *config.Config) { c.Runner = true; appConfig("7", keys.pkcs1)(c) },
+		},
+		{
+			name: "runner, underscores for hyphens do not count",
+			env:  with(runner(nil), env{"INPUT_DRY_RUN": "true"}),
+			want: func(c *config.Config) { c.Runner = true },
+		},
+		{
+			name: "App, client ID, PKCS #8",
+			env:  runner(app("Iv1.8a61f9b3a7aba766", "\n"+keys.pkcs8+"\n\n")),
+			want: func(c *config.Config) { c.Runner = true; appConfig("Iv1.8a61f9b3a7aba766", keys.pkcs8)(c) },
+		},
+		{
+			name: `App, line ends written as \n`,
+			env:  runner(app("Iv23liAbC", strings.ReplaceAll(keys.pkcs1, "\n", `\n`))),
+			want: func(c *config.Config) { c.Runner = true; appConfig("Iv23liAbC", keys.pkcs1)(c) },
+		},
+		{
+			name: `App, line ends written as \r\n, and CRLF`,
+			env:  runner(app("1", strings.Replace(strings.ReplaceAll(keys.pkcs1, "\n", "\r\n"), "\r\n", `\r\n`, 3))),
+			want: func(c *config.Config) { c.Runner = true; appConfig("1", keys.pkcs1)(c) },
+		},
+		{name: "debug", env: with(runner(nil), env{"RUNNER_DEBUG": "1"}), want: func(c *config.Config) { c.Runner, c.Debug = true, true }},
+		{name: "debug of steps", env: byHand(env{"ACTIONS_STEP_DEBUG": "true"}), want: func(c *config.Config) { c.Debug = true }},
+		{name: "by hand, defaults", env: byHand(nil)},
+		{name: "by hand, inputs do not count", env: byHand(env{"INPUT_DRY-RUN": "true", "INPUT_GITHUB-APP-ID": "1"})},
+		{name: "no runner but for the word true", env: byHand(env{"GITHUB_ACTIONS": "1"})},
+		{
+			name: "by hand, GITHUB_TOKEN where there is no GH_TOKEN",
+			env:  byHand(env{"GH_TOKEN": " ", "GITHUB_TOKEN": "ghp_2"}),
+			want: func(c *config.Config) { c.GitHubToken = secret.New("ghp_2") },
+		},
+		{
+			name: "by hand, GH_TOKEN before GITHUB_TOKEN",
+			env:  byHand(env{"GITHUB_TOKEN": "ghp_2"}),
+		},
+		{
+			name: "by hand, flags",
+			args: []string{
+				"--organization", "octo-org", "--dry-run", "--yes", "--repositories=a*,b", "--concurrency", "1",
+				"--github-api-url=http://[::1]:8080/api/v3", "--codacy-api-url", "http://LOCALHOST:9",
+			},
+			env: byHand(env{"GITHUB_API_URL": "https://ghe.example"}),
+			want: func(c *config.Config) {
+				c.Organization, c.DryRun, c.Yes, c.Concurrency = "octo-org", true, true, 1
+				c.Repositories = config.Patterns{"a*", "b"}
+				c.GitHubAPIURL, c.CodacyAPIURL = mustURL("http://[::1]:8080/api/v3"), mustURL("http://LOCALHOST:9")
+			},
+		},
+		{
+			name: "by hand, booleans with a value",
+			args: []string{"--dry-run=TRUE", "--yes=false"},
+			env:  byHand(nil),
+			want: func(c *config.Config) { c.DryRun = true },
+		},
+		{
+			name: "by hand, blank flags",
+			args: []string{"--organization=", "--concurrency", "", "--dry-run=", "--repositories=,"},
+			env:  byHand(nil),
+		},
+		{
+			name: "by hand, the App",
+			args: []string{"--github-app-id=12"},
+			env:  byHand(env{"GH_TOKEN": "", "GITHUB_APP_PRIVATE_KEY": keys.pkcs1}),
+			want: appConfig("12", keys.pkcs1),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			want := defaults()
+			if tt.want != nil {
+				tt.want(want)
+			}
+			got, err := config.Parse(tt.args, tt.env.get)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := diff(want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	t.Parallel()
+
+	for _, e := range []env{nil, runner(nil)} {
+		for _, tt := range []struct {
+			args string
+			want error
+		}{
+			{"--help", config.ErrHelp},
+			{"-h", config.ErrHelp},
+			{"--version", config.ErrVersion},
+			{"--organization --help", config.ErrHelp},
+			{"stray --unknown --concurrency 0 --version", config.ErrVersion},
+		} {
+			c, err := config.Parse(strings.Fields(tt.args), e.get)
+			if !errors.Is(err, tt.want) || c != nil {
+				t.Errorf("%s: got %v and %v, want %v", tt.args, c, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestInputFaults gives one wrong value at a time to each input.
+func TestInputFaults(t *testing.T) {
+	t.Parallel()
+
+	const (
+		wantLogin    = "the owner's login alone, such as acme (no URL, no repository)"
+		wantApp      = "an App ID (digits) or a client ID (such as Iv23liAbCdEf)"
+		wantURL      = "https://HOST/PATH (http on a loopback address only)"
+		foundURL     = "a URL with a user, a query or a fragment"
+		wantGlob     = "globs such as api-*, web-?, [a-f]*, by comma or line"
+		wantName     = "a pattern for the repository's name alone, without its owner"
+		wantSecret   = "letters, digits and underscores, no digit first, at most 80 characters"
+		wantStore    = "any of actions, dependabot, codespaces, agents, by comma or line"
+		wantDuration = "a duration from 1s to 120h, such as 90m or 5h30m"
+		wantShard    = "i/n, such as 2/4, with i from 1 to n and n at most 10000"
+		wantReport   = "a path that ends in .json or .csv"
+		wantToken    = "the token alone"
+		noSecret     = "nothing (a secret that does not exist, or is kept from this run, is empty)"
+		unexpanded   = "its value: nothing expands the expression here"
+	)
+	number := func(lo, hi int) string { return fmt.Sprintf("a whole number from %d to %d", lo, hi) }
+
+	tests := []struct{ input, value, found, want string }{
+		{"codacy-api-token", " \n", noSecret, "the account API token of Codacy"},
+		{"codacy-api-token", "Bearer 0123456789", "a value of 17 characters with a blank in it", wantToken},
+		{"codacy-api-token", "012345\n0123456789", "a value of 17 characters with a blank in it", wantToken},
+		{"codacy-api-token", "0123\x00", "a value of 5 characters with a control character in it", wantToken},
+		{"codacy-api-token", "0123\u200b", "a value of 5 characters with a character that is not ASCII in it", wantToken},
+		{"codacy-api-token", "${{ secrets.CODACY }}", "a value of 21 characters", unexpanded},
+		{"codacy-api-token", "${{secrets.CODACY}}", "a value of 19 characters", unexpanded},
+		{"github-token", "ghp_a b", "a value of 7 characters with a blank in it", wantToken},
+		{"organization", "acme/api", `"acme/api"`, wantLogin},
+		{"organization", "https://github.com/acme", `"https://github.com/acme"`, wantLogin},
+		{"organization", "acme.com", `"acme.com"`, wantLogin},
+		{"organization", "a b", `"a b"`, wantLogin},
+		{"organization", "ac\u202eme", `"ac\u202eme"`, wantLogin},
+		{"organization", "a\x1b[2J::error::", `"a\x1b[2J::error::"`, wantLogin},
+		{"organization", strings.Repeat("é", 101), `"` + strings.Repeat("é", 60) + `"…`, wantLogin},
+		{"organization", strings.Repeat("a", 101), `"` + strings.Repeat("a", 60) + `"…`, wantLogin},
+		{"organization", "${{ github.repository_owner }}", `"${{ github.repository_owner }}"`, unexpanded},
+		{"organization", "x " + codacyToken, "a value of 22 characters that looks like a credential", wantLogin},
+		{"organization", "ghp_0123/4", "a value of 10 characters that looks like a credential", wantLogin},
+		{"provider", "GH", `"GH"`, "gh or ghe"},
+		{"provider", "gl", `"gl"`, "gh or ghe"},
+		{"codacy-api-url", "app.codacy.com/api/v3", `"app.codacy.com/api/v3"`, wantURL},
+		{"codacy-api-url", "http://app.codacy.com", `"http://app.codacy.com"`, wantURL},
+		{"codacy-api-url", "http://localhost.example", `"http://localhost.example"`, wantURL},
+		{"codacy-api-url", "http://128.0.0.1", `"http://128.0.0.1"`, wantURL},
+		{"codacy-api-url", "https://", `"https://"`, wantURL},
+		{"codacy-api-url", "https://:443/api", `"https://:443/api"`, wantURL},
+		{"codacy-api-url", "https://host:/api", `"https://host:/api"`, wantURL},
+		{"codacy-api-url", "https://host:70000", `"https://host:70000"`, wantURL},
+		{"codacy-api-url", "https://host:0", `"https://host:0"`, wantURL},
+		{"codacy-api-url", "https:host/api", `"https:host/api"`, wantURL},
+		{"codacy-api-url", "ftp://host", `"ftp://host"`, wantURL},
+		{"codacy-api-url", "https://host/a b", `"https://host/a b"`, wantURL},
+		{"codacy-api-url", "https://me:pw@host/api", foundURL, wantURL},
+		{"codacy-api-url", "https://host/api?token=1", foundURL, wantURL},
+		{"codacy-api-url", "https://host/api?", foundURL, wantURL},
+		{"github-api-url", "https://host/#x", foundURL, wantURL},
+		{"github-api-url", "file:///etc", `"file:///etc"`, wantURL},
+		{"repositories", "api-*,acme/web", `"acme/web"`, wantName},
+		{"repositories", "api-[", `"api-["`, wantGlob},
+		{"repositories", `api\`, `"api\\"`, wantGlob},
+		{"repositories", "api web", `"api web"`, wantGlob},
+		{"exclude-repositories", "!api", `"!api"`, wantGlob},
+		{"exclude-repositories", "[b-]", `"[b-]"`, wantGlob},
+		{"secret-name", "2FA", `"2FA"`, wantSecret},
+		{"secret-name", "A-B", `"A-B"`, wantSecret},
+		{"secret-name", "Ä", `"Ä"`, wantSecret},
+		{"secret-name", strings.Repeat("A", 81), `"` + strings.Repeat("A", 60) + `"…`, wantSecret},
+		{"secret-name", "GitHub_X", `"GitHub_X"`, "a name that does not begin with GITHUB_, which GitHub reserves"},
+		{"secret-stores", "actions,secrets", `"secrets"`, wantStore},
+		{"secret-stores", "Actions", `"Actions"`, wantStore},
+		{"existing-secrets", "overwrite", `"overwrite"`, "replace, keep or only"},
+		{"rotate", "never", `"never"`, "expiring or always"},
+		{"token-lifetime-days", "1", `"1"`, number(2, 365)},
+		{"token-lifetime-days", "366", `"366"`, number(2, 365)},
+		{"token-lifetime-days", "90d", `"90d"`, number(2, 365)},
+		{"renew-before-days", "0", `"0"`, number(1, 364)},
+		{"renew-before-days", "365", `"365"`, number(1, 364)},
+		{"revoke-after-hours", "-1", `"-1"`, number(0, 8760)},
+		{"revoke-after-hours", "8761", `"8761"`, number(0, 8760)},
+		{"revoke-after-hours", "24h", `"24h"`, number(0, 8760)},
+		{"dry-run", "yes", `"yes"`, "true or false"},
+		{"dry-run", "tRUE", `"tRUE"`, "true or false"},
+		{"concurrency", "0", `"0"`, number(1, 100)},
+		{"concurrency", "101", `"101"`, number(1, 100)},
+		{"concurrency", "99999999999999999999", `"99999999999999999999"`, number(1, 100)},
+		{"writes-per-minute", "-1", `"-1"`, number(0, 100000)},
+		{"writes-per-minute", "100001", `"100001"`, number(0, 100000)},
+		{"max-duration", "999ms", `"999ms"`, wantDuration},
+		{"max-duration", "120h1s", `"120h1s"`, wantDuration},
+		{"max-duration", "90", `"90"`, wantDuration},
+		{"shard", "0/2", `"0/2"`, wantShard},
+		{"shard", "3/2", `"3/2"`, wantShard},
+		{"shard", "1", `"1"`, wantShard},
+		{"shard", "1/2/3", `"1/2/3"`, wantShard},
+		{"shard", "1/10001", `"1/10001"`, wantShard},
+		{"report-file", "report.xml", `"report.xml"`, wantReport},
+		{"report-file", "json", `"json"`, wantReport},
+		{"report-file", "a\x00.json", `"a\x00.json"`, wantReport},
+	}
+	for _, tt := range tests {
+		t.Run(tt.input+" "+tt.value, func(t *testing.T) {
+			t.Parallel()
+
+			got := parseFaults(t, nil, runner(env{tt.input: tt.value}))
+			want := config.Faults{{Input: tt.input, Found: tt.found, Want: tt.want}}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestFaults is about faults of several inputs, and of those by hand.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+
+	keys := rsaKeys()
+	const noSecret = "nothing (a secret that does not exist, or is kept from this run, is empty)"
+	wholePEM := "the whole PEM file that GitHub gave, from -----BEGIN to END-----, with its lines"
+	tests := []struct {
+		name string
+		args []string
+		env  env
+		want []string
+	}{
+		{
+			name: "nothing at all, on a runner",
+			env:  env{"GITHUB_ACTIONS": "true"},
+			want: []string{
+				"codacy-api-token: found " + noSecret + "; want the account API token of Codacy",
+				"organization: found nothing; want the owner of the repositories",
+				"github-token: found " + noSecret + "; want a token that may write secrets, or else github-app-id and github-app-private-key",
+			},
+		},
+		{
+			name: "nothing at all, by hand",
+			want: []string{
+				"CODACY_API_TOKEN: found nothing; want the account API token of Codacy",
+				"--organization: found nothing; want the owner of the repositories",
+				"GH_TOKEN: found nothing; want a token that may write secrets, or else --github-app-id and GITHUB_APP_PRIVATE_KEY",
+			},
+		},
+		{
+			name: "token and App",
+			env:  runner(env{"github-app-id": "1", "github-app-private-key": keys.pkcs1}),
+			want: []string{"github-token: found a token beside a GitHub App; want either github-token, or github-app-id and github-app-private-key"},
+		},
+		{
+			name: "token and half an App, by hand",
+			args: []string{"--github-app-id=1"},
+			env:  byHand(env{"GH_TOKEN": "", "GITHUB_TOKEN": "ghp_1"}),
+			want: []string{"GITHUB_TOKEN: found a token beside a GitHub App; want either GITHUB_TOKEN, or --github-app-id and GITHUB_APP_PRIVATE_KEY"},
+		},
+		{
+			name: "App without key",
+			env:  runner(env{"github-token": "", "github-app-id": "1"}),
+			want: []string{"github-app-private-key: found " + noSecret + "; want the private key of the App that github-app-id names"},
+		},
+		{
+			name: "App without ID",
+			env:  runner(env{"github-token": "", "github-app-private-key": keys.pkcs1}),
+			want: []string{"github-app-id: found nothing; want the ID of the App that github-app-private-key belongs to"},
+		},
+		{
+			name: "App ID and key mixed up",
+			env:  runner(env{"github-token": "", "github-app-private-key": "12345", "github-app-id": keys.ec}),
+			want: []string{
+				fmt.Sprintf("github-app-id: found a value of %d characters that looks like a credential; want an App ID (digits) or a client ID (such as Iv23liAbCdEf)", len(keys.ec)-1),
+				"github-app-private-key: found a value of 5 characters that is not one RSA private key; want " + wholePEM,
+			},
+		},
+		{
+			name: "a key of another kind",
+			env:  runner(env{"github-token": "", "github-app-private-key": keys.ec, "github-app-id": "my-app"}),
+			want: []string{
+				`github-app-id: found "my-app"; want an App ID (digits) or a client ID (such as Iv23liAbCdEf)`,
+				fmt.Sprintf("github-app-private-key: found a value of %d characters that is not one RSA private key; want %s", len(keys.ec)-1, wholePEM),
+			},
+		},
+		{
+			name: "two keys",
+			env:  runner(env{"github-token": "", "github-app-private-key": keys.pkcs1 + keys.pkcs8, "github-app-id": "1"}),
+			want: []string{fmt.Sprintf("github-app-private-key: found a value of %d characters that is not one RSA private key; want %s", len(keys.pkcs1+keys.pkcs8)-1, wholePEM)},
+		},
+		{
+			name: "half a key",
+			env:  runner(env{"github-token": "", "github-app-private-key": keys.pkcs1[:600], "github-app-id": "1"}),
+			want: []string{"github-app-private-key: found a value of 600 characters that is not one RSA private key; want " + wholePEM},
+		},
+		{
+			name: "a certificate for a key",
+			env:  runner(env{"github-token": "", "github-app-private-key": "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----", "github-app-id": "1"}),
+			want: []string{"github-app-private-key: found a value of 62 characters that is not one RSA private key; want " + wholePEM},
+		},
+		{
+			name: "something else in the PEM",
+			env:  runner(env{"github-token": "", "github-app-private-key": "-----BEGIN RSA PRIVATE KEY-----\naGVsbG8=\n-----END RSA PRIVATE KEY-----", "github-app-id": "1"}),
+			want: []string{"github-app-private-key: found a value of 70 characters that is not one RSA private key; want " + wholePEM},
+		},
+		{
+			name: "renewal as long as the lifetime",
+			env:  runner(env{"token-lifetime-days": "90"}),
+			want: []string{`renew-before-days: found "90", and "90" in token-lifetime-days; want fewer days than that lifetime, 89 at most`},
+		},
+		{
+			name: "renewal longer than the lifetime, by hand",
+			args: []string{"--token-lifetime-days=30"},
+			env:  byHand(nil),
+			want: []string{`--renew-before-days: found "90", and "30" in --token-lifetime-days; want fewer days than that lifetime, 29 at most`},
+		},
+		{
+			name: "no fault that follows from another",
+			env:  runner(env{"token-lifetime-days": "0", "renew-before-days": "90"}),
+			want: []string{`token-lifetime-days: found "0"; want a whole number from 2 to 365`},
+		},
+		{
+			name: "several in one list",
+			env:  runner(env{"secret-stores": "actions,a,b"}),
+			want: []string{
+				`secret-stores: found "a"; want any of actions, dependabot, codespaces, agents, by comma or line`,
+				`secret-stores: found "b"; want any of actions, dependabot, codespaces, agents, by comma or line`,
+			},
+		},
+		{
+			name: "a list that holds a credential",
+			env:  runner(env{"repositories": "a b," + githubToken}),
+			want: []string{"repositories: found a value of 3 characters that looks like a credential; want globs such as api-*, web-?, [a-f]*, by comma or line"},
+		},
+		{
+			name: "arguments on a runner",
+			args: []string{"--dry-run", "x"},
+			env:  runner(env{"concurrency": "0"}),
+			want: []string{
+				"argument 1: found an argument; want none: on a runner only the inputs count",
+				`concurrency: found "0"; want a whole number from 1 to 100`,
+			},
+		},
+		{
+			name: "flags and values, all together",
+			args: []string{
+				"stray", "--repos", "x", "-n", "--github-token", "sesame", "--codacy-api-token=sesame", "--concurrency", "-5",
+				"--dry-run", "false", "--yes=1", "--shard", "--organization=a", "--organization=b", "--",
+			},
+			env: byHand(nil),
+			want: []string{
+				"argument 1: found a word without a flag; want flags only, see --help",
+				`"--repos": found an unknown flag; want one of those that --help lists`,
+				`"-n": found an unknown flag; want one of those that --help lists`,
+				"--github-token: found a credential as a flag, which others can see; want it in the environment, as GH_TOKEN or GITHUB_TOKEN",
+				"--codacy-api-token: found a credential as a flag, which others can see; want it in the environment, as CODACY_API_TOKEN",
+				"argument 11: found a word without a flag; want flags only, see --help",
+				"--shard: found no value; want this job's part, i/n",
+				"--organization: found it more than once; want it once",
+				`"--": found an unknown flag; want one of those that --help lists`,
+				`--concurrency: found "-5"; want a whole number from 1 to 100`,
+				`--yes: found "1"; want true or false`,
+			},
+		},
+		{
+			name: "a credential for a flag's name",
+			args: []string{"--" + codacyToken, "-ghp_1"},
+			env:  byHand(nil),
+			want: []string{
+				"a value of 22 characters that looks like a credential: found an unknown flag; want one of those that --help lists",
+				"a value of 6 characters that looks like a credential: found an unknown flag; want one of those that --help lists",
+			},
+		},
+		{
+			name: "a default of the environment, by hand",
+			env:  byHand(env{"GITHUB_REPOSITORY_OWNER": "a/b", "GITHUB_API_URL": "x", "CODACY_API_TOKEN": "a b"}),
+			want: []string{
+				"CODACY_API_TOKEN: found a value of 3 characters with a blank in it; want the token alone",
+				`GITHUB_REPOSITORY_OWNER: found "a/b"; want the owner's login alone, such as acme (no URL, no repository)`,
+				`GITHUB_API_URL: found "x"; want https://HOST/PATH (http on a loopback address only)`,
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			got := parseFaults(t, tt.args, tt.env)
+			if d := cmp.Diff(tt.want, strings.Split(got.Error(), "\n")); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestFlags holds that each input but the credentials is a flag.
+func TestFlags(t *testing.T) {
+	t.Parallel()
+
+	for _, in := range config.Inputs() {
+		_, err := config.Parse([]string{"--" + in.Name + "="}, byHand(nil).get)
+		if (err != nil) != in.Credential {
+			t.Errorf("--%s: got error %v, and it is a credential: %v", in.Name, err, in.Credential)
+		}
+	}
+}
+
+func TestLabel(t *testing.T) {
+	t.Parallel()
+
+	labels := func(args []string, e env) string {
+		c, err := config.Parse(args, e.get)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Label("codacy-api-token") + " " + c.Label("github-token") + " " + c.Label("organization") + " " + c.Label("shard") + " " + c.Label("?")
+	}
+	for _, tt := range []struct {
+		got, want string
+	}{
+		{labels(nil, runner(nil)), "codacy-api-token github-token organization shard ?"},
+		{labels(nil, byHand(nil)), "CODACY_API_TOKEN GH_TOKEN GITHUB_REPOSITORY_OWNER --shard ?"},
+		{
+			labels([]string{"--organization=a"}, byHand(env{"GH_TOKEN": "", "GITHUB_TOKEN": "x"})),
+			"CODACY_API_TOKEN GITHUB_TOKEN --organization --shard ?",
+		},
+		{(&config.Config{}).Label("shard"), "shard"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
+
+type keyTexts struct{ pkcs1, pkcs8, ec string }
+
+var rsaKeys = sync.OnceValue(func() keyTexts {
+	must := func(b []byte, err error) []byte {
+		if err != nil {
+			panic(err)
+		}
+		return b
+	}
+	text := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return keyTexts{
+		pkcs1: text("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)),
+		pkcs8: text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))),
+		ec:    text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(curve))),
+	}
+})

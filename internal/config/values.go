@@ -1,0 +1,246 @@
+package config
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+)
+
+// setter reads an input's text, which is trimmed and not blank, into the
+// config, or tells what is wrong with it.
+type setter func(c *Config, text string) []problem
+
+// problem is a fault as a setter sees it, which knows neither the input's
+// label nor whether its text may be echoed.
+type problem struct {
+	found string // said in place of the text, if not empty
+	part  string // the part of the text at fault, if not all of it
+	want  string
+}
+
+var (
+	appID = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
+	// Wider than GitHub's rule for new logins, for the sake of old ones and of
+	// Enterprise Managed Users, whose logins have an underscore.
+	login      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+	secretForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,79}$`)
+)
+
+func matching(form *regexp.Regexp, want string, field func(*Config) *string) setter {
+	return func(c *Config, text string) []problem {
+		if !form.MatchString(text) {
+			return []problem{{want: want}}
+		}
+		*field(c) = text
+		return nil
+	}
+}
+
+func oneOf[T ~string](field func(*Config) *T, words ...T) setter {
+	return func(c *Config, text string) []problem {
+		if !slices.Contains(words, T(text)) {
+			return []problem{{want: choice(words)}}
+		}
+		*field(c) = T(text)
+		return nil
+	}
+}
+
+// choice returns "a, b or c".
+func choice[T ~string](words []T) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch i {
+		case 0:
+		case len(words) - 1:
+			b.WriteString(" or ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
+}
+
+func number(lo, hi int, set func(*Config, int)) setter {
+	return func(c *Config, text string) []problem {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < lo || n > hi {
+			return []problem{{want: fmt.Sprintf("a whole number from %d to %d", lo, hi)}}
+		}
+		set(c, n)
+		return nil
+	}
+}
+
+func boolean(field func(*Config) *bool) setter {
+	return func(c *Config, text string) []problem {
+		switch text { // the convention of GitHub's own actions
+		case "true", "True", "TRUE":
+			*field(c) = true
+		case "false", "False", "FALSE":
+			*field(c) = false
+		default:
+			return []problem{{want: "true or false"}}
+		}
+		return nil
+	}
+}
+
+func duration(lo, hi time.Duration, field func(*Config) *time.Duration) setter {
+	return func(c *Config, text string) []problem {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < lo || d > hi {
+			return []problem{{want: "a duration from 1s to 120h, such as 90m or 5h30m"}}
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func shard(c *Config, text string) []problem {
+	i, n, _ := strings.Cut(text, "/")
+	index, err1 := strconv.Atoi(i)
+	count, err2 := strconv.Atoi(n)
+	if err1 != nil || err2 != nil || index < 1 || count < index || count > maxShards {
+		return []problem{{want: "i/n, such as 2/4, with i from 1 to n and n at most " + strconv.Itoa(maxShards)}}
+	}
+	c.Shard = Shard{Index: index, Count: count}
+	return nil
+}
+
+func stores(c *Config, text string) []problem {
+	var wrong []problem
+	asked := map[Store]bool{}
+	for _, name := range splitList(text) {
+		if !slices.Contains(Stores(), Store(name)) {
+			wrong = append(wrong, problem{part: name, want: "any of actions, dependabot, codespaces, agents, by comma or line"})
+		}
+		asked[Store(name)] = true
+	}
+	c.SecretStores = slices.DeleteFunc(Stores(), func(s Store) bool { return !asked[s] })
+	return wrong
+}
+
+func secretName(c *Config, text string) []problem {
+	switch {
+	case !secretForm.MatchString(text):
+		return []problem{{want: "letters, digits and underscores, no digit first, at most 80 characters"}}
+	case strings.HasPrefix(strings.ToUpper(text), "GITHUB_"):
+		return []problem{{want: "a name that does not begin with GITHUB_, which GitHub reserves"}}
+	}
+	c.SecretName = text
+	return nil
+}
+
+func reportFile(c *Config, text string) []problem {
+	ext := strings.ToLower(filepath.Ext(text))
+	if ext != ".json" && ext != ".csv" || strings.ContainsFunc(text, unicode.IsControl) {
+		return []problem{{want: "a path that ends in .json or .csv"}}
+	}
+	c.ReportFile = text
+	return nil
+}
+
+func apiURL(field func(*Config) **url.URL) setter {
+	return func(c *Config, text string) []problem {
+		wrong := problem{want: "https://HOST/PATH (http on a loopback address only)"}
+		if strings.ContainsAny(text, "@?#") {
+			// Passwords and tokens are found in such places.
+			wrong.found = "a URL with a user, a query or a fragment"
+			return []problem{wrong}
+		}
+		u, err := url.Parse(strings.TrimRight(text, "/"))
+		if err != nil || u.Hostname() == "" || !validPort(u) || strings.ContainsFunc(text, unicode.IsSpace) ||
+			u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+			return []problem{wrong}
+		}
+		*field(c) = u
+		return nil
+	}
+}
+
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
+
+// token reads a credential that goes into a header.
+func token(field func(*Config) *secret.Value) setter {
+	return func(c *Config, text string) []problem {
+		if found := unfit(text); found != "" {
+			return []problem{{found: found, want: "the token alone"}}
+		}
+		*field(c) = secret.New(text)
+		return nil
+	}
+}
+
+// unfit describes what keeps a text from being a token, without a part of it.
+func unfit(text string) string {
+	what := ""
+	switch {
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		what = "a blank"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		what = "a control character"
+	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
+		what = "a character that is not ASCII" // a zero-width one, pasted along
+	default:
+		return ""
+	}
+	return describe(text) + " with " + what + " in it"
+}
+
+func describe(text string) string {
+	return "a value of " + strconv.Itoa(utf8.RuneCountInString(text)) + " characters"
+}
+
+// privateKey reads a PEM block, also with its line ends written out as \n, as
+// people paste it into one line. No PEM has a backslash of its own.
+func privateKey(c *Config, text string) []problem {
+	lines := strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text)
+	block, rest := pem.Decode([]byte(lines))
+	if block == nil || strings.TrimSpace(string(rest)) != "" || !isRSAKey(block) {
+		return []problem{{
+			found: describe(text) + " that is not one RSA private key",
+			want:  "the whole PEM file that GitHub gave, from -----BEGIN to END-----, with its lines",
+		}}
+	}
+	c.GitHubAppPrivateKey = secret.New(string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})))
+	return nil
+}
+
+func isRSAKey(block *pem.Block) bool {
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		_, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+		return err == nil
+	case "PRIVATE KEY":
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		_, ok := key.(*rsa.PrivateKey)
+		return err == nil && ok
+	}
+	return false
+}

@@ -1,0 +1,297 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+const secretName = "CODACY_PROJECT_TOKEN"
+
+// program is the path of the built program.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(dir, "codacy-project-tokens")
+	build := exec.Command("go", append([]string{"build", "-o", program}, append(buildFlags, "../..")...)...)
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// fixture is a World that is served, and the program's environment for it.
+type fixture struct {
+	*sandbox.World
+	t      *testing.T
+	codacy string
+	github string
+	dir    string
+}
+
+func serve(t *testing.T, o sandbox.Options, repositories ...sandbox.Repository) *fixture {
+	t.Helper()
+	w := sandbox.New(o)
+	for _, r := range repositories {
+		w.Add(r)
+	}
+	codacy, github, shut := w.Serve()
+	t.Cleanup(shut)
+	return &fixture{World: w, t: t, codacy: codacy, github: github, dir: t.TempDir()}
+}
+
+// result is what a run of the program left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+	outputs        map[string]string
+	summary        string
+	report         string // as it stands in the file; empty if there is none
+}
+
+// inputs are the action's inputs that differ from the fixture's.
+type inputs map[string]string
+
+// start prepares a run as the runner would start it.
+func (f *fixture) start(ctx context.Context, in inputs) (*exec.Cmd, func() result) {
+	f.t.Helper()
+	dir, err := os.MkdirTemp(f.dir, "run-")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	all := inputs{
+		"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken,
+		"organization": "acme", "codacy-api-url": f.codacy, "github-api-url": f.github,
+		"writes-per-minute": "0", "report-file": filepath.Join(dir, "report.json"),
+	}
+	for k, v := range in {
+		all[k] = v
+	}
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Dir = dir
+	outputs, summary := filepath.Join(dir, "output"), filepath.Join(dir, "summary.md")
+	cmd.Env = []string{"GITHUB_ACTIONS=true", "GITHUB_OUTPUT=" + outputs, "GITHUB_STEP_SUMMARY=" + summary, "PATH=" + os.Getenv("PATH")}
+	for k, v := range all {
+		cmd.Env = append(cmd.Env, "INPUT_"+strings.ToUpper(k)+"="+v)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	return cmd, func() result {
+		r := result{
+			code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(),
+			outputs: readOutputs(f.t, outputs), summary: read(f.t, summary), report: read(f.t, all["report-file"]),
+		}
+		f.noLeak(r, all)
+		return r
+	}
+}
+
+// run runs the program as the runner would, and checks what must hold after
+// every run: no promise broken, nothing leaked.
+func (f *fixture) run(in inputs) result {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd, finish := f.start(ctx, in)
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
+		f.t.Fatal(err)
+	}
+	r := finish()
+	f.Check(f.t)
+	return r
+}
+
+func asExit(err error, target **exec.ExitError) bool {
+	e, ok := err.(*exec.ExitError)
+	*target = e
+	return ok
+}
+
+// want asserts the exit code, and the counts as outputs: "created=3 failed=1";
+// those not named are 0.
+func (f *fixture) want(r result, code int, counts string) {
+	f.t.Helper()
+	if r.code != code {
+		f.t.Errorf("exit code %d, want %d\n%s%s", r.code, code, r.stdout, r.stderr)
+	}
+	want := map[string]string{}
+	for _, o := range strings.Fields("created renewed current kept skipped deferred failed") {
+		want[o] = "0"
+	}
+	for _, c := range strings.Fields(counts) {
+		k, v, _ := strings.Cut(c, "=")
+		want[k] = v
+	}
+	for k, v := range want {
+		if r.outputs[k] != v {
+			f.t.Errorf("output %s = %q, want %q\n%s", k, r.outputs[k], v, r.stdout)
+		}
+	}
+}
+
+// provisioned asserts that each store of the repository holds the same living
+// token of its own, and that no token of ours lives on beside it.
+func (f *fixture) provisioned(repository string, stores ...string) {
+	f.t.Helper()
+	if len(stores) == 0 {
+		stores = []string{"actions"}
+	}
+	first := ""
+	for _, s := range stores {
+		value, ok := f.Secret(repository, s, secretName)
+		switch {
+		case !ok:
+			f.t.Errorf("%s: no secret in %s", repository, s)
+		case !f.TokenAlive(repository, value):
+			f.t.Errorf("%s: the secret in %s holds no living token of the repository", repository, s)
+		case first != "" && value != first:
+			f.t.Errorf("%s: %s holds another token than %s", repository, s, stores[0])
+		}
+		first = value
+	}
+	if orphans := f.Orphans(repository); len(orphans) > 0 {
+		f.t.Errorf("%s: %d orphans, the first is %s", repository, len(orphans), orphans[0].Name)
+	}
+}
+
+// entry is a repository in the JSON report.
+type entry struct {
+	Repository, Outcome, Reason string
+	Stores                      []string
+	TokenID                     int64      `json:"token_id"`
+	TokenName                   string     `json:"token_name"`
+	ExpiresAt                   *time.Time `json:"expires_at"`
+}
+
+// entries reads the JSON report, by the repositories' names.
+func (f *fixture) entries(r result) map[string]entry {
+	f.t.Helper()
+	var report struct {
+		Summary      map[string]any
+		Repositories []entry
+	}
+	if err := json.Unmarshal([]byte(r.report), &report); err != nil {
+		f.t.Fatalf("the report: %v\n%s", err, r.stdout)
+	}
+	all := map[string]entry{}
+	for _, e := range report.Repositories {
+		_, name, _ := strings.Cut(e.Repository, "/")
+		if _, twice := all[name]; twice {
+			f.t.Errorf("%s stands twice in the report", name)
+		}
+		all[name] = e
+	}
+	return all
+}
+
+// noLeak searches all that the program wrote for credentials and tokens.
+func (f *fixture) noLeak(r result, in inputs) {
+	f.t.Helper()
+	values := append(f.AllTokenValues(), in["codacy-api-token"], in["github-token"], in["github-app-private-key"])
+	var log []string
+	for l := range strings.Lines(r.stdout) {
+		if in["organization"] == "" || !strings.HasPrefix(l, "::add-mask::") {
+			log = append(log, l)
+		}
+	}
+	outputs := fmt.Sprint(r.outputs)
+	written := map[string]string{
+		"stdout": strings.Join(log, ""), "stderr": r.stderr, "outputs": outputs, "summary": r.summary, "report": r.report,
+	}
+	for where, text := range written {
+		for _, form := range forms(values) {
+			if strings.Contains(text, form) {
+				f.t.Errorf("%s holds a credential or a token: %s", where, form)
+			}
+		}
+	}
+}
+
+// forms are the ways in which a value could be written.
+func forms(values []string) []string {
+	var all []string
+	for _, v := range values {
+		if len(v) < 8 {
+			continue // nothing that is secret is so short
+		}
+		quoted, _ := json.Marshal(v) // a string always can
+		h := hex.EncodeToString([]byte(v))
+		all = append(
+			all, v, strings.Trim(string(quoted), `"`), url.QueryEscape(v), h, strings.ToUpper(h),
+			base64.StdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v)),
+		)
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// readOutputs reads an output file as the runner does.
+func readOutputs(t *testing.T, path string) map[string]string {
+	t.Helper()
+	outputs := map[string]string{}
+	lines := strings.Split(read(t, path), "\n")
+	for i := 0; i < len(lines); i++ {
+		if name, delimiter, ok := strings.Cut(lines[i], "<<"); ok {
+			var value []string
+			for i++; i < len(lines) && lines[i] != delimiter; i++ {
+				value = append(value, lines[i])
+			}
+			outputs[name] = strings.Join(value, "\n")
+		} else if name, value, ok := strings.Cut(lines[i], "="); ok {
+			outputs[name] = value
+		} else if lines[i] != "" {
+			t.Errorf("a line of the outputs that the runner doesn't know: %q", lines[i])
+		}
+	}
+	return outputs
+}
+
+// names makes n names.
+func names(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("service-%03d", i)
+	}
+	return all
+}
+
+// each calls f for every element, side by side.
+func each[T any](all []T, f func(T)) {
+	var wg sync.WaitGroup
+	for _, v := range all {
+		wg.Go(func() { f(v) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// TestMainJob is the whole way: an organization on three pages with everything
+// odd that organizations have, then the same run again, which changes nothing.
+func TestMainJob(t *testing.T) {
+	t.Parallel()
+
+	var repositories []sandbox.Repository
+	for i, name := range names(242) {
+		repositories = append(repositories, sandbox.Repository{Name: name, Private: i%2 == 0})
+	}
+	repositories = append(
+		repositories,
+		sandbox.Repository{Name: "old-archive", Archived: true},
+		sandbox.Repository{Name: "switched-off", Disabled: true},
+		sandbox.Repository{Name: "new-name", CodacyName: "old-name", OldNames: []string{"acme/old-name"}},
+		// Codacy means another repository by this name than GitHub has now.
+		sandbox.Repository{Name: "impostor", RemoteID: "77"},
+		sandbox.Repository{Name: "only-on-codacy", NotOnGitHub: true},
+		sandbox.Repository{Name: "not-added", State: sandbox.NotAdded},
+		sandbox.Repository{Name: ".Odd_name-1.0", NoRemoteID: true, CodacyName: ".odd_NAME-1.0"},
+		sandbox.Repository{Name: "only-on-github", NotOnCodacy: true},
+	)
+	f := serve(t, sandbox.Options{}, repositories...)
+
+	first := f.run(nil)
+	f.want(first, 0, "created=244 skipped=4")
+	want := append(names(242), "new-name", ".Odd_name-1.0")
+	each(want, func(name string) { f.provisioned(name) })
+	if got := f.Count(sandbox.KindPutSecret); got != len(want) {
+		t.Errorf("%d secrets were written, want %d", got, len(want))
+	}
+	for name, reason := range map[string]string{
+		"old-archive": "archived", "switched-off": "disabled", "impostor": "a different repository",
+		"only-on-codacy": "not on GitHub",
+	} {
+		e := f.entries(first)[name]
+		if e.Outcome != "skipped" || !strings.Contains(e.Reason, reason) {
+			t.Errorf("%s: %s, %q, want skipped, %q", name, e.Outcome, e.Reason, reason)
+		}
+		if n := len(f.Tokens(name)); n != 0 {
+			t.Errorf("%s: %d tokens were made", name, n)
+		}
+	}
+	if e, ok := f.entries(first)["not-added"]; ok {
+		t.Errorf("a repository that Codacy has not added is reported as %s", e.Outcome)
+	}
+	next, err := time.Parse(time.RFC3339, first.outputs["next-expiry"])
+	if left := next.Sub(f.Time()); err != nil || left < 363*24*time.Hour || left > 365*24*time.Hour {
+		t.Errorf("next-expiry is %q (%v)", first.outputs["next-expiry"], err)
+	}
+	if !strings.Contains(first.summary, "service-007") || !strings.Contains(first.summary, "244") {
+		t.Errorf("the summary does not tell what was done:\n%s", first.summary)
+	}
+
+	f.Advance(time.Hour)
+	writes := f.writes()
+	second := f.run(nil)
+	f.want(second, 0, "current=244 skipped=4")
+	if got := f.writes(); got != writes {
+		t.Errorf("the second run sent %d writes", got-writes)
+	}
+	if second.outputs["next-expiry"] != first.outputs["next-expiry"] {
+		t.Errorf("next-expiry went from %s to %s", first.outputs["next-expiry"], second.outputs["next-expiry"])
+	}
+}
+
+// writes counts the requests that change something.
+func (f *fixture) writes() int {
+	return f.Count(sandbox.KindPutSecret) + f.Count(sandbox.KindCreateToken) + f.Count(sandbox.KindDeleteToken) +
+		f.Count(sandbox.KindDeleteTokens) + f.Count(sandbox.KindDeleteSecret)
+}
+
+// TestCost counts requests: not one more than the contract names.
+func TestCost(t *testing.T) {
+	t.Parallel()
+
+	for _, stores := range [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces", "dependabot"}} {
+		t.Run(fmt.Sprint(len(stores), " stores"), func(t *testing.T) {
+			t.Parallel()
+
+			const n = 120
+			f := serve(t, sandbox.Options{})
+			for _, name := range names(n) {
+				f.Add(sandbox.Repository{Name: name})
+			}
+			in := inputs{"secret-stores": strings.Join(stores, ",")}
+			f.want(f.run(in), 0, fmt.Sprintf("created=%d", n))
+			f.counted("first run", map[sandbox.Kind]int{
+				sandbox.KindListTokens: n, sandbox.KindCreateToken: n,
+				sandbox.KindPublicKey: n * len(stores), sandbox.KindPutSecret: n * len(stores),
+			})
+			f.Advance(time.Hour)
+			f.want(f.run(in), 0, fmt.Sprintf("current=%d", n))
+			f.counted("second run", map[sandbox.Kind]int{
+				sandbox.KindListTokens: 2 * n, sandbox.KindCreateToken: n, sandbox.KindGetSecret: n * len(stores),
+				sandbox.KindPublicKey: n * len(stores), sandbox.KindPutSecret: n * len(stores),
+			})
+			each(names(n), func(name string) { f.provisioned(name, stores...) })
+		})
+	}
+}
+
+// counted asserts the number of requests of each kind; those not named are not
+// about one repository: pages, and at most eight more for each run.
+func (f *fixture) counted(when string, want map[sandbox.Kind]int) {
+	f.t.Helper()
+	sum := 0
+	for kind, n := range want {
+		sum += n
+		if got := f.Count(kind); got != n {
+			f.t.Errorf("%s: %d requests of kind %v, want %d", when, got, kind, n)
+		}
+	}
+	pages := f.Count(sandbox.KindListRepositories) + f.Count(sandbox.KindGitHubRepositories)
+	runs := f.Count(sandbox.KindUser)
+	if pages != 4*runs {
+		f.t.Errorf("%s: %d pages in %d runs, want 4 in each", when, pages, runs)
+	}
+	if rest := f.Total() - sum - pages; rest > 8*runs {
+		f.t.Errorf("%s: %d further requests in %d runs", when, rest, runs)
+	}
+}

@@ -1,0 +1,249 @@
+// Package github is a client for what the action needs of GitHub: the kind of
+// an owner, the repositories that a credential sees, and a repository's secrets
+// in all four stores. It is built on go-github, whose Client carries every
+// request; answers are decoded here, because go-github takes an empty answer for
+// an empty list, rounds a numeric key_id, and does not know the agents store.
+// https://docs.github.com/rest
+//
+// Reads are tried again as pace.Do does; PutSecret is sent once.
+package github
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/seal"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+const (
+	// Name is the service's name in errors.
+	Name = "GitHub"
+	// maxPages bounds a list that never ends.
+	maxPages = 10_000
+)
+
+// Client talks to GitHub. It is safe for concurrent use.
+type Client struct {
+	gh    *github.Client
+	start pace.Retry
+	retry pace.Retry
+}
+
+// New returns a client for the API at base, such as https://api.github.com or
+// https://ghes.example/api/v3. The http.Client carries the credential. Start
+// bounds the first request, retry the other reads.
+func New(hc *http.Client, base *url.URL, start, retry pace.Retry) *Client {
+	gh := github.NewClient(hc)
+	u := *base
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
+	gh.BaseURL = &u
+	return &Client{gh: gh, start: start, retry: retry}
+}
+
+// Scope is the list that holds an owner's repositories.
+type Scope int
+
+const (
+	// Organization: GET /orgs/{org}/repos.
+	Organization Scope = iota
+	// Account: GET /user/repos, those of the token's own user.
+	Account
+	// Installation: GET /installation/repositories, for installation tokens.
+	Installation
+)
+
+// Repository is what the action keeps of a repository.
+type Repository struct {
+	ID                 int64
+	Owner, Name        string
+	Archived, Disabled bool
+}
+
+// Owner tells whether name is an organization or a user, as the list of its
+// repositories. It proves the token too: a dead one is refused.
+func (c *Client) Owner(ctx context.Context, name string) (Scope, error) {
+	op := "look up the owner " + name
+	return pace.Do(ctx, c.start, func(ctx context.Context) (Scope, error) {
+		var owner struct {
+			Type string `json:"type"`
+		}
+		if _, err := c.get(ctx, op, path("users", name), &owner); err != nil {
+			return 0, err
+		}
+		switch owner.Type {
+		case "Organization":
+			return Organization, nil
+		case "User":
+			return Account, nil
+		}
+		return 0, wire.Garbage(Name, op, http.StatusOK, "the answer names no kind of owner")
+	})
+}
+
+// Repositories calls yield with every repository of the scope that the
+// credential sees; owner names the organization. The same may come twice.
+func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yield func(Repository)) error {
+	const op = "list the repositories"
+	address := map[Scope]string{
+		Organization: path("orgs", owner, "repos") + "?",
+		Account:      "user/repos?affiliation=owner&",
+		Installation: "installation/repositories?",
+	}[scope]
+	type item struct {
+		ID    int64  `json:"id"`
+		Name  string `json:"name"`
+		Owner struct {
+			Login string `json:"login"`
+		} `json:"owner"`
+		Archived bool `json:"archived"`
+		Disabled bool `json:"disabled"`
+	}
+	type page struct {
+		items []item
+		next  int
+	}
+	retry := c.start
+	for number, pages := 1, 0; number != 0; pages++ {
+		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
+			var list *[]item
+			var answer any = &list
+			var installed struct {
+				Repositories *[]item `json:"repositories"`
+			}
+			if scope == Installation {
+				answer = &installed
+			}
+			resp, err := c.get(ctx, op, fmt.Sprintf("%sper_page=100&page=%d", address, number), answer)
+			if err != nil {
+				return page{}, err
+			}
+			if scope == Installation {
+				list = installed.Repositories
+			}
+			switch {
+			case list == nil:
+				return page{}, wire.Garbage(Name, op, http.StatusOK, "the answer holds no list")
+			case resp.NextPage != 0 && resp.NextPage <= number || pages == maxPages:
+				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list does not end")
+			}
+			return page{*list, resp.NextPage}, nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, it := range p.items {
+			yield(Repository{ID: it.ID, Owner: it.Owner.Login, Name: it.Name, Archived: it.Archived, Disabled: it.Disabled})
+		}
+		number, retry = p.next, c.retry
+	}
+	return nil
+}
+
+// PublicKey fetches the key that the secrets of one of a repository's stores are
+// sealed for. Its id goes along with what it sealed.
+func (c *Client) PublicKey(ctx context.Context, r Repository, store string) (id string, key seal.Key, err error) {
+	op := fmt.Sprintf("fetch the public key of %s/%s (%s)", r.Owner, r.Name, store)
+	type answer struct {
+		ID  json.RawMessage `json:"key_id"`
+		Key string          `json:"key"`
+	}
+	a, err := pace.Do(ctx, c.retry, func(ctx context.Context) (answer, error) {
+		var a answer
+		_, err := c.get(ctx, op, secrets(r, store, "public-key"), &a)
+		if err == nil && (len(a.ID) == 0 || a.Key == "") {
+			err = wire.Garbage(Name, op, http.StatusOK, "the answer holds no key")
+		}
+		return a, err
+	})
+	if err != nil {
+		return "", seal.Key{}, err
+	}
+	// A string, or on GHES a number, whose digits are kept as they came.
+	if json.Unmarshal(a.ID, &id) != nil {
+		id = string(a.ID)
+	}
+	if key, err = seal.ParseKey(a.Key); err != nil {
+		return "", seal.Key{}, wire.Garbage(Name, op, http.StatusOK, err.Error())
+	}
+	return id, key, nil
+}
+
+// SecretUpdated tells when the secret was last written, in whole seconds on
+// GitHub's clock; the zero time if there is none. GitHub never tells the value.
+func (c *Client) SecretUpdated(ctx context.Context, r Repository, store, name string) (time.Time, error) {
+	op := fmt.Sprintf("look at the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
+	return pace.Do(ctx, c.retry, func(ctx context.Context) (time.Time, error) {
+		var answer struct {
+			Updated time.Time `json:"updated_at"`
+		}
+		_, err := c.get(ctx, op, secrets(r, store, name), &answer)
+		switch {
+		case wire.IsNotFound(err):
+			return time.Time{}, nil
+		case err == nil && answer.Updated.IsZero():
+			err = wire.Garbage(Name, op, http.StatusOK, "the answer tells no updated_at")
+		}
+		return answer.Updated, err
+	})
+}
+
+// PutSecret stores what was sealed for the key with the id, and tells whether
+// the secret is new (201) or took the place of one (204).
+func (c *Client) PutSecret(ctx context.Context, r Repository, store, name, keyID, sealed string) (created bool, err error) {
+	op := fmt.Sprintf("write the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
+	req, err := c.gh.NewRequest(http.MethodPut, secrets(r, store, name),
+		&github.EncryptedSecret{KeyID: keyID, EncryptedValue: sealed})
+	if err != nil {
+		return false, wire.Failed(Name, op, err)
+	}
+	resp, err := c.gh.Do(ctx, req, nil)
+	if err != nil {
+		return false, wire.Failed(Name, op, err)
+	}
+	switch resp.StatusCode {
+	case http.StatusCreated:
+		return true, nil
+	case http.StatusNoContent:
+		return false, nil
+	}
+	return false, wire.Garbage(Name, op, resp.StatusCode, "the answer is neither 201 nor 204")
+}
+
+// get sends a GET and decodes the answer into v; a 404 is wire.IsNotFound.
+func (c *Client) get(ctx context.Context, op, address string, v any) (*github.Response, error) {
+	req, err := c.gh.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return nil, wire.Failed(Name, op, err)
+	}
+	var raw bytes.Buffer
+	resp, err := c.gh.Do(ctx, req, &raw)
+	if err != nil {
+		return nil, wire.Failed(Name, op, err)
+	}
+	if err := json.Unmarshal(raw.Bytes(), v); err != nil {
+		return nil, wire.Garbage(Name, op, resp.StatusCode, "the answer is no JSON of the described form")
+	}
+	return resp, nil
+}
+
+func secrets(r Repository, store, name string) string {
+	return path("repos", r.Owner, r.Name, store, "secrets", name)
+}
+
+// path joins the elements of an address, each of them escaped.
+func path(elements ...string) string {
+	for i, e := range elements {
+		elements[i] = url.PathEscape(e)
+	}
+	return strings.Join(elements, "/")
+}

@@ -1,0 +1,185 @@
+// Package match brings Codacy's and GitHub's repositories together and selects
+// those that a run is about. It does no I/O.
+package match
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+)
+
+// Target is a selected repository.
+type Target struct {
+	// Codacy is its name there.
+	Codacy string
+	// GitHub is the repository on GitHub. Where Skip says that there is none,
+	// only Owner and Name are set, the name being Codacy's.
+	GitHub github.Repository
+	// Skip is the reason why nothing can be written; empty if it can.
+	Skip string
+	// Unseen: GitHub does not show it, so a living token of it is a worry.
+	Unseen bool
+}
+
+// Selection says which repositories a run is about.
+type Selection struct {
+	// Include and Exclude match a repository's name on GitHub.
+	Include, Exclude func(name string) bool
+	// Index and Count are the shard's, Index from 1 to Count.
+	Index, Count int
+}
+
+// Counts are the repositories of Codacy's list that were not selected.
+type Counts struct {
+	// NotAdded are those that Codacy knows but doesn't analyse.
+	NotAdded int `json:"not_added"`
+	// LeftOut are those that the patterns leave out.
+	LeftOut int `json:"left_out"`
+	// OtherShards are those that belong to another shard.
+	OtherShards int `json:"other_shards"`
+}
+
+// Matcher collects both lists, in any order, and then selects.
+type Matcher struct {
+	owner  string
+	byID   map[int64]github.Repository
+	byName map[string]int64
+	codacy []codacy.Repository
+	seen   map[string]bool // of Codacy's repositories
+}
+
+// New returns a Matcher for the repositories of owner.
+func New(owner string) *Matcher {
+	return &Matcher{
+		owner: owner, byID: map[int64]github.Repository{}, byName: map[string]int64{},
+		seen: map[string]bool{},
+	}
+}
+
+// AddGitHub adds a repository of GitHub's list. One of another owner, or one
+// that was added before, is passed over.
+func (m *Matcher) AddGitHub(r github.Repository) {
+	if _, ok := m.byID[r.ID]; ok || !strings.EqualFold(r.Owner, m.owner) {
+		return
+	}
+	m.byID[r.ID] = r
+	m.byName[strings.ToLower(r.Name)] = r.ID
+}
+
+// AddCodacy adds a repository of Codacy's list; one that was added before is
+// passed over.
+func (m *Matcher) AddCodacy(r codacy.Repository) {
+	key := "name " + strings.ToLower(r.Name)
+	if r.RemoteID != "" {
+		key = "id " + r.RemoteID
+	}
+	if !m.seen[key] {
+		m.seen[key] = true
+		m.codacy = append(m.codacy, r)
+	}
+}
+
+// GitHub is the number of the owner's repositories that GitHub shows.
+func (m *Matcher) GitHub() int { return len(m.byID) }
+
+// Select matches and selects, in the order of the names. No two targets are the
+// same repository on GitHub.
+func (m *Matcher) Select(s Selection) ([]Target, Counts) {
+	var counts Counts
+	var targets []Target
+	taken := map[int64]bool{}
+	// Those with an id first: what an id says beats what a name says.
+	repositories := slices.Clone(m.codacy)
+	slices.SortStableFunc(repositories, func(a, b codacy.Repository) int {
+		return cmp.Compare(min(1, len(b.RemoteID)), min(1, len(a.RemoteID)))
+	})
+	for _, r := range repositories {
+		t := m.match(r)
+		switch {
+		case !r.Added:
+			counts.NotAdded++
+			continue
+		case !s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name):
+			counts.LeftOut++
+			continue
+		case int(shardKey(r, t)%uint64(s.Count)) != s.Index-1:
+			counts.OtherShards++
+			continue
+		}
+		if t.GitHub.ID != 0 && taken[t.GitHub.ID] {
+			t = m.unseen(r, otherRepository)
+		}
+		taken[t.GitHub.ID] = true
+		targets = append(targets, t)
+	}
+	slices.SortFunc(targets, func(a, b Target) int {
+		return cmp.Or(cmp.Compare(a.GitHub.Name, b.GitHub.Name), cmp.Compare(a.Codacy, b.Codacy))
+	})
+	return targets, counts
+}
+
+const (
+	notOnGitHub     = "not on GitHub, or not visible to the token"
+	otherRepository = "a different repository has this name on GitHub"
+	archived        = "archived on GitHub"
+	disabled        = "disabled on GitHub"
+	badName         = "its name can't be part of an address"
+)
+
+// match finds r on GitHub: by id, so that a rename does no harm and a stranger
+// under an old name gets nothing; by name only where Codacy gives no id.
+func (m *Matcher) match(r codacy.Repository) Target {
+	id, named := m.byName[strings.ToLower(r.Name)]
+	if r.RemoteID != "" {
+		var err error
+		if id, err = strconv.ParseInt(r.RemoteID, 10, 64); err != nil {
+			id = 0
+		}
+	}
+	gh, ok := m.byID[id]
+	switch {
+	case !ok && named:
+		return m.unseen(r, otherRepository)
+	case !ok:
+		return m.unseen(r, notOnGitHub)
+	}
+	t := Target{Codacy: r.Name, GitHub: gh}
+	switch {
+	case !usable(r.Name) || !usable(gh.Name):
+		t.Skip = badName
+	case gh.Archived:
+		t.Skip = archived
+	case gh.Disabled:
+		t.Skip = disabled
+	}
+	return t
+}
+
+func (m *Matcher) unseen(r codacy.Repository, why string) Target {
+	return Target{
+		Codacy: r.Name, GitHub: github.Repository{Owner: m.owner, Name: r.Name},
+		Skip: why, Unseen: usable(r.Name),
+	}
+}
+
+// usable tells whether a name stays one element of a path: no server takes
+// "..", however it is escaped, for a name.
+func usable(name string) bool { return name != "" && name != "." && name != ".." && len(name) <= 255 }
+
+// shardKey spreads repositories evenly over shards, and never changes: GitHub's
+// id, else the id or the name that Codacy gives.
+func shardKey(r codacy.Repository, t Target) uint64 {
+	key := cmp.Or(r.RemoteID, strings.ToLower(r.Name))
+	if t.GitHub.ID != 0 {
+		key = strconv.FormatInt(t.GitHub.ID, 10)
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key)) // never fails
+	sum := h.Sum64()
+	return sum ^ sum>>32 // FNV's low bits alone are less even
+}

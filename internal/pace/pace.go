@@ -1,0 +1,532 @@
+// Package pace decides what may be sent to a service when, and what is tried
+// again. A Service stands before every request: it keeps the published limits
+// in windows of any phase, heeds what the service asks for, and lets what waits
+// through in the order of urgency. Retry repeats an operation whose request may
+// be sent twice.
+package pace
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// Limit is at most Most units in any period of length Per. A unit is taken when
+// the request leaves, or room for it is had, and free again Per after the answer
+// came: the service may count when it likes.
+type Limit struct {
+	Most int
+	Per  time.Duration
+	// Cost is what a request with this method takes; 0 if the limit does not
+	// concern it.
+	Cost func(method string) int
+}
+
+// IsWrite tells the methods that change something.
+func IsWrite(method string) bool { return method != http.MethodGet && method != http.MethodHead }
+
+// Writes is a Limit of so many writes in any minute.
+func Writes(perMinute int) Limit {
+	return Limit{Most: perMinute, Per: time.Minute, Cost: func(method string) int {
+		if IsWrite(method) {
+			return 1
+		}
+		return 0
+	}}
+}
+
+// Points is GitHub's limit of 900 points a minute: 5 for a write, 1 for others.
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+func Points() Limit {
+	return Limit{Most: 900, Per: time.Minute, Cost: func(method string) int {
+		if IsWrite(method) {
+			return 5
+		}
+		return 1
+	}}
+}
+
+// CodacyCloud is Codacy's limit of 2,500 requests in five minutes.
+// https://docs.codacy.com/codacy-api/using-the-codacy-api/
+func CodacyCloud() Limit {
+	return Limit{Most: 2500, Per: 5 * time.Minute, Cost: func(string) int { return 1 }}
+}
+
+// Service is the gate before one service; it implements wire.Gate.
+type Service struct {
+	name  string
+	rand  func() float64
+	clock *wire.Clock
+	// yields: 503 and 504 mean load, and hold the whole service.
+	yields bool
+
+	mu      sync.Mutex
+	limits  []*window
+	primary primary
+	held    time.Time // nothing is sent before
+	strikes int       // limits or overloads in a row without a time to wait
+	waiting []*ticket // in the order of urgency, then of arrival
+	seq     int64
+	timer   *time.Timer
+}
+
+// NewService returns the gate before the service called name, whose clock is
+// learned from its answers. Where yields is set, the service shows overload by
+// 503 or 504. The random source, of numbers in [0, 1), spreads waits that
+// nobody prescribed.
+func NewService(name string, clock *wire.Clock, yields bool, rand func() float64, limits ...Limit) *Service {
+	s := &Service{name: name, clock: clock, yields: yields, rand: rand}
+	for _, l := range limits {
+		s.limits = append(s.limits, &window{Limit: l})
+	}
+	return s
+}
+
+// primary is GitHub's hourly limit, as its headers tell it.
+type primary struct {
+	known     bool
+	limit     int
+	remaining int       // told last, less what was sent since
+	reset     time.Time // on our clock
+}
+
+// room tells whether n requests may be sent. A tenth of the limit is kept back
+// for others who use the same credential, but not from what is already begun.
+func (p *primary) room(n int, begun bool, now time.Time) bool {
+	if !p.known || !now.Before(p.reset) {
+		return true
+	}
+	back := p.limit / 10
+	if begun {
+		back = 0
+	}
+	return p.remaining-n >= back
+}
+
+func (p *primary) learn(h http.Header, clock *wire.Clock) {
+	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
+	if err != nil {
+		return
+	}
+	limit, _ := strconv.Atoi(h.Get("X-Ratelimit-Limit"))
+	epoch, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64)
+	if err != nil {
+		return
+	}
+	reset := clock.Ours(time.Unix(epoch+1, 0)) // whole seconds: not a moment early
+	// Answers overtake each other: within one period only less remains.
+	if p.known && reset.Sub(p.reset).Abs() < 2*time.Second {
+		p.remaining = min(p.remaining, remaining)
+		return
+	}
+	if p.known && reset.Before(p.reset) {
+		return
+	}
+	*p = primary{known: true, limit: limit, remaining: remaining, reset: reset}
+}
+
+// ticket is one that waits to be let in.
+type ticket struct {
+	urgency int64
+	seq     int64
+	cost    []int // for each limit
+	number  int   // of requests
+	begun   bool
+	in      chan struct{}
+}
+
+// Room is the right to send some writes without waiting for a limit of ours.
+type Room struct {
+	s    *Service
+	cost []int // of one write, for each limit
+
+	mu   sync.Mutex
+	left int
+}
+
+type (
+	roomKey    struct{ s *Service }
+	leaveByKey struct{}
+)
+
+// ErrTooLate is the error of a request that could not leave by its time.
+var ErrTooLate = errors.New("it could not be sent in time")
+
+// LeaveBy returns a context whose requests leave until t or not at all: they
+// fail with ErrTooLate as soon as it is clear that they can't.
+func LeaveBy(ctx context.Context, t time.Time) context.Context {
+	return context.WithValue(ctx, leaveByKey{}, t)
+}
+
+// Room waits until n writes may be sent, and takes the room for them. Of those
+// who wait the one with the lowest urgency is served first. An error means that
+// ctx has ended. Close gives back what was not used.
+func (s *Service) Room(ctx context.Context, n int, urgency int64) (*Room, error) {
+	cost := s.cost(http.MethodPut)
+	total := make([]int, len(cost))
+	for i, c := range cost {
+		total[i] = c * n
+	}
+	if err := s.wait(ctx, &ticket{urgency: urgency, cost: total, number: n}); err != nil {
+		return nil, err
+	}
+	return &Room{s: s, cost: cost, left: n}, nil
+}
+
+// Context returns a context whose writes to the service take this room, and
+// whose requests are those of something begun: nothing is kept back from them.
+func (r *Room) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, roomKey{r.s}, r)
+}
+
+// Close gives back the room that no write has taken.
+func (r *Room) Close() {
+	r.mu.Lock()
+	left := r.left
+	r.left = 0
+	r.mu.Unlock()
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.giveBack(r.cost, left)
+}
+
+// take uses one place of the room, if one is left.
+func (r *Room) take() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == 0 {
+		return false
+	}
+	r.left--
+	return true
+}
+
+func (s *Service) cost(method string) []int {
+	cost := make([]int, len(s.limits))
+	for i, w := range s.limits {
+		cost[i] = w.Cost(method)
+	}
+	return cost
+}
+
+// Enter waits until req may be sent; see wire.Gate.
+func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
+	room, _ := ctx.Value(roomKey{s}).(*Room)
+	cost := s.cost(req.Method)
+	t := &ticket{urgency: math.MaxInt64, cost: cost, number: 1}
+	if room != nil {
+		t.begun, t.urgency = true, math.MinInt64
+		if IsWrite(req.Method) && room.take() {
+			// Its place is taken already: only a hold can keep it.
+			t.cost, t.number = make([]int, len(cost)), 0
+		}
+	}
+	if err := s.wait(ctx, t); err != nil {
+		if t.number == 0 {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.giveBack(cost, 1)
+		}
+		return nil, err
+	}
+	return func(sig wire.Signal) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.leave(cost)
+		s.heed(sig)
+		s.admit()
+	}, nil
+}
+
+// giveBack frees at once what times requests of that cost took and did not use.
+func (s *Service) giveBack(cost []int, times int) {
+	for i, w := range s.limits {
+		w.open -= times * cost[i]
+	}
+	s.primary.remaining += times
+	s.admit()
+}
+
+// leave frees what cost took, each limit's period from now.
+func (s *Service) leave(cost []int) {
+	now := time.Now()
+	for i, w := range s.limits {
+		w.leave(now, cost[i])
+	}
+}
+
+// heed does what an answer asks for.
+func (s *Service) heed(sig wire.Signal) {
+	if sig.Header != nil {
+		s.primary.learn(sig.Header, s.clock)
+	}
+	var hold time.Duration
+	overload := s.yields && (sig.Status == http.StatusServiceUnavailable || sig.Status == http.StatusGatewayTimeout)
+	switch {
+	case sig.Limited && sig.RetryAfter > 0:
+		hold = sig.RetryAfter
+	case sig.Limited:
+		// No time was told: a minute, then twice as long each time.
+		hold = s.spread(time.Minute)
+	case overload && sig.RetryAfter > 0:
+		hold = min(sig.RetryAfter, 5*time.Minute)
+	case overload:
+		hold = s.spread(time.Second)
+	case sig.Status > 0 && sig.Status < 500:
+		s.strikes = 0
+	}
+	if until := time.Now().Add(hold); hold > 0 && until.After(s.held) {
+		s.held = until
+	}
+}
+
+// spread is first, doubled for each strike in a row up to sixteen times, and up
+// to a tenth more. Answers that come while the service is held are one strike.
+func (s *Service) spread(first time.Duration) time.Duration {
+	if time.Now().After(s.held) {
+		s.strikes = min(s.strikes+1, 5)
+	}
+	d := first << max(0, s.strikes-1)
+	return d + time.Duration(s.rand()*float64(d)/10)
+}
+
+// Held returns until when nothing is sent to the service; a time in the past
+// if it isn't held.
+func (s *Service) Held() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// wait returns once t is let in.
+func (s *Service) wait(ctx context.Context, t *ticket) error {
+	t.in = make(chan struct{})
+	var late <-chan time.Time
+	by, bounded := ctx.Value(leaveByKey{}).(time.Time)
+	if bounded {
+		timer := time.NewTimer(time.Until(by))
+		defer timer.Stop()
+		late = timer.C
+	}
+	s.mu.Lock()
+	if bounded && (!time.Now().Before(by) || s.held.After(by)) {
+		s.mu.Unlock()
+		return fmt.Errorf("%s: %w", s.name, ErrTooLate)
+	}
+	s.seq++
+	t.seq = s.seq
+	at, _ := slices.BinarySearchFunc(s.waiting, t, func(a, b *ticket) int {
+		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(a.seq, b.seq))
+	})
+	s.waiting = slices.Insert(s.waiting, at, t)
+	s.admit()
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-t.in:
+		return nil
+	case <-ctx.Done():
+		err = fmt.Errorf("stopped while waiting to send to %s: %w", s.name, context.Cause(ctx))
+	case <-late:
+		err = fmt.Errorf("%s: %w", s.name, ErrTooLate)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := slices.Index(s.waiting, t); at >= 0 {
+		s.waiting = slices.Delete(s.waiting, at, at+1)
+		s.admit()
+		return err
+	}
+	if err != nil && t.number > 0 {
+		// Let in at the same moment, but it will not go.
+		s.giveBack(t.cost, 1)
+		s.primary.remaining += t.number - 1
+	}
+	return err
+}
+
+// admit lets in all that may be sent now, and sets the timer for the rest. What
+// waits for one limit doesn't keep those who don't need it; but nobody less
+// urgent takes of a limit that somebody more urgent waits for.
+func (s *Service) admit() {
+	now := time.Now()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if len(s.waiting) == 0 {
+		return
+	}
+	next := s.held
+	if !now.Before(s.held) {
+		next = time.Time{}
+		blocked := make([]bool, len(s.limits))
+		for _, w := range s.limits {
+			w.tidy(now)
+		}
+		s.waiting = slices.DeleteFunc(s.waiting, func(t *ticket) bool {
+			fits := s.primary.room(t.number, t.begun, now)
+			if !fits {
+				next = earlier(next, s.primary.reset)
+			}
+			for i, w := range s.limits {
+				if t.cost[i] == 0 {
+					continue
+				}
+				if blocked[i] || !w.room(t.cost[i]) {
+					fits, blocked[i] = false, true
+					next = earlier(next, w.next())
+				}
+			}
+			if fits {
+				for i, w := range s.limits {
+					w.open += t.cost[i]
+				}
+				s.primary.remaining -= t.number
+				close(t.in)
+			}
+			return fits
+		})
+	}
+	if len(s.waiting) > 0 && !next.IsZero() {
+		s.timer = time.AfterFunc(next.Sub(now), func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.admit()
+		})
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// window counts what a Limit has given out.
+type window struct {
+	Limit
+	open  int // taken and not answered yet
+	past  int // answered less than Per ago
+	spent []spent
+}
+
+type spent struct {
+	free time.Time
+	cost int
+}
+
+func (w *window) room(cost int) bool {
+	// What asks for more than there can be gets it when all is free.
+	return w.open+w.past+cost <= w.Most || (w.open+w.past == 0 && cost > w.Most)
+}
+
+func (w *window) leave(now time.Time, cost int) {
+	if cost == 0 {
+		return
+	}
+	w.open -= cost
+	w.past += cost
+	w.spent = append(w.spent, spent{now.Add(w.Per), cost})
+}
+
+// tidy frees what was answered Per ago or more.
+func (w *window) tidy(now time.Time) {
+	n := 0
+	for n < len(w.spent) && !now.Before(w.spent[n].free) {
+		w.past -= w.spent[n].cost
+		n++
+	}
+	w.spent = slices.Delete(w.spent, 0, n)
+}
+
+// next is when the next place becomes free by time alone; zero if none does.
+func (w *window) next() time.Time {
+	if len(w.spent) == 0 {
+		return time.Time{}
+	}
+	return w.spent[0].free
+}
+
+// Retry says how long an operation is tried.
+type Retry struct {
+	// Within: no try begins later than this after the first one's begin, or
+	// after the end of a wait that the service asked for.
+	Within time.Duration
+	// Most, if set, bounds all of it, the waits of a Service included, as long
+	// as the operation itself has met no limit.
+	Most time.Duration
+}
+
+// limitedTries bounds how often a service may put one operation off.
+const limitedTries = 10
+
+// Do carries out fn, which must be fit to be carried out twice, until it is
+// done or refused. After a failure that leaves it open it waits 0.5 s, then
+// twice as long each time; an answer that makes no sense is asked for twice
+// more, within 5 s; after a limit it goes on when the Service lets it.
+func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
+	begin, limited, garbled := time.Now(), 0, 0
+	if r.Most > 0 {
+		bounded, cancel := context.WithTimeout(ctx, r.Most)
+		defer cancel()
+		try := fn
+		fn = func(ctx context.Context) (T, error) {
+			if limited == 0 {
+				ctx = bounded
+			}
+			return try(ctx)
+		}
+	}
+	for pause := 500 * time.Millisecond; ; pause *= 2 {
+		v, err := fn(ctx)
+		if err == nil {
+			return v, nil
+		}
+		var e *wire.Error
+		if ctx.Err() != nil || !errors.As(err, &e) || e.Fate == wire.Refused || errors.Is(err, ErrTooLate) {
+			return v, err
+		}
+		if e.Fate == wire.Limited {
+			if limited++; limited > limitedTries {
+				return v, err
+			}
+			begin = time.Now()
+			pause = 250 * time.Millisecond
+			continue
+		}
+		if e.Garbled {
+			if garbled++; garbled > 2 {
+				return v, err
+			}
+		}
+		if time.Since(begin)+pause > r.Within {
+			return v, err
+		}
+		if Sleep(ctx, pause) != nil {
+			return v, err
+		}
+	}
+}
+
+// Sleep waits for d, or until ctx ends, which is its error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,290 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/seal"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// What ends an apply without a failure.
+var (
+	errAnother = errors.New("another run is at work on it")
+	errStale   = errors.New("what was observed is too old by now")
+)
+
+// applied is what an apply did.
+type applied struct {
+	token   codacy.Token
+	written []config.Store
+	over    bool // a secret was overwritten
+	doubt   bool // a put was sent and its answer lost
+}
+
+// storeKey is the public key of one store.
+type storeKey struct {
+	id  string
+	key seal.Key
+}
+
+// apply makes a token for t and stores it, in the order of the contract. It is
+// the only way in which a secret is written. Ctx ends it up to step 2; from then
+// on only an interrupt does, after some seconds of grace. ErrStale: nothing was
+// made, because what was observed is out of date; apply it again.
+func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, error) {
+	var done applied
+
+	// 1. The public key of each store.
+	keys := map[config.Store]storeKey{}
+	for _, s := range t.decision.Stores {
+		id, key, err := r.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+		if err != nil {
+			return done, err
+		}
+		keys[s] = storeKey{id, key}
+	}
+
+	// 2. Room for the writes, so that nothing is made that would have to wait;
+	// a fresh look, if the last one is old by now; and a place for the token.
+	room, err := r.room(ctx, t)
+	if err != nil {
+		return done, err
+	}
+	defer room.close()
+	gotRoom()
+	if time.Since(t.looked) > fresh {
+		if err := r.observe(ctx, t); err != nil {
+			return done, err
+		}
+	}
+	if t.writes() && t.seen.Total >= maxTokens {
+		if err := r.makeRoom(ctx, t); err != nil {
+			return done, err
+		}
+	}
+	if !t.writes() {
+		return done, nil
+	}
+	for _, s := range t.decision.Stores {
+		if _, ok := keys[s]; !ok {
+			return done, errStale // a store more than before: its key first
+		}
+	}
+
+	// 3. The token. From here on a cancellation does not cut in.
+	crit, cancel := r.grace(ctx, finishWithin)
+	defer cancel()
+	crit = room.context(crit)
+	begun := time.Now()
+	expires := r.codacyNow().Add(r.Policy.Lifetime - t.jitter).Truncate(time.Second)
+	token, value, err := r.make(crit, t, expires)
+	if err != nil {
+		return done, err
+	}
+	done.token = token
+
+	// 4. Masked, before anything else can print it.
+	var failure error
+	if err := r.Mask(value); err != nil {
+		failure = fmt.Errorf("the new token could not be masked in the log: %w", err)
+	}
+
+	// 5. Into each store. Where one refuses and nothing has changed yet, it ends;
+	// else the token stays, and the more stores hold it the better.
+	for _, s := range t.decision.Stores {
+		if failure != nil && done.held() == 0 {
+			break
+		}
+		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(putWithin))
+		if err != nil {
+			failure = errors.Join(failure, err)
+			done.doubt = done.doubt || doubt
+			continue
+		}
+		done.written = append(done.written, s)
+		done.over = done.over || !created
+	}
+
+	// 6. No orphan: what nobody holds goes.
+	switch {
+	case failure == nil:
+		return done, nil
+	case done.held() > 0:
+		return done, fmt.Errorf("its new token is not in every store, the next run mends it: %w", failure)
+	}
+	undo, cancel := r.grace(ctx, undoWithin)
+	defer cancel()
+	if err := r.remove(room.context(undo), t, token.ID); err != nil {
+		failure = fmt.Errorf("%w; its new token could not be deleted, the next run does that: %w", failure, err)
+	}
+	return done, failure
+}
+
+// wrote tells whether a put was accepted.
+func (a applied) wrote() bool { return len(a.written) > 0 }
+
+// held counts the stores that hold the new token, or may hold it.
+func (a applied) held() int {
+	if a.doubt {
+		return len(a.written) + 1
+	}
+	return len(a.written)
+}
+
+// writes tells whether the decision is one to write.
+func (t *task) writes() bool { return t.decision.Action == Create || t.decision.Action == Renew }
+
+// rooms is the right to make one token and to store it.
+type rooms struct{ codacy, github *pace.Room }
+
+func (r *Run) room(ctx context.Context, t *task) (rooms, error) {
+	gh, err := r.GitHubPace.Room(ctx, len(t.decision.Stores), t.seen.urgency())
+	if err != nil {
+		return rooms{}, err
+	}
+	co, err := r.CodacyPace.Room(ctx, 1, t.seen.urgency())
+	if err != nil {
+		gh.Close()
+		return rooms{}, err
+	}
+	return rooms{co, gh}, nil
+}
+
+func (r rooms) context(ctx context.Context) context.Context {
+	return r.github.Context(r.codacy.Context(ctx))
+}
+
+func (r rooms) close() {
+	r.codacy.Close()
+	r.github.Close()
+}
+
+// makeRoom deletes the lowest token of ours that nobody can be using.
+func (r *Run) makeRoom(ctx context.Context, t *task) error {
+	if !t.seen.Asked {
+		if err := r.ask(ctx, t); err != nil {
+			return err
+		}
+		if !t.writes() {
+			return nil // the stores had another word to say
+		}
+	}
+	spare, ok := Spare(t.seen)
+	if !ok {
+		return fmt.Errorf("it has %d tokens on Codacy, as many as are allowed, and none that this action may delete: "+
+			"delete some in the repository's settings on Codacy, under Integrations, Repository API tokens", t.seen.Total)
+	}
+	return r.remove(ctx, t, spare.ID)
+}
+
+// remove deletes a token by its id, which may be done twice.
+func (r *Run) remove(ctx context.Context, t *task, id int64) error {
+	_, err := pace.Do(ctx, r.Retry, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, r.Codacy.DeleteToken(ctx, t.target.Codacy, id)
+	})
+	return err
+}
+
+const (
+	makeTries    = 3  // requests that leave it open whether a token was made
+	makeNumbers  = 5  // numbers whose names are taken, though the list doesn't show it
+	makeRequests = 20 // requests in all, with those that a limit put off
+	// makeWithin is how long after the look a request may wait to leave.
+	makeWithin = 30 * time.Second
+	maxNumber  = 999_999_999
+)
+
+// make makes the token with the next number. The request is never repeated
+// blindly: after an answer that leaves open whether it was done, what is there
+// decides. ErrStale: nothing was made, and what was seen is too old to go on.
+func (r *Run) make(ctx context.Context, t *task, expires time.Time) (codacy.Token, secret.Value, error) {
+	fail := func(err error) (codacy.Token, secret.Value, error) { return codacy.Token{}, secret.Value{}, err }
+	number := 1
+	if newest, ok := t.seen.newest(); ok {
+		number = newest.Number + 1
+	}
+	var (
+		open    = 0     // requests for this number that may have been carried out, or may yet be
+		tries   = 0     // requests that left it open, or were refused after such a one
+		numbers = 1     // numbers asked for
+		again   = false // this number's name was taken, though the list didn't show it
+		last    error
+	)
+	looked := time.Now()
+	for range makeRequests {
+		if number > maxNumber {
+			return fail(errors.New("the numbers of its tokens' names are used up"))
+		}
+		token, value, err := r.Codacy.CreateToken(pace.LeaveBy(ctx, looked.Add(makeWithin)),
+			t.target.Codacy, fmt.Sprintf("%s%d", r.prefix, number), expires)
+		if err == nil {
+			return token, value, nil
+		}
+		last = err
+		fate := wire.FateOf(err)
+		conflict := wire.StatusOf(err) == http.StatusConflict
+		switch {
+		case open == 0 && fate == wire.Unsent && errors.Is(err, pace.ErrTooLate):
+			return fail(errStale)
+		case fate == wire.Limited:
+			continue // nothing was done: the next one leaves when it may
+		case open == 0 && (fate == wire.Unsent || fate == wire.Refused && !conflict):
+			return fail(err)
+		case fate == wire.Unclear:
+			open++
+			tries++
+		case fate == wire.Refused && open > 0:
+			tries++
+		}
+
+		looked = time.Now()
+		o, listErr := r.list(ctx, t)
+		if listErr != nil {
+			return fail(errors.Join(err, listErr))
+		}
+		i := slices.IndexFunc(o.Ours, func(tok Token) bool { return tok.Number == number })
+		switch {
+		case i >= 0 && (open == 0 || !o.Ours[i].Expires.Equal(expires)):
+			return fail(errAnother)
+		case i >= 0: // ours, its value lost
+			if delErr := r.remove(ctx, t, o.Ours[i].ID); delErr != nil {
+				return fail(errors.Join(err, delErr))
+			}
+			open--
+		case open == 0 && !again: // the name is taken and not there: hidden, or just gone
+			again = true
+		case open == 0 && numbers < makeNumbers:
+			number, numbers, again = number+1, numbers+1, false
+		case open == 0:
+			return fail(err)
+		}
+		if tries == makeTries {
+			return fail(err)
+		}
+	}
+	return fail(last)
+}
+
+// put seals the value for a store and puts it there, again if need be, but never
+// later than by. Doubt: a put was sent whose answer never came.
+func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v secret.Value, by time.Time) (created, doubt bool, err error) {
+	sealed, err := k.key.Seal(v)
+	if err != nil {
+		return false, false, err
+	}
+	created, err = pace.Do(pace.LeaveBy(ctx, by), r.Retry, func(ctx context.Context) (bool, error) {
+		created, err := r.GitHub.PutSecret(ctx, t.target.GitHub, string(s), r.Policy.SecretName, k.id, sealed)
+		doubt = doubt || err != nil && wire.FateOf(err) == wire.Unclear
+		return created, err
+	})
+	return created, doubt, err
+}

@@ -1,0 +1,96 @@
+// Package provision brings each repository to one living token, stored
+// everywhere: it observes, decides, queues by urgency and applies. Decide is
+// pure, apply is the only place that writes, and what is due is written before
+// the rest is looked at. docs/how-it-works.md tells the protocol and its reasons.
+package provision
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/seal"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// Codacy is what is asked of Codacy. The errors are *wire.Error.
+type Codacy interface {
+	Tokens(ctx context.Context, repository string) ([]codacy.Token, error)
+	CreateToken(ctx context.Context, repository, name string, expires time.Time) (codacy.Token, secret.Value, error)
+	DeleteToken(ctx context.Context, repository string, id int64) error
+}
+
+// GitHub is what is asked of GitHub. The errors are *wire.Error.
+type GitHub interface {
+	PublicKey(ctx context.Context, r github.Repository, store string) (id string, key seal.Key, err error)
+	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
+	PutSecret(ctx context.Context, r github.Repository, store, name, keyID, sealed string) (created bool, err error)
+}
+
+// Outcome is what a repository ends in.
+type Outcome string
+
+// The outcomes, as the contract names them.
+const (
+	Created    Outcome = "created"
+	Renewed    Outcome = "renewed"
+	Unchanged  Outcome = "current"
+	Kept       Outcome = "kept"
+	Skipped    Outcome = "skipped"
+	Deferred   Outcome = "deferred"
+	FailedHere Outcome = "failed"
+)
+
+// Outcomes lists all outcomes, in the order in which they are told.
+func Outcomes() []Outcome {
+	return []Outcome{Created, Renewed, Unchanged, Kept, Skipped, Deferred, FailedHere}
+}
+
+// Result is how one repository ended. Reason and Warning may hold words of a
+// service: neutralise them before they are printed.
+type Result struct {
+	// Repository is its name on GitHub, with its owner.
+	Repository string
+	Outcome    Outcome
+	Reason     string
+	// Warning is what looks well and is not; empty if nothing.
+	Warning string
+	// Stores that hold the token, as far as is known.
+	Stores []config.Store
+	// TokenID and TokenName are of the token in place; 0 and empty if there is
+	// none or nobody knows.
+	TokenID   int64
+	TokenName string
+	// ExpiresAt is when it expires, on Codacy's clock; zero if it doesn't or
+	// there is none.
+	ExpiresAt time.Time
+}
+
+// Options are what a Run works with.
+type Options struct {
+	Codacy Codacy
+	GitHub GitHub
+	Policy Policy
+	// CodacyPace and GitHubPace say when something may be made and written.
+	CodacyPace, GitHubPace *pace.Service
+	// CodacyClock and GitHubClock know the services' clocks.
+	CodacyClock, GitHubClock *wire.Clock
+	// Retry bounds how long a write is tried.
+	Retry pace.Retry
+	// Concurrency is how many repositories are worked on at once.
+	Concurrency int
+	// Until is when no further repository is begun.
+	Until time.Time
+	// Mask hides a new token's value from the log, written through at once. An
+	// error undoes the token.
+	Mask func(secret.Value) error
+	// Rand shuffles and spreads; it is used by one goroutine at a time.
+	Rand *rand.Rand
+	// Done is told each result as it comes, by one goroutine at a time.
+	Done func(Result)
+}

@@ -1,0 +1,331 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what a request may send.
+const maxBody = 1 << 20
+
+// call is one request on its way through the world.
+type call struct {
+	Request
+	ctx     context.Context
+	header  http.Header
+	query   url.Values
+	body    []byte
+	base    string // scheme, host and prefix that the client used: what links begin with
+	path    string // after the prefix, still escaped
+	unknown string // why it is nothing that the services know
+	route   *route
+
+	// What the path names.
+	owner, name, id, provider, token string
+
+	key        *keyPair    // of the store, for the public key and for a PUT
+	sealed     sealed      // what a PUT brings
+	credential *credential // GitHub's, once it was accepted
+	hour       *hour       // of the primary limit
+	refusal    *answer     // for a limit
+	logged     int         // place in the log, from 1
+}
+
+// route is an operation: which requests are meant, and what answers them.
+type route struct {
+	kind    Kind
+	method  string
+	path    string // elements, some of them in braces
+	query   string // the parameters that are known
+	do      func(*World, *call) answer
+	prepare func(*World, *call) // before do, and without the lock
+
+	elements []string
+}
+
+// routes splits the paths of a table.
+func routes(table ...route) []route {
+	for i := range table {
+		table[i].elements = strings.Split(table[i].path, "/")
+	}
+	return table
+}
+
+// exchange takes a request through the world. Where the end is Hang, the client
+// is gone by now.
+func (w *World) exchange(s Service, r *http.Request) (answer, End) {
+	c := w.parse(s, r)
+	w.arrive(c)
+	a, end := w.perform(c, r)
+	w.leave(c, &a, end)
+	return a, end
+}
+
+// parse reads a request and finds its route.
+func (w *World) parse(s Service, r *http.Request) *call {
+	c := &call{ctx: r.Context(), header: r.Header}
+	c.Service, c.Method, c.Path = s, r.Method, r.URL.RequestURI()
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	c.base = scheme + "://" + r.Host
+	c.path = r.URL.EscapedPath()
+	if rest, ok := strings.CutPrefix(c.path, "/api/v3"); ok {
+		c.base, c.path = c.base+"/api/v3", rest
+	} else if s == Codacy {
+		c.unknown = "the path does not begin with /api/v3"
+	}
+	if r.Body != nil {
+		var err error
+		c.body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		if err != nil || len(c.body) > maxBody {
+			c.unknown = fmt.Sprintf("the body can't be read, or is above %d bytes: %v", maxBody, err)
+		}
+	}
+	var err error
+	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		c.unknown = "the query can't be read"
+	}
+	c.find(s)
+	c.inspect()
+	return c
+}
+
+// find matches the path against the service's routes.
+func (c *call) find(s Service) {
+	elements := strings.Split(strings.TrimPrefix(c.path, "/"), "/")
+	table := codacyRoutes
+	if s == GitHub {
+		table = gitHubRoutes
+	}
+	for i := range table {
+		route := &table[i]
+		if route.method == c.Method && len(route.elements) == len(elements) && c.match(route.elements, elements) {
+			c.route, c.Kind = route, route.kind
+			return
+		}
+	}
+	c.unknown = or(c.unknown, "no operation has this method and path")
+}
+
+// match compares a path with a route's, and keeps what stands in its braces.
+func (c *call) match(pattern, elements []string) bool {
+	for i, p := range pattern {
+		if p[0] != '{' && p != elements[i] {
+			return false
+		}
+	}
+	for i, p := range pattern {
+		if p[0] != '{' {
+			continue
+		}
+		value, err := url.PathUnescape(elements[i])
+		if err != nil || value == "" {
+			return false
+		}
+		switch p {
+		case "{owner}":
+			c.owner = value
+		case "{repo}":
+			c.name = value
+		case "{id}":
+			c.id = value
+		case "{provider}":
+			c.provider = value
+		case "{token}":
+			c.token = value
+		case "{secret}":
+			c.Secret = value
+		case "{store}":
+			if !slices.Contains(Stores(), value) {
+				return false
+			}
+			c.Store = value
+		}
+	}
+	return true
+}
+
+// inspect sees what no service would see, but a careful reader: headers that are
+// missing, parameters that nobody knows, credentials on their way to a stranger.
+func (c *call) inspect() {
+	switch {
+	case c.unknown != "":
+		return
+	case c.header.Get("User-Agent") == "":
+		c.unknown = "it has no User-Agent"
+	case c.Service == GitHub && c.header.Get("Accept") == "":
+		c.unknown = "it has no Accept"
+	case c.Service == GitHub && c.header.Get("Api-Token") != "":
+		c.unknown = "it sends Codacy's token to GitHub"
+	case c.Service == Codacy && c.header.Get("Authorization") != "":
+		c.unknown = "it sends GitHub's token to Codacy"
+	case len(c.body) > 0 && c.Method == http.MethodGet:
+		c.unknown = "a GET has a body"
+	case len(c.body) > 0:
+		if kind, _, _ := mime.ParseMediaType(c.header.Get("Content-Type")); kind != "application/json" {
+			c.unknown = "its body is not application/json"
+		}
+	}
+	for parameter, values := range c.query {
+		if !slices.Contains(strings.Fields(c.route.query), parameter) || len(values) != 1 {
+			c.unknown = fmt.Sprintf("nobody knows the parameter %q, or it is there twice", parameter)
+		}
+	}
+}
+
+// decode reads a JSON body strictly; where it can't, the request is unknown.
+func (c *call) decode(into any) bool {
+	d := json.NewDecoder(bytes.NewReader(c.body))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = fmt.Errorf("something follows")
+	}
+	if err != nil {
+		c.unknown = "its body is not what the description says: " + err.Error()
+	}
+	return err == nil
+}
+
+// arrive counts a request, and sees what it is about.
+func (w *World) arrive(c *call) {
+	c.Sequence = int(w.sequence.Add(1))
+	w.counts[c.Kind].Add(1)
+	hooked := w.hook.Load() != nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.Time = w.now(c.Service)
+	c.Repository = c.name
+	if repo := w.meant(c); repo != nil {
+		c.Repository = repo.Name
+	}
+	if hooked || w.recording {
+		a := attempt{c.Kind, c.Repository, c.Store}
+		w.attempts[a]++
+		c.Attempt = w.attempts[a]
+	}
+	if w.recording {
+		w.log = append(w.log, c.Request)
+		c.logged = len(w.log)
+	}
+	if c.unknown != "" {
+		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
+	}
+	c.refusal = w.refuse(c)
+}
+
+// meant finds the repository that a request is about, whoever may see it.
+func (w *World) meant(c *call) *repository {
+	switch {
+	case c.Service == Codacy:
+		return w.codacyNames[c.name]
+	case c.name == "":
+		return w.byID(c.id)
+	}
+	key := lower(c.owner, c.name)
+	return or(w.names[key], w.oldNames[key])
+}
+
+// perform lets the hook have its way, and has the request carried out.
+func (w *World) perform(c *call, r *http.Request) (answer, End) {
+	var e Effect
+	if hook := w.hook.Load(); hook != nil {
+		e = (*hook)(c.Request)
+	}
+	wait := w.options.Latency + e.Delay
+	if w.options.LatencyFunc != nil {
+		wait += w.options.LatencyFunc(r)
+	}
+	if !sleep(c.ctx, wait) {
+		return answer{}, Hang
+	}
+	if e.Before != nil {
+		e.Before()
+	}
+	var a answer
+	switch {
+	case e.Skip:
+	case c.refusal != nil:
+		a = *c.refusal
+	case e.Late > 0:
+		w.pending.Add(1)
+		time.AfterFunc(e.Late, func() {
+			defer w.pending.Add(-1)
+			w.do(c)
+		})
+		if e.End == Whole && e.Status == 0 && e.Body == nil {
+			e.End = Reset
+		}
+	default:
+		a = w.do(c)
+	}
+	if e.After != nil {
+		e.After()
+	}
+	if e.End == Hang {
+		<-c.ctx.Done()
+	}
+	return e.shape(c.Service, a), e.End
+}
+
+// do carries a request out.
+func (w *World) do(c *call) answer {
+	known := c.unknown == ""
+	if known && c.route.prepare != nil {
+		c.route.prepare(w, c)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var a answer
+	if c.unknown == "" {
+		if refusal := w.authenticate(c); refusal != nil {
+			return *refusal
+		}
+		a = c.route.do(w, c)
+		w.complete(c)
+	}
+	if c.unknown == "" {
+		return a
+	}
+	if known { // until the body was read
+		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
+	}
+	return errorAnswer(c.Service, http.StatusNotImplemented, "the sandbox doesn't know this request: "+c.unknown)
+}
+
+// leave dates the answer and closes the request's entry in the log.
+func (w *World) leave(c *call, a *answer, end End) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.Service == GitHub {
+		w.limits.inFlight--
+	}
+	if end == Reset || end == Hang {
+		return
+	}
+	if i := c.logged; i > 0 && i <= len(w.log) && w.log[i-1].Sequence == c.Sequence { // it is still that log
+		w.log[c.logged-1].Status = a.status
+	}
+	a.set("Date", w.now(c.Service).Format(http.TimeFormat))
+	if len(a.body) > 0 && a.header["Content-Type"] == nil {
+		a.set("Content-Type", "application/json; charset=utf-8")
+	}
+	if c.Service == GitHub {
+		a.set("X-Github-Request-Id", fmt.Sprintf("5A4D:%06X", c.Sequence))
+		w.rateHeaders(c, a)
+		if x := c.credential; x != nil && x.Kind != Installation && !x.Expires.IsZero() {
+			a.set("Github-Authentication-Token-Expiration", x.Expires.UTC().Format("2006-01-02 15:04:05 UTC"))
+		}
+	}
+}

@@ -1,0 +1,58 @@
+// Package secret holds values that must not be printed: credentials and
+// tokens. A Value prints as *** under every verb of fmt, in log/slog, JSON and
+// text encodings; it comes out through one method, Reveal, whose callers are
+// few and can be counted.
+package secret
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// Mask is what a Value shows in place of itself.
+const Mask = "***"
+
+// Value is a secret string. The zero Value is empty. Values are compared by
+// Equal; == compares identity, not content.
+type Value struct {
+	// A pointer, because fmt can't call the methods of an unexported field:
+	// it prints such a field by reflection, and of a pointer only the address.
+	p *string
+}
+
+// New wraps s.
+func New(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{p: &s}
+}
+
+// Reveal returns the string itself, for the one place that has to send it.
+func (v Value) Reveal() string {
+	if v.p == nil {
+		return ""
+	}
+	return *v.p
+}
+
+// IsZero tells whether the value is empty.
+func (v Value) IsZero() bool { return v.p == nil }
+
+// Equal tells whether both hold the same string.
+func (v Value) Equal(other Value) bool { return v.Reveal() == other.Reveal() }
+
+// Format prints Mask under every verb.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(Mask)) }
+
+// String returns Mask.
+func (v Value) String() string { return Mask }
+
+// GoString returns Mask.
+func (v Value) GoString() string { return Mask }
+
+// LogValue logs Mask.
+func (v Value) LogValue() slog.Value { return slog.StringValue(Mask) }
+
+// MarshalText encodes Mask; JSON uses it too.
+func (v Value) MarshalText() ([]byte, error) { return []byte(Mask), nil }

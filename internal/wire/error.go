@@ -1,0 +1,121 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Fate is what became of a request that failed.
+type Fate int
+
+const (
+	// Unclear: whether it was carried out is not known. The connection was
+	// lost, the answer is a 5xx, cut off or makes no sense.
+	Unclear Fate = iota
+	// Refused: the service said no; nothing was done.
+	Refused
+	// Limited: the service said not now; nothing was done.
+	Limited
+	// Unsent: it never left; nothing was done.
+	Unsent
+)
+
+// ErrTooLarge is the error of an answer longer than MaxBody.
+var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
+
+// Error is a request that failed. Its text may hold words of the service: quote
+// or neutralise it before it is printed.
+type Error struct {
+	// Service and Op name what failed: "Codacy", "list the tokens of api".
+	Service, Op string
+	// Status of the answer; 0 if there was none.
+	Status int
+	// Message of the service, or what went wrong; at most 300 bytes.
+	Message string
+	// Fate is what became of the request.
+	Fate Fate
+	// Garbled: there was an answer that says it was done, but makes no sense.
+	Garbled bool
+	// RetryAfter is how long the service asked to wait; 0 if it did not say.
+	RetryAfter time.Duration
+	// Permission that GitHub would have wanted, as it names it.
+	Permission string
+	// Err is the cause, if there is one besides Message.
+	Err error
+}
+
+// Error tells service, operation, status and message in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Service)
+	if e.Op != "" {
+		b.WriteString(": " + e.Op)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": status %d", e.Status)
+	}
+	b.WriteString(": " + e.Message)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Failed says that op failed with err, which is any error of a client that uses
+// a Transport. What is no *Error is Unclear.
+func Failed(service, op string, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		named := *e
+		named.Op = op
+		return &named
+	}
+	return &Error{Service: service, Op: op, Fate: Unclear, Message: bound(err.Error()), Err: err}
+}
+
+// Garbage says that the answer to op, though of status 2xx, makes no sense.
+func Garbage(service, op string, status int, what string) error {
+	return &Error{Service: service, Op: op, Status: status, Fate: Unclear, Garbled: true, Message: bound(what)}
+}
+
+// FateOf tells what became of the request that failed with err.
+func FateOf(err error) Fate {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Fate
+	}
+	return Unclear
+}
+
+// StatusOf is the status of the answer that err was made from; 0 for none.
+func StatusOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// IsNotFound tells a 404.
+func IsNotFound(err error) bool { return StatusOf(err) == http.StatusNotFound }
+
+// IsUnauthorized tells a 401: the credential is dead or was never alive.
+func IsUnauthorized(err error) bool { return StatusOf(err) == http.StatusUnauthorized }
+
+// bound cuts s to 300 bytes and marks the cut.
+func bound(s string) string {
+	const most = 300
+	s = strings.ToValidUTF8(strings.TrimSpace(s), "�")
+	if len(s) <= most {
+		return s
+	}
+	s = s[:most]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}

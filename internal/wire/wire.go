@@ -1,0 +1,283 @@
+// Package wire is what the two services have in common on the network: one
+// transport that adds the credential, bounds times and sizes, refuses to leave
+// the service's origin and reads its clock, and one Error that says what became
+// of a request.
+//
+// An answer that is not 2xx becomes an *Error before a client library sees it.
+// So both clients report alike, and go-github neither interprets limits nor
+// refuses calls by itself: what may be sent when is the Gate's to say.
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+)
+
+const (
+	// MaxBody bounds an answer, in bytes after decompression: a page of a
+	// hundred repositories takes less than one of its 16 MiB.
+	MaxBody = 16 << 20
+	// maxErrorBody bounds what is read of an error's body, in bytes.
+	maxErrorBody = 64 << 10
+	// ReadTimeout bounds one GET, its body included.
+	ReadTimeout = 12 * time.Second
+	// WriteTimeout bounds every other request.
+	WriteTimeout = 30 * time.Second
+)
+
+// Signal is what an answer, or its absence, says about the service's load.
+type Signal struct {
+	// Status of the answer; 0 if there was none.
+	Status int
+	// Limited: the service refused because of a rate limit.
+	Limited bool
+	// RetryAfter is how long the service asked to wait; 0 if it did not say.
+	RetryAfter time.Duration
+	// Header of the answer; nil if there was none.
+	Header http.Header
+}
+
+// A Gate decides when a request may be sent.
+type Gate interface {
+	// Enter waits until req may be sent. Unless it returns an error, leave must
+	// be called once, as soon as the head of the answer is there or given up.
+	Enter(ctx context.Context, req *http.Request) (leave func(Signal), err error)
+}
+
+// Transport is an http.RoundTripper for one service.
+type Transport struct {
+	// Service is its name in errors.
+	Service string
+	// Origin: scheme and host of every request; anything else is refused.
+	Origin *url.URL
+	// Base carries the requests out.
+	Base http.RoundTripper
+	// Gate holds requests back until they may be sent; nil for none.
+	Gate Gate
+	// Clock learns the service's time from its Date headers.
+	Clock *Clock
+	// UserAgent is sent with every request.
+	UserAgent string
+	// Authorize adds the credential. An error of it ends the request unsent.
+	Authorize func(*http.Request) error
+}
+
+// Client returns an http.Client on t that follows redirects only where the
+// credential may go and the method stays what it was.
+func (t *Transport) Client() *http.Client {
+	return &http.Client{
+		Transport: t,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			first := via[0]
+			switch {
+			case !sameOrigin(req.URL, t.Origin):
+				return t.refuse(fmt.Sprintf("redirected from %s to %s; credentials are not sent there",
+					origin(t.Origin), origin(req.URL)))
+			case req.Method != first.Method:
+				return t.refuse("redirected in a way that would lose the request's body")
+			case len(via) >= 5:
+				return t.refuse("redirected more than five times")
+			}
+			return nil
+		},
+	}
+}
+
+func (t *Transport) refuse(message string) *Error {
+	return &Error{Service: t.Service, Fate: Refused, Message: message}
+}
+
+// RoundTrip sends one request. Its error is an *Error unless the context ended.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !sameOrigin(req.URL, t.Origin) {
+		return nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
+	}
+	leave := func(Signal) {}
+	if t.Gate != nil {
+		var err error
+		if leave, err = t.Gate.Enter(req.Context(), req); err != nil {
+			return nil, &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
+		}
+	}
+	timeout := WriteTimeout
+	if req.Method == http.MethodGet {
+		timeout = ReadTimeout
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	req = req.Clone(ctx)
+	req.Header.Set("User-Agent", t.UserAgent)
+	if err := t.Authorize(req); err != nil {
+		cancel()
+		leave(Signal{})
+		var e *Error
+		if errors.As(err, &e) {
+			return nil, err
+		}
+		return nil, &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
+	}
+	sent := time.Now()
+	resp, err := t.Base.RoundTrip(req)
+	if err != nil {
+		cancel()
+		leave(Signal{})
+		return nil, t.lost(req.Context(), err)
+	}
+	t.Clock.observe(sent, time.Now(), resp.Header.Get("Date"))
+	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody, cancel: cancel}
+	if resp.StatusCode < 300 || (resp.StatusCode < 400 && resp.Header.Get("Location") != "") {
+		leave(Signal{Status: resp.StatusCode, Header: resp.Header.Clone()})
+		// go-github would refuse the next call by itself where none remain.
+		for h := range resp.Header {
+			if strings.HasPrefix(h, "X-Ratelimit-") {
+				delete(resp.Header, h)
+			}
+		}
+		return resp, nil
+	}
+	e := t.failed(resp)
+	leave(Signal{Status: resp.StatusCode, Limited: e.Fate == Limited, RetryAfter: e.RetryAfter, Header: resp.Header})
+	return nil, e
+}
+
+// lost tells what became of a request that had no answer.
+func (t *Transport) lost(ctx context.Context, err error) *Error {
+	e := &Error{Service: t.Service, Fate: Unclear, Err: err, Message: "no answer: " + err.Error()}
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial":
+		e.Fate, e.Message = Unsent, "no connection: "+err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Message = "no answer in time"
+	case ctx.Err() != nil:
+		e.Message = "interrupted"
+	}
+	return e
+}
+
+// failed reads an answer that is neither 2xx nor a redirect.
+func (t *Transport) failed(resp *http.Response) *Error {
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // a body cut off is still a refusal
+	_ = resp.Body.Close()
+	var said struct {
+		Message       string          `json:"message"`
+		InnerMessage  string          `json:"innerMessage"`
+		Error         json.RawMessage `json:"error"`
+		Documentation string          `json:"documentation_url"`
+	}
+	_ = json.Unmarshal(raw, &said) // not JSON: the status has to do
+	message := said.Message
+	if message == "" {
+		_ = json.Unmarshal(said.Error, &message)
+	}
+	if said.InnerMessage != "" {
+		message = strings.TrimSpace(message + " " + said.InnerMessage)
+	}
+	if message == "" {
+		message = http.StatusText(resp.StatusCode)
+	}
+	e := &Error{
+		Service: t.Service, Status: resp.StatusCode, Message: bound(message),
+		Fate: Refused, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
+		Permission: resp.Header.Get("X-Accepted-GitHub-Permissions"),
+	}
+	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
+		strings.HasSuffix(said.Documentation, "secondary-rate-limits")
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests,
+		resp.StatusCode == http.StatusForbidden && (secondary || e.RetryAfter > 0 || resp.Header.Get("X-Ratelimit-Remaining") == "0"):
+		e.Fate = Limited
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode < 400:
+		e.Fate = Unclear
+	}
+	return e
+}
+
+// retryAfter is how long an answer asks to wait: its Retry-After, in seconds or
+// as a date, else the reset of a primary limit that is used up; 0 for neither.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if v := h.Get("Retry-After"); v != "" {
+		if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+			return max(0, time.Duration(s)*time.Second)
+		}
+		if at, err := http.ParseTime(v); err == nil {
+			return max(0, at.Sub(now))
+		}
+	}
+	if h.Get("X-Ratelimit-Remaining") == "0" {
+		if s, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
+			// The reset is in whole seconds: one more, so as not to come early.
+			return max(0, time.Unix(s+1, 0).Sub(now))
+		}
+	}
+	return 0
+}
+
+// Base returns the transport that carries requests out in earnest: proxies from
+// the environment, TLS 1.2 or better, bounded headers and connections.
+func Base(connections int) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    connections,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// Bearer returns an Authorize that sends token in the header, after prefix.
+func Bearer(header, prefix string, token secret.Value) func(*http.Request) error {
+	return func(req *http.Request) error {
+		req.Header.Set(header, prefix+token.Reveal())
+		return nil
+	}
+}
+
+func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
+
+// origin is scheme, host and port, the port written out.
+func origin(u *url.URL) string {
+	scheme, port := strings.ToLower(u.Scheme), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// body is an answer's body: an error past the bound, and the end of the
+// request's timeout when it is closed.
+type body struct {
+	io.ReadCloser
+	left   int64
+	cancel context.CancelFunc
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, ErrTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+func (b *body) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}

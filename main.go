@@ -1,0 +1,31 @@
+// Command codacy-project-tokens keeps a living Codacy project token in a secret
+// of every repository of an organization. See README.md.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/codacy/codacy-project-tokens/internal/cli"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	command := cli.Command{
+		Version: version,
+		Stdin:   os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv:   os.Getenv,
+		Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+	}
+	code := command.Run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
