@@ -97,7 +97,8 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 		RemoteID   string `json:"remoteIdentifier"`
 		AddedState string `json:"addedState"`
 	}
-	return pages(ctx, c, op, append(c.org[:3:3], "repositories"), func(it item) {
+	l := list{op: op, path: append(c.org[:3:3], "repositories"), query: url.Values{"limit": {strconv.Itoa(pageSize)}}, first: c.start}
+	return pages(ctx, c, l, func(it item) {
 		yield(Repository{Name: it.Name, RemoteID: it.RemoteID, Added: it.AddedState != "NotAdded"})
 	})
 }
@@ -112,7 +113,7 @@ func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error)
 		Expires time.Time    `json:"expiresAt"`
 	}
 	var tokens []Token
-	err := pages(ctx, c, op, c.tokens(repository), func(it item) {
+	err := pages(ctx, c, list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry}, func(it item) {
 		tokens = append(tokens, Token{ID: it.ID, Name: it.Name, Created: it.Created.Time, Expires: it.Expires})
 	})
 	return tokens, err
@@ -206,25 +207,29 @@ func (c *Client) url(query url.Values, elements ...string) string {
 	return u.String()
 }
 
+// list is a list on one or more pages.
+type list struct {
+	op    string
+	path  []string
+	query url.Values // of the first page; the others have a cursor beside it
+	first pace.Retry // of the first page
+}
+
 // pages calls yield with the items of all pages of a list.
-func pages[T any](ctx context.Context, c *Client, op string, path []string, yield func(T)) error {
+func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 	type page struct {
 		Data       *[]T `json:"data"`
 		Pagination struct {
 			Cursor string `json:"cursor"`
 		} `json:"pagination"`
 	}
-	cursor := ""
+	cursor, retry := "", l.first
 	for range maxPages {
-		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
-		p, err := pace.Do(ctx, c.retry, func(ctx context.Context) (page, error) {
+		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
-			err := c.do(ctx, op, http.MethodGet, c.url(query, path...), nil, &p)
+			err := c.do(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, &p)
 			if err == nil && p.Data == nil {
-				err = wire.Garbage(Name, op, http.StatusOK, "the answer holds no list")
+				err = wire.Garbage(Name, l.op, http.StatusOK, "the answer holds no list")
 			}
 			return p, err
 		})
@@ -238,11 +243,12 @@ func pages[T any](ctx context.Context, c *Client, op string, path []string, yiel
 			return nil
 		}
 		if p.Pagination.Cursor == cursor {
-			return wire.Garbage(Name, op, http.StatusOK, "the list does not end: a page points to itself")
+			return wire.Garbage(Name, l.op, http.StatusOK, "the list does not end: a page points to itself")
 		}
-		cursor = p.Pagination.Cursor
+		cursor, retry = p.Pagination.Cursor, c.retry
+		l.query.Set("cursor", cursor)
 	}
-	return wire.Garbage(Name, op, http.StatusOK, fmt.Sprintf("the list does not end after %d pages", maxPages))
+	return wire.Garbage(Name, l.op, http.StatusOK, fmt.Sprintf("the list does not end after %d pages", maxPages))
 }
 
 // do sends one request and decodes the answer into v, unless that is nil.
