@@ -115,8 +115,8 @@ func (c *Command) session(cfg *config.Config) *session {
 		Config: cfg, cmd: c, until: time.Now().Add(cfg.MaxDuration),
 		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{},
 	}
-	// Concurrent requests draw numbers of their own; the seed is the Command's.
-	spread := rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64
+	// Each service draws numbers of its own, under its own lock.
+	spread := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
 	var codacyLimits, githubLimits []pace.Limit
 	if !selfHosted(cfg.CodacyAPIURL) {
 		codacyLimits = append(codacyLimits, pace.CodacyCloud())
@@ -124,8 +124,8 @@ func (c *Command) session(cfg *config.Config) *session {
 	if cfg.WritesPerMinute > 0 {
 		githubLimits = append(githubLimits, pace.Writes(cfg.WritesPerMinute), pace.Points())
 	}
-	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread, codacyLimits...)
-	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread, githubLimits...)
+	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
+	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread(), githubLimits...)
 
 	base := c.Transport
 	if base == nil {

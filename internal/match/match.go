@@ -4,7 +4,8 @@ package match
 
 import (
 	"cmp"
-	"hash/fnv"
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,8 +179,12 @@ func shardKey(r codacy.Repository, t Target) uint64 {
 	if t.GitHub.ID != 0 {
 		key = strconv.FormatInt(t.GitHub.ID, 10)
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key)) // never fails
-	sum := h.Sum64()
-	return sum ^ sum>>32 // FNV's low bits alone are less even
+	return Spread(key)
+}
+
+// Spread is a number that depends on key alone and is even over all 64 bits,
+// however much alike the keys are.
+func Spread(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:])
 }

@@ -3,7 +3,6 @@ package provision
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/match"
 )
 
 // The protocol's times. docs/how-it-works.md says why they are what they are.
@@ -246,10 +246,8 @@ func (o Observation) table(p Policy) []Store {
 // dueSpread is the part of at most a fortnight by which a repository is due
 // earlier, so that tokens made on one day are not all renewed on one day.
 func (p Policy) dueSpread(key string) time.Duration {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key)) // never fails
 	most := min(spreadDue, (p.Lifetime-p.RenewBefore)/2)
-	return time.Duration(float64(most) * (float64(h.Sum64()>>11) / (1 << 53)))
+	return time.Duration(float64(most) * (float64(match.Spread(key)>>11) / (1 << 53)))
 }
 
 // Revocable are the tokens that go after an apply that began on o. Renewed

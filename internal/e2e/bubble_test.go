@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// virtual is a World in virtual time: the program runs in the test's process, in
+// a bubble of testing/synctest, and waits cost nothing.
+type virtual struct {
+	*sandbox.World
+	t   *testing.T
+	dir string
+}
+
+func bubble(t *testing.T, o sandbox.Options, repositories ...string) *virtual {
+	t.Helper()
+	w := sandbox.New(o)
+	for _, name := range repositories {
+		w.Add(sandbox.Repository{Name: name})
+	}
+	return &virtual{World: w, t: t, dir: t.TempDir()}
+}
+
+// run runs the program once and checks the promises.
+func (v *virtual) run(in inputs) (code int, out string) {
+	v.t.Helper()
+	code, out = v.start(v.t.Context(), in, rand.New(rand.NewPCG(1, 2)), v.RoundTripper())
+	v.Check(v.t)
+	return code, out
+}
+
+func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, transport http.RoundTripper) (code int, out string) {
+	v.t.Helper()
+	all := map[string]string{
+		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(v.dir, "output"),
+		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
+		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
+		"INPUT_WRITES-PER-MINUTE": "0",
+	}
+	for k, val := range in {
+		all["INPUT_"+strings.ToUpper(k)] = val
+	}
+	var stdout bytes.Buffer
+	command := cli.Command{
+		Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stdout,
+		Getenv: func(k string) string { return all[k] }, Transport: transport, Rand: random,
+	}
+	return command.Run(ctx, nil), stdout.String()
+}

@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// TestWrongFromTheStart: what is wrong ends with 2 and an ::error that names the
+// input, and nothing is written.
+func TestWrongFromTheStart(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		options sandbox.Options
+		in      inputs
+		want    []string // in the ::error
+	}{
+		"account token refused": {
+			in:   inputs{"codacy-api-token": "another-account-token"},
+			want: []string{"codacy-api-token: Codacy does not accept this account API token", "account/access-management"},
+		},
+		"account token answered by 404": {
+			options: sandbox.Options{DeadTokenStatus: http.StatusNotFound},
+			in:      inputs{"codacy-api-token": "another-account-token"},
+			want:    []string{"codacy-api-token: Codacy does not accept this account API token"},
+		},
+		"GitHub token refused": {
+			in:   inputs{"github-token": "ghp_another_token"},
+			want: []string{"github-token: GitHub does not accept this credential", "Bad credentials"},
+		},
+		"unknown organization": {
+			in:   inputs{"organization": "no-such-owner"},
+			want: []string{`organization: Codacy knows no organization "no-such-owner"`},
+		},
+		"patterns that match nothing": {
+			in:   inputs{"repositories": "nothing-like-*"},
+			want: []string{"repositories: the patterns select none of the 3 repositories"},
+		},
+		"everything excluded": {
+			in:   inputs{"exclude-repositories": "*"},
+			want: []string{"repositories: the patterns select none of the 3 repositories"},
+		},
+		"no credential for GitHub": {
+			in:   inputs{"github-token": ""},
+			want: []string{"github-token", "github-app-id"},
+		},
+		"both credentials for GitHub": {
+			in:   inputs{"github-app-id": "12345"},
+			want: []string{"github-token", "github-app-id"},
+		},
+		"several at once": {
+			in:   inputs{"concurrency": "0", "shard": "3/2", "secret-name": "GITHUB_X", "codacy-api-token": ""},
+			want: []string{"concurrency", "shard", "secret-name", "codacy-api-token"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, c.options)
+			for _, n := range names(3) {
+				f.Add(sandbox.Repository{Name: n})
+			}
+			r := f.run(c.in)
+			if r.code != 2 {
+				t.Errorf("exit code %d, want 2", r.code)
+			}
+			errors := annotations(r, "error")
+			for _, want := range c.want {
+				if !strings.Contains(errors, want) {
+					t.Errorf("no ::error says %q:\n%s", want, r.stdout)
+				}
+			}
+			if n := f.writes(); n != 0 {
+				t.Errorf("%d writes were sent", n)
+			}
+		})
+	}
+}
+
+// annotations are the messages of one kind, a line each.
+func annotations(r result, kind string) string {
+	var all strings.Builder
+	for l := range strings.Lines(r.stdout) {
+		if strings.HasPrefix(l, "::"+kind) {
+			_, message, _ := strings.Cut(strings.TrimPrefix(l, "::"), "::")
+			all.WriteString(strings.NewReplacer("%0A", "\n", "%25", "%").Replace(message))
+		}
+	}
+	return all.String()
+}
+
+// TestMayReadButNotWrite: a token without the permission is found out by the
+// canary, and no token is left behind.
+func TestMayReadButNotWrite(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{Credentials: []sandbox.Credential{{
+		Value: sandbox.GitHubToken, Kind: sandbox.FineGrained,
+		Access: map[string]sandbox.Access{"actions": sandbox.Read},
+	}}})
+	for _, n := range names(40) {
+		f.Add(sandbox.Repository{Name: n})
+	}
+	r := f.run(nil)
+	f.want(r, 2, "failed=3 deferred=37")
+	if errors := annotations(r, "error"); !strings.Contains(errors, "secrets=write") || !strings.Contains(errors, "github-token") {
+		t.Errorf("the ::error does not name the permission and the input:\n%s", errors)
+	}
+	if got := f.Count(sandbox.KindPutSecret); got != 3 {
+		t.Errorf("%d puts were sent, want 3", got)
+	}
+	for _, n := range names(40) {
+		if living := f.Living(n); len(living) > 0 {
+			t.Errorf("%s: a token is left behind", n)
+		}
+	}
+}
+
+// TestDownAtTheStart: a service that is down is told after half a minute at most.
+func TestDownAtTheStart(t *testing.T) {
+	t.Parallel()
+
+	for _, service := range []sandbox.Service{sandbox.Codacy, sandbox.GitHub} {
+		for name, effect := range map[string]sandbox.Effect{
+			"503":   {Skip: true, Status: http.StatusServiceUnavailable},
+			"500":   {Skip: true, Status: http.StatusInternalServerError},
+			"reset": {Skip: true, End: sandbox.Reset},
+			"hangs": {Skip: true, End: sandbox.Hang},
+			"html":  {Skip: true, Status: http.StatusOK, Body: []byte("<html>")},
+		} {
+			t.Run(fmt.Sprint(service, " ", name), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					b := bubble(t, sandbox.Options{}, names(3)...)
+					b.Hook(func(r sandbox.Request) sandbox.Effect {
+						if r.Service == service {
+							return effect
+						}
+						return sandbox.Effect{}
+					})
+					began := time.Now()
+					code, out := b.run(nil)
+					if code != 1 {
+						t.Errorf("exit code %d, want 1\n%s", code, out)
+					}
+					if took := time.Since(began); took > 30*time.Second {
+						t.Errorf("told after %v", took)
+					}
+					if want := map[sandbox.Service]string{sandbox.Codacy: "Codacy", sandbox.GitHub: "GitHub"}[service]; !strings.Contains(out, "::error::"+want) {
+						t.Errorf("no ::error names the service:\n%s", out)
+					}
+				})
+			})
+		}
+	}
+}
