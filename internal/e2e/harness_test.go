@@ -157,24 +157,34 @@ func (f *fixture) want(r result, code int, counts string) {
 // token of its own, and that no token of ours lives on beside it.
 func (f *fixture) provisioned(repository string, stores ...string) {
 	f.t.Helper()
+	provisioned(f.t, f.World, repository, stores)
+}
+
+func (v *virtual) provisioned(repository string, stores ...string) {
+	v.t.Helper()
+	provisioned(v.t, v.World, repository, stores)
+}
+
+func provisioned(t *testing.T, w *sandbox.World, repository string, stores []string) {
+	t.Helper()
 	if len(stores) == 0 {
 		stores = []string{"actions"}
 	}
 	first := ""
 	for _, s := range stores {
-		value, ok := f.Secret(repository, s, secretName)
+		value, ok := w.Secret(repository, s, secretName)
 		switch {
 		case !ok:
-			f.t.Errorf("%s: no secret in %s", repository, s)
-		case !f.TokenAlive(repository, value):
-			f.t.Errorf("%s: the secret in %s holds no living token of the repository", repository, s)
+			t.Errorf("%s: no secret in %s", repository, s)
+		case !w.TokenAlive(repository, value):
+			t.Errorf("%s: the secret in %s holds no living token of the repository", repository, s)
 		case first != "" && value != first:
-			f.t.Errorf("%s: %s holds another token than %s", repository, s, stores[0])
+			t.Errorf("%s: %s holds another token than %s", repository, s, stores[0])
 		}
 		first = value
 	}
-	if orphans := f.Orphans(repository); len(orphans) > 0 {
-		f.t.Errorf("%s: %d orphans, the first is %s", repository, len(orphans), orphans[0].Name)
+	if orphans := w.Orphans(repository); len(orphans) > 0 {
+		t.Errorf("%s: %d orphans, the first is %s", repository, len(orphans), orphans[0].Name)
 	}
 }
 

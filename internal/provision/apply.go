@@ -265,7 +265,8 @@ func (r *Run) make(ctx context.Context, t *task, expires time.Time) (codacy.Toke
 		case open == 0 && numbers < makeNumbers:
 			number, numbers, again = number+1, numbers+1, false
 		case open == 0:
-			return fail(err)
+			return fail(fmt.Errorf("the names up to %s%d are taken by tokens that Codacy's list does not show: "+
+				"delete the expired ones in the repository's settings on Codacy: %w", r.prefix, number, err))
 		}
 		if tries == makeTries {
 			return fail(err)

@@ -26,6 +26,9 @@ const (
 	canaryRefusals = 3
 	// outageLosses in a row show that a service is down.
 	outageLosses = 10
+	// staleTries bounds how often an apply begins anew, because what it had seen
+	// was too old by the time that a limit let it go on.
+	staleTries = 10
 	// ahead is how many repositories wait with their keys for room: enough that
 	// no room is left unused, few enough that the most urgent come first.
 	ahead = 4
@@ -323,7 +326,7 @@ func (r *Run) write(ctx context.Context, t *task) event {
 	}
 	var done applied
 	var err error
-	for first := true; t.writes() && (first || errors.Is(err, errStale) && ctx.Err() == nil); first = false {
+	for tries := 0; t.writes() && (tries == 0 || errors.Is(err, errStale) && tries < staleTries && ctx.Err() == nil); tries++ {
 		done, err = r.apply(ctx, t, gotRoom)
 	}
 	gotRoom()
@@ -500,7 +503,7 @@ func (r *Run) failed(t *task, done applied, err error) Result {
 		outcome, reason = Skipped, "archived on GitHub"
 	case r.interr.Err() != nil && !settled:
 		outcome, reason = Deferred, errInterrupted.Error()
-	case errors.Is(err, pace.ErrTooLate):
+	case errors.Is(err, pace.ErrTooLate), errors.Is(err, errStale) && r.begins():
 		outcome, reason = Deferred, "a service asked to wait for longer than a token may: "+reason
 	case (errors.Is(err, errStale) || done.token.ID == 0) && !r.begins() && !settled:
 		outcome, reason = Deferred, errTimeUp.Error()

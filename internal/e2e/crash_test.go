@@ -1,0 +1,125 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+const crashRepo = "service"
+
+// scenarios are what a run may be at when it is killed: the state before it, and
+// its inputs.
+var scenarios = map[string]struct {
+	in      inputs
+	stores  []string
+	prepare func(*fixture)
+}{
+	"create": {
+		stores:  []string{"actions"},
+		prepare: func(*fixture) {},
+	},
+	"renew in two stores": {
+		in:     inputs{"secret-stores": "actions,dependabot"},
+		stores: []string{"actions", "dependabot"},
+		prepare: func(f *fixture) {
+			f.Provision(crashRepo, aged(f, 1, 300, 65), "actions", "dependabot")
+		},
+	},
+	"renew with revocation": {
+		in:     inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "0", "existing-secrets": "keep"},
+		stores: []string{"actions", "dependabot"},
+		prepare: func(f *fixture) {
+			f.AddToken(crashRepo, aged(f, 1, 400, -35))
+			f.Provision(crashRepo, aged(f, 2, 300, 65), "actions", "dependabot")
+		},
+	},
+	"repair of a half-done run": {
+		in:     inputs{"secret-stores": "actions,dependabot"},
+		stores: []string{"actions", "dependabot"},
+		prepare: func(f *fixture) {
+			f.Provision(crashRepo, aged(f, 1, 200, 165), "actions", "dependabot")
+			f.Provision(crashRepo, aged(f, 2, 1, 364), "dependabot")
+		},
+	},
+}
+
+// aged is a token of ours, made so many days ago, that lives so many days more.
+func aged(f *fixture, number, days, left int) sandbox.Token {
+	return sandbox.Token{
+		Name:    fmt.Sprintf("codacy-project-token-%d", number),
+		Created: f.Time().AddDate(0, 0, -days), Expires: f.Time().AddDate(0, 0, left),
+	}
+}
+
+// TestCrashAtEveryRequest kills the program's process before and after each of
+// its requests. The sandbox sees that no secret ever holds a dead token; three
+// later runs, a day apart, leave one living token everywhere and no orphan.
+func TestCrashAtEveryRequest(t *testing.T) {
+	t.Parallel()
+
+	for name, s := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			begin := func(t *testing.T) *fixture {
+				f := serve(t, sandbox.Options{}, sandbox.Repository{Name: crashRepo})
+				s.prepare(f)
+				return f
+			}
+			calm := begin(t)
+			if r := calm.run(s.in); r.code != 0 {
+				t.Fatalf("undisturbed it exits with %d\n%s", r.code, r.stdout)
+			}
+			requests := calm.Total()
+			if requests < 8 {
+				t.Fatalf("undisturbed it sends only %d requests", requests)
+			}
+			for at := 1; at <= requests; at++ {
+				for _, done := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d done %v", at, done), func(t *testing.T) {
+						f := begin(t)
+						f.crash(s.in, at, done)
+						for range 3 {
+							f.Advance(24 * time.Hour)
+							if r := f.run(s.in); r.code != 0 {
+								t.Errorf("a later run exits with %d\n%s", r.code, r.stdout)
+							}
+						}
+						f.provisioned(crashRepo, s.stores...)
+						if expired := f.Expired(); len(expired) > 0 {
+							t.Errorf("a secret held an expired token: %v", expired[0])
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// crash runs the program and kills its process at a request, before it is
+// carried out or after.
+func (f *fixture) crash(in inputs, at int, done bool) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	defer cancel()
+	cmd, _ := f.start(ctx, in)
+	first := f.Total()
+	f.Hook(func(r sandbox.Request) sandbox.Effect {
+		if int(r.Sequence)-first != at {
+			return sandbox.Effect{}
+		}
+		kill := func() { _ = cmd.Process.Kill() } // it can't be gone yet: its request is here
+		return sandbox.Effect{Before: map[bool]func(){false: kill}[done], After: map[bool]func(){true: kill}[done], Skip: !done, End: sandbox.Reset}
+	})
+	err := cmd.Run()
+	f.Hook(nil)
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		f.t.Fatalf("the program was not killed at request %d: %v", at, err)
+	}
+}

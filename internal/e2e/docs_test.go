@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+)
+
+var update = flag.Bool("update", false, "write the tables in README.md anew")
+
+const root = "../../"
+
+// TestReadmeTables compares README's tables of inputs and outputs with the code
+// and action.yml; -update writes them.
+func TestReadmeTables(t *testing.T) {
+	t.Parallel()
+
+	const file = root + "README.md"
+	got := read(t, file)
+	want := got
+	for name, table := range map[string]string{"inputs": config.Markdown(), "outputs": outputsTable(t)} {
+		begin, end := fmt.Sprintf("<!-- %s -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)
+		head, rest, ok1 := strings.Cut(want, begin)
+		_, tail, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("README has no table between %q and %q", begin, end)
+		}
+		want = head + begin + table + end + tail
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("go test ./internal/e2e -update brings it up to date (-want +got):\n%s", diff)
+	}
+}
+
+// outputsTable is the table of action.yml's outputs.
+func outputsTable(t *testing.T) string {
+	t.Helper()
+	_, section, _ := strings.Cut(read(t, root+"action.yml"), "\noutputs:\n")
+	section, _, _ = strings.Cut(section, "\nruns:\n")
+	table := "| output | meaning |\n|---|---|\n"
+	outputs := regexp.MustCompile(`(?m)^  ([a-z-]+):\n    description: "(.*)"$`).FindAllStringSubmatch(section, -1)
+	if got, want := len(outputs), len(provision.Outcomes())+1; got != want {
+		t.Errorf("%d outputs in action.yml, want %d", got, want)
+	}
+	for _, o := range outputs {
+		table += fmt.Sprintf("| `%s` | %s |\n", o[1], o[2])
+	}
+	return table
+}
+
+// TestReadmeOutcomes sees that each outcome has its row, in the order in which
+// they are told.
+func TestReadmeOutcomes(t *testing.T) {
+	t.Parallel()
+
+	_, table, _ := strings.Cut(read(t, root+"README.md"), "| outcome | meaning |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []provision.Outcome
+	for row := range strings.Lines(table) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(row, "| `"), "`")
+		got = append(got, provision.Outcome(name))
+	}
+	if diff := cmp.Diff(provision.Outcomes(), got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestDocsFlags sees that there is every flag that the docs give the program.
+func TestDocsFlags(t *testing.T) {
+	t.Parallel()
+
+	known := []string{"yes", "help", "version"}
+	for _, in := range config.Inputs() {
+		if !in.Credential {
+			known = append(known, in.Name)
+		}
+	}
+	found := 0
+	for _, file := range docs(t) {
+		for line := range strings.Lines(read(t, file)) {
+			_, args, ok := strings.Cut(line, "codacy-project-tokens --")
+			if !ok {
+				continue
+			}
+			for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch("--"+args, -1) {
+				found++
+				if !slices.Contains(known, flag[1]) {
+					t.Errorf("%s: there is no flag --%s: %s", file, flag[1], line)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no call of the program is found in the docs")
+	}
+}
+
+// TestDocsLinks sees that every link inside the project leads somewhere.
+func TestDocsLinks(t *testing.T) {
+	t.Parallel()
+
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, file := range docs(t) {
+		for _, m := range link.FindAllStringSubmatch(read(t, file), -1) {
+			u, err := url.Parse(m[1])
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			if u.IsAbs() {
+				continue
+			}
+			to := file
+			if u.Path != "" {
+				to = filepath.Join(filepath.Dir(file), u.Path)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: a link leads nowhere: %v", file, err)
+				continue
+			}
+			if u.Fragment != "" && !slices.Contains(anchors(read(t, to)), u.Fragment) {
+				t.Errorf("%s: %s has no heading %q", file, to, u.Fragment)
+			}
+		}
+	}
+}
+
+// anchors are those of the headings, as GitHub makes them.
+func anchors(markdown string) []string {
+	var all []string
+	for line := range strings.Lines(markdown) {
+		title := strings.TrimSpace(strings.TrimLeft(line, "#"))
+		if !strings.HasPrefix(line, "#") {
+			continue
+		}
+		title = strings.ReplaceAll(strings.ToLower(title), " ", "-")
+		all = append(all, regexp.MustCompile(`[^\p{L}\p{N}_-]`).ReplaceAllString(title, ""))
+	}
+	return all
+}
+
+// TestContributing sees that every folder has its row.
+func TestContributing(t *testing.T) {
+	t.Parallel()
+
+	text := read(t, root+"CONTRIBUTING.md")
+	for _, pattern := range []string{root + "*", root + ".*", root + "internal/*"} {
+		folders, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range folders {
+			name := strings.TrimPrefix(folder, root)
+			info, err := os.Stat(folder)
+			if err != nil || !info.IsDir() || slices.Contains([]string{".git", "internal", ".", ".."}, name) {
+				continue
+			}
+			if !strings.Contains(text, "| `"+name+"` |") {
+				t.Errorf("CONTRIBUTING.md does not tell what %s is", name)
+			}
+		}
+	}
+}
+
+// docs are the Markdown files of the project.
+func docs(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*.md"} {
+		files, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, files...)
+	}
+	return all
+}

@@ -1,0 +1,486 @@
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+var (
+	simSeeds = flag.Int("sim.seeds", 150, "how many seeds the simulation runs")
+	simFirst = flag.Uint64("sim.first", 1, "the first of them")
+	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and tell its timeline")
+)
+
+// TestSimulation drives the program through two years of trouble, once for each
+// seed: runs that overlap and are killed, faults, lost answers, requests that are
+// carried out after they were given up, changes by hand and clocks that are off.
+// One request is carried out at a time, in an order that the seed decides. The
+// sandbox checks the promises at every change; at the end three quiet runs, a
+// day apart, must leave one living token in every store and no orphan.
+//
+// A failure prints its seed: go test ./internal/e2e -run Simulation -sim.seed=N
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+
+	if *simSeed != 0 {
+		synctest.Test(t, func(t *testing.T) { simulate(t, *simSeed, true) })
+		return
+	}
+	var next = *simFirst
+	var mu sync.Mutex
+	take := func() (uint64, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next-1 < *simFirst+uint64(*simSeeds) && !t.Failed()
+	}
+	for i := range runtime.GOMAXPROCS(0) {
+		t.Run(fmt.Sprint("worker ", i), func(t *testing.T) {
+			t.Parallel()
+			for seed, ok := take(); ok; seed, ok = take() {
+				synctest.Test(t, func(t *testing.T) { simulate(t, seed, false) })
+			}
+		})
+	}
+}
+
+// sim is one simulated history.
+type sim struct {
+	*sandbox.World
+	t        *testing.T
+	seed     uint64
+	r        *rand.Rand
+	timeline []string
+	began    time.Time
+
+	in        inputs
+	stores    []string
+	repos     []string
+	effect    sandbox.Effect
+	faults    float64 // how likely a request is hit by one
+	calm      bool    // and nothing is slow
+	handmade  map[string]bool
+	lastWrite time.Time
+	undated   bool
+	slack     time.Duration // how long after a making nobody writes by hand
+
+	mu      sync.Mutex
+	pending []*sent
+	runs    int
+}
+
+// simRun is one run of the program.
+type simRun struct {
+	number int
+	cancel context.CancelFunc
+	killed bool
+	done   bool
+	code   int
+	out    bytes.Buffer
+}
+
+// sent is a request on its way.
+type sent struct {
+	run     *simRun
+	key     string
+	req     *http.Request
+	at      time.Time
+	given   bool // the client has given it up
+	stalled bool // it is not carried out before that
+	answer  chan answer
+}
+
+type answer struct {
+	resp *http.Response
+	err  error
+}
+
+var errKilled = errors.New("the process is dead")
+
+// lateMost is how late a service may carry out a request, after it was sent.
+const lateMost = 3 * time.Minute
+
+func simulate(t *testing.T, seed uint64, tell bool) {
+	r := rand.New(rand.NewPCG(seed, 0x5eed))
+	pick := func(n ...int) int { return n[r.IntN(len(n))] }
+	word := func(w ...string) string { return w[r.IntN(len(w))] }
+
+	s := &sim{t: t, seed: seed, r: r, began: time.Now(), handmade: map[string]bool{}, slack: 16 * time.Minute}
+	o := sandbox.Options{}
+	if r.IntN(4) == 0 {
+		o.NoCreationDates, s.undated, s.slack = true, true, 80*time.Minute
+	}
+	existing := word("replace", "replace", "replace", "keep", "only")
+	// Under keep, a secret whose token has expired and is hidden is somebody else's.
+	o.HideExpired = r.IntN(4) == 0 && existing != "keep"
+	s.World = sandbox.New(o)
+	s.World.Hook(func(sandbox.Request) sandbox.Effect { return s.effect })
+	for i := range pick(1, 1, 1, 2) {
+		s.repos = append(s.repos, fmt.Sprintf("repo-%d", i))
+		s.Add(sandbox.Repository{Name: s.repos[i]})
+	}
+	s.stores = [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}}[r.IntN(3)]
+	lifetime := pick(20, 60, 365)
+	if o.HideExpired {
+		lifetime = 365 // five silences beyond the expiry leave five names that are taken and hidden: then it fails, as it should
+	}
+	s.in = inputs{
+		"secret-stores":       strings.Join(s.stores, ","),
+		"token-lifetime-days": fmt.Sprint(lifetime), "renew-before-days": fmt.Sprint(lifetime / pick(2, 4)),
+		"revoke-after-hours": word("0", "1", "24", "24"),
+		"existing-secrets":   existing,
+		"rotate":             word("expiring", "expiring", "always"),
+		"concurrency":        "1",
+		"max-duration":       "1h",
+	}
+	for _, service := range []sandbox.Service{sandbox.Codacy, sandbox.GitHub} {
+		if r.IntN(2) == 0 {
+			s.SetSkew(service, time.Duration(r.Int64N(int64(6*time.Hour)))-3*time.Hour)
+		}
+	}
+	if s.in["existing-secrets"] == "only" {
+		for _, repo := range s.repos {
+			s.byHand(repo)
+		}
+	}
+	// Strangers' tokens, and those of another secret, survive everything.
+	var strangers []sandbox.Token
+	for _, name := range []string{"ci", "codacy-project-token-01", "codacy-project-token-x", "other-secret-1"} {
+		strangers = append(strangers, s.AddToken(s.repos[0], sandbox.Token{Name: name, Expires: s.Time().Add(3 * 365 * 24 * time.Hour)}))
+	}
+	s.say("%v, skew and lists %+v", s.in, o)
+
+	for s.Time().Sub(s.began) < 2*365*24*time.Hour {
+		s.faults = []float64{0, 0.05, 0.25}[r.IntN(3)]
+		s.cluster(pick(1, 1, 1, 2, 2, 3), pick(0, 0, 1, 2))
+		// Sometimes the next comes at once, mostly weeks later.
+		gap := time.Duration(r.Int64N(int64(max(lifetime, 60)) * int64(24*time.Hour)))
+		if o.HideExpired {
+			gap /= 6 // no silence until all have expired, see above
+		}
+		switch r.IntN(5) {
+		case 0:
+			gap = time.Duration(r.Int64N(int64(20 * time.Minute)))
+		case 1:
+			gap = time.Duration(r.Int64N(int64(3 * time.Hour)))
+		case 2:
+			gap = time.Duration(r.Int64N(int64(48 * time.Hour)))
+		}
+		time.Sleep(gap)
+		if r.IntN(3) == 0 {
+			s.change()
+		}
+	}
+	s.settle()
+	for _, stranger := range strangers {
+		if !s.TokenAlive(s.repos[0], stranger.Value) {
+			s.fail("the stranger's token %s is gone", stranger.Name)
+		}
+	}
+	if tell || t.Failed() {
+		t.Logf("seed %d:\n%s", seed, strings.Join(s.timeline, "\n"))
+	}
+}
+
+func (s *sim) say(format string, args ...any) {
+	s.timeline = append(s.timeline, fmt.Sprintf("%12v  ", s.Time().Sub(s.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+}
+
+func (s *sim) fail(format string, args ...any) {
+	s.t.Helper()
+	s.say("FAILED: "+format, args...)
+	s.t.Errorf("seed %d: "+format, append([]any{s.seed}, args...)...)
+}
+
+// start begins a run of the program. Its requests wait for the simulation.
+func (s *sim) start() *simRun {
+	s.runs++
+	run := &simRun{number: s.runs}
+	var ctx context.Context
+	ctx, run.cancel = context.WithCancel(s.t.Context())
+	env := map[string]string{
+		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": "/dev/null",
+		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
+		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
+		"INPUT_WRITES-PER-MINUTE": "0",
+	}
+	for k, v := range s.in {
+		env["INPUT_"+strings.ToUpper(k)] = v
+	}
+	command := cli.Command{
+		Version: "test", Stdout: &run.out, Stderr: &run.out, Getenv: func(k string) string { return env[k] },
+		Transport: &simTransport{s, run}, Rand: rand.New(rand.NewPCG(s.r.Uint64(), 1)),
+	}
+	s.say("run %d begins", run.number)
+	go func() {
+		code := command.Run(ctx, nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		run.done, run.code = true, code
+	}()
+	return run
+}
+
+// simTransport hands requests to the simulation.
+type simTransport struct {
+	s   *sim
+	run *simRun
+}
+
+func (tr *simTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body) // from memory
+	}
+	out := req.Clone(context.Background())
+	out.Body = io.NopCloser(bytes.NewReader(body))
+	p := &sent{
+		run: tr.run, req: out, at: time.Now(), answer: make(chan answer, 1),
+		key: fmt.Sprintf("%03d %s %s", tr.run.number, req.Method, req.URL.Path),
+	}
+	tr.s.mu.Lock()
+	if tr.run.killed {
+		tr.s.mu.Unlock()
+		return nil, errKilled
+	}
+	tr.s.pending = append(tr.s.pending, p)
+	tr.s.mu.Unlock()
+	select {
+	case a := <-p.answer:
+		return a.resp, a.err
+	case <-req.Context().Done():
+		tr.s.mu.Lock()
+		defer tr.s.mu.Unlock()
+		p.given = true
+		return nil, req.Context().Err()
+	}
+}
+
+// cluster lets some runs overlap, and kills some of them.
+func (s *sim) cluster(runs, kills int) {
+	var active []*simRun
+	for {
+		synctest.Wait()
+		s.check()
+		active = slices.DeleteFunc(active, func(run *simRun) bool {
+			if run.done {
+				s.say("run %d ends with %d", run.number, run.code)
+				run.cancel()
+			}
+			return run.done
+		})
+		s.mu.Lock()
+		s.pending = slices.DeleteFunc(s.pending, func(p *sent) bool { return p.given && time.Since(p.at) > lateMost-time.Second })
+		pending := slices.Clone(s.pending)
+		s.mu.Unlock()
+		slices.SortFunc(pending, func(a, b *sent) int { return cmp.Or(cmp.Compare(a.key, b.key), a.at.Compare(b.at)) })
+		able := slices.DeleteFunc(slices.Clone(pending), func(p *sent) bool { return p.stalled && !p.given })
+
+		die := s.r.IntN(100)
+		switch {
+		case runs == 0 && len(active) == 0 && len(pending) == 0:
+			return
+		case runs > 0 && (len(active) == 0 || die < 8):
+			active = append(active, s.start())
+			runs--
+		case kills > 0 && len(active) > 0 && die < 12:
+			s.kill(active[s.r.IntN(len(active))])
+			kills--
+		case len(able) > 0 && (die < 85 || s.calm):
+			s.carryOut(able[s.r.IntN(len(able))])
+		case len(able) > 0 && die < 97:
+			s.sleep(3 * time.Second)
+		default:
+			s.sleep(45 * time.Second)
+		}
+	}
+}
+
+// sleep lets time pass: a random part of most, in nanoseconds, so that no two
+// timers of different origin meet.
+func (s *sim) sleep(most time.Duration) { time.Sleep(time.Duration(s.r.Int64N(int64(most))) + 1) }
+
+// kill ends a run as SIGKILL does: what is on its way may still arrive.
+func (s *sim) kill(run *simRun) {
+	s.say("run %d is killed", run.number)
+	s.mu.Lock()
+	run.killed = true
+	s.mu.Unlock()
+	run.cancel()
+}
+
+// carryOut has one request done, or not, and answered, or not.
+func (s *sim) carryOut(p *sent) {
+	s.effect = sandbox.Effect{}
+	what := ""
+	if s.r.Float64() < s.faults {
+		status := []int{500, 502, 503, 504}[s.r.IntN(4)]
+		switch s.r.IntN(9) {
+		case 0:
+			s.effect, what = sandbox.Effect{Skip: true, Status: status}, "not done, 5xx"
+		case 1:
+			s.effect, what = sandbox.Effect{Status: status}, "done, 5xx"
+		case 2:
+			s.effect, what = sandbox.Effect{Skip: true, End: sandbox.Reset}, "not done, reset"
+		case 3:
+			s.effect, what = sandbox.Effect{End: sandbox.Reset}, "done, reset"
+		case 4:
+			s.effect, what = sandbox.Effect{End: sandbox.Cut}, "done, cut off"
+		case 5:
+			s.effect, what = sandbox.Effect{Skip: true, Status: 429, Header: http.Header{"Retry-After": {fmt.Sprint(1 + s.r.IntN(200))}}}, "429"
+		case 6:
+			s.effect, what = sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, "not done, garbage"
+		case 7:
+			s.effect, what = sandbox.Effect{Status: 200, Body: []byte("<html>")}, "done, garbage"
+		case 8:
+			s.say("run %d: %s hangs", p.run.number, p.key)
+			p.stalled = true
+			return
+		}
+	}
+	s.mu.Lock()
+	s.pending = slices.DeleteFunc(s.pending, func(other *sent) bool { return other == p })
+	s.mu.Unlock()
+	if p.given && s.r.IntN(2) == 0 {
+		s.say("%s is lost", p.key)
+		return
+	}
+	if p.given {
+		what += " late"
+	}
+	resp, err := s.RoundTripper().RoundTrip(p.req)
+	switch {
+	case err != nil:
+		s.say("%s %s: %v", p.key, what, err)
+	default:
+		s.say("%s %s: %d", p.key, what, resp.StatusCode)
+	}
+	if p.req.Method != http.MethodGet {
+		s.lastWrite = time.Now()
+	}
+	p.answer <- answer{resp, err}
+}
+
+// check fails at the first promise that was broken.
+func (s *sim) check() {
+	for _, v := range s.Violations() {
+		s.fail("%v", v)
+	}
+	if s.t.Failed() {
+		s.t.Logf("seed %d:\n%s", s.seed, strings.Join(s.timeline, "\n"))
+		s.t.FailNow()
+	}
+}
+
+// change is something that somebody does by hand, while no run is on its way and
+// outside of the windows in which it would be taken for ours.
+func (s *sim) change() {
+	if time.Since(s.lastWrite) < s.slack {
+		return
+	}
+	defer time.Sleep(s.slack)
+	repo, store := s.repos[s.r.IntN(len(s.repos))], s.stores[s.r.IntN(len(s.stores))]
+	s.handmade[repo] = true
+	switch s.r.IntN(3) {
+	case 0:
+		s.say("by hand: %s of %s is set", store, repo)
+		s.SetSecret(repo, store, secretName, "by hand")
+	case 1:
+		if _, ok := s.Secret(repo, store, secretName); ok {
+			s.say("by hand: %s of %s is deleted", store, repo)
+			s.DeleteSecret(repo, store, secretName)
+		}
+	case 2:
+		// Under keep a secret whose token is gone is somebody else's.
+		living := slices.DeleteFunc(s.Living(repo), func(t sandbox.Token) bool {
+			return !strings.HasPrefix(t.Name, "codacy-project-token-") || strings.HasSuffix(t.Name, "-01") || strings.HasSuffix(t.Name, "-x")
+		})
+		if len(living) > 0 && s.in["existing-secrets"] != "keep" {
+			gone := living[s.r.IntN(len(living))]
+			s.say("by hand: the token %s of %s is deleted", gone.Name, repo)
+			s.DeleteToken(repo, gone.ID)
+		}
+	}
+}
+
+func (s *sim) byHand(repo string) {
+	for _, store := range s.stores {
+		s.SetSecret(repo, store, secretName, "by hand")
+	}
+}
+
+// settle gives it three quiet runs, a day apart, and sees that all is well.
+func (s *sim) settle() {
+	s.faults, s.calm = 0, true
+	time.Sleep(24 * time.Hour)
+	s.in["rotate"] = "expiring"
+	puts := 0
+	for range 3 {
+		puts = s.Count(sandbox.KindPutSecret)
+		s.cluster(1, 0)
+		time.Sleep(24 * time.Hour)
+	}
+	if s.Count(sandbox.KindPutSecret) > puts {
+		// A token fell due in the third: what it replaced has its grace.
+		puts = s.Count(sandbox.KindPutSecret)
+		for range 2 {
+			s.cluster(1, 0)
+			time.Sleep(24 * time.Hour)
+		}
+		if s.Count(sandbox.KindPutSecret) > puts {
+			s.fail("it renews without end")
+		}
+	}
+	replace := s.in["existing-secrets"] == "replace"
+	for _, repo := range s.repos {
+		held, present := map[string]bool{}, 0
+		for _, store := range s.stores {
+			value, ok := s.Secret(repo, store, secretName)
+			if ok {
+				present++
+			}
+			switch {
+			case !ok && s.in["existing-secrets"] != "only":
+				s.fail("%s has no secret in %s", repo, store)
+			case ok && value == "by hand" && s.in["existing-secrets"] == "keep":
+			case ok && !s.TokenAlive(repo, value):
+				s.fail("%s holds no living token in %s", repo, store)
+			case ok:
+				held[value] = true
+			}
+		}
+		if len(held) > 1 {
+			s.fail("%s holds %d different tokens", repo, len(held))
+		}
+		// What somebody took over or removed lives on until it expires; and where
+		// no secret is left, or the list gives no creation dates, all that it had
+		// replaced does too.
+		allowed := 0
+		if s.handmade[repo] && !replace {
+			allowed = 1
+			if s.undated || present == 0 {
+				allowed = 100
+			}
+		}
+		if orphans := s.Orphans(repo); len(orphans) > allowed {
+			s.fail("%s has %d orphans, the first is %s", repo, len(orphans), orphans[0].Name)
+		}
+	}
+}
