@@ -20,6 +20,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 	"github.com/codacy/codacy-project-tokens/internal/report"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
@@ -103,6 +104,7 @@ type session struct {
 	rep    *report.Report
 	codacy *codacy.Client
 	github *github.Client
+	app    *github.App // nil where GitHub is given a token
 
 	codacyPace, githubPace   *pace.Service
 	codacyClock, githubClock *wire.Clock
@@ -122,7 +124,16 @@ func (c *Command) session(cfg *config.Config) *session {
 		codacyLimits = append(codacyLimits, pace.CodacyCloud())
 	}
 	if cfg.WritesPerMinute > 0 {
-		githubLimits = append(githubLimits, pace.Writes(cfg.WritesPerMinute), pace.Points())
+		writes := pace.Writes(cfg.WritesPerMinute)
+		// A POST changes nothing at GitHub: it makes a token of the App, which
+		// those wait for who have taken room for their writes.
+		writes.Cost = func(method string) int {
+			if method == http.MethodPut {
+				return 1
+			}
+			return 0
+		}
+		githubLimits = append(githubLimits, writes, pace.Points())
 	}
 	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
 	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread(), githubLimits...)
@@ -136,12 +147,20 @@ func (c *Command) session(cfg *config.Config) *session {
 		Service: codacy.Name, Origin: cfg.CodacyAPIURL, Base: base, Gate: s.codacyPace, Clock: s.codacyClock,
 		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken),
 	}).Client()
-	githubHTTP := (&wire.Transport{
+	toGitHub := &wire.Transport{
 		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Gate: s.githubPace, Clock: s.githubClock,
 		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken),
-	}).Client()
+	}
+	if cfg.GitHubAppID != "" {
+		s.app = github.NewApp(github.AppOptions{
+			ID: cfg.GitHubAppID, Key: cfg.GitHubAppPrivateKey, Owner: cfg.Organization,
+			Transport: *toGitHub, Pace: s.githubPace, Start: startRetry,
+			Mask: func(v secret.Value) error { return s.rep.Mask(v) },
+		})
+		toGitHub = s.app.Transport()
+	}
 	s.codacy = codacy.New(codacyHTTP, cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, startRetry, laterRetry)
-	s.github = github.New(githubHTTP, cfg.GitHubAPIURL, startRetry, laterRetry)
+	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, startRetry, laterRetry)
 	s.rep = report.New(report.Options{
 		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
@@ -269,7 +288,7 @@ func (s *session) ended(ctx context.Context, err error) int {
 
 // gitHubInput names the input that holds GitHub's credential.
 func (s *session) gitHubInput() string {
-	if s.GitHubAppID != "" {
+	if s.app != nil {
 		return s.Label("github-app-id")
 	}
 	return s.Label("github-token")
@@ -371,7 +390,11 @@ func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository))
 
 func (s *session) listGitHub(ctx context.Context, yield func(github.Repository)) error {
 	scope := github.Installation
-	if s.GitHubAppID == "" && !strings.HasPrefix(s.GitHubToken.Reveal(), "ghs_") {
+	if s.app != nil {
+		if err := s.app.Start(ctx); err != nil {
+			return s.appRefused(err)
+		}
+	} else if !strings.HasPrefix(s.GitHubToken.Reveal(), "ghs_") {
 		var err error
 		if scope, err = s.github.Owner(ctx, s.Organization); err != nil {
 			if wire.IsNotFound(err) {
@@ -387,10 +410,32 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 	return s.gitHubRefused(err)
 }
 
+// appRefused tells which of the App's inputs is at fault, if one is.
+func (s *session) appRefused(err error) error {
+	id, key := s.Label("github-app-id"), s.Label("github-app-private-key")
+	settings := web(s.GitHubAPIURL) + "/settings/apps"
+	switch {
+	case github.IsUnknownApp(err):
+		return &inputError{id, "GitHub knows no such App; its settings at " + settings + " show its App ID and its client ID " +
+			"(an older Enterprise Server takes the App ID only), and " + key + " has to be one of its keys", err}
+	case wire.IsNotFound(err):
+		return &inputError{id, fmt.Sprintf("the App is not installed for %s; install it there, with Install App in its settings at %s, "+
+			"or check %s", s.Organization, settings, s.Label("organization")), err}
+	case wire.IsUnauthorized(err), errors.Is(err, github.ErrKey):
+		return &inputError{key, fmt.Sprintf("GitHub does not accept this key as one of the App %s; "+
+			"generate a private key in its settings at %s, or correct %s", s.GitHubAppID, settings, id), err}
+	case wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0:
+		return &inputError{id, fmt.Sprintf("GitHub gives the App no token for %s; see whether its installation is suspended", s.Organization), err}
+	}
+	return unreachable(err, s.Label("github-api-url"))
+}
+
 func (s *session) gitHubRefused(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case wire.FateOf(err) == wire.Refused && s.app != nil:
+		return &inputError{s.gitHubInput(), "GitHub does not accept the App's token; see whether its installation is suspended", err}
 	case wire.FateOf(err) == wire.Refused:
 		return &inputError{s.gitHubInput(), "GitHub does not accept this credential; " +
 			"make a fine-grained token at https://github.com/settings/personal-access-tokens", err}

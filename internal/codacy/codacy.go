@@ -113,10 +113,18 @@ func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error)
 		Expires time.Time    `json:"expiresAt"`
 	}
 	var tokens []Token
+	var withoutID bool // could not be deleted
 	err := pages(ctx, c, list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry}, func(it item) {
+		withoutID = withoutID || it.ID <= 0
 		tokens = append(tokens, Token{ID: it.ID, Name: it.Name, Created: it.Created.Time, Expires: it.Expires})
 	})
-	return tokens, err
+	if err == nil && withoutID {
+		err = wire.Garbage(Name, op, http.StatusOK, "a token in the list has no id")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
 // creationTime is zero where it can't be read: the field's name is inferred from
@@ -153,7 +161,7 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &answer); err != nil {
 		return Token{}, secret.Value{}, err
 	}
-	if answer.Data.ID == 0 || answer.Data.Value.IsZero() {
+	if answer.Data.ID <= 0 || answer.Data.Value.IsZero() {
 		return Token{}, secret.Value{}, wire.Garbage(Name, op, http.StatusCreated, "the answer holds no usable token")
 	}
 	token := Token{ID: answer.Data.ID}
@@ -197,10 +205,7 @@ func (c *Client) tokens(repository string) []string {
 // url builds an address from path elements, each of them escaped.
 func (c *Client) url(query url.Values, elements ...string) string {
 	u := *c.base
-	raw := strings.TrimSuffix(u.EscapedPath(), "/")
-	for _, e := range elements {
-		raw += "/" + url.PathEscape(e)
-	}
+	raw := strings.TrimSuffix(u.EscapedPath(), "/") + "/" + wire.Path(elements...)
 	u.RawQuery = query.Encode()
 	u.RawPath = raw
 	u.Path, _ = url.PathUnescape(raw) // it was escaped just now
@@ -223,7 +228,7 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 			Cursor string `json:"cursor"`
 		} `json:"pagination"`
 	}
-	cursor, retry := "", l.first
+	seen, retry := map[string]bool{}, l.first
 	for range maxPages {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
@@ -242,11 +247,11 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		if p.Pagination.Cursor == "" {
 			return nil
 		}
-		if p.Pagination.Cursor == cursor {
-			return wire.Garbage(Name, l.op, http.StatusOK, "the list does not end: a page points to itself")
+		if seen[p.Pagination.Cursor] {
+			return wire.Garbage(Name, l.op, http.StatusOK, "the list does not end: a page points back")
 		}
-		cursor, retry = p.Pagination.Cursor, c.retry
-		l.query.Set("cursor", cursor)
+		seen[p.Pagination.Cursor], retry = true, c.retry
+		l.query.Set("cursor", p.Pagination.Cursor)
 	}
 	return wire.Garbage(Name, l.op, http.StatusOK, fmt.Sprintf("the list does not end after %d pages", maxPages))
 }

@@ -109,15 +109,24 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	cmd, _ := f.start(ctx, in)
-	first := f.Total()
+	first, started := f.Total(), make(chan struct{})
 	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if int(r.Sequence)-first != at {
 			return sandbox.Effect{}
 		}
-		kill := func() { _ = cmd.Process.Kill() } // it can't be gone yet: its request is here
+		kill := func() {
+			<-started
+			if err := cmd.Process.Kill(); err != nil {
+				f.t.Errorf("kill: %v", err)
+			}
+		}
 		return sandbox.Effect{Before: map[bool]func(){false: kill}[done], After: map[bool]func(){true: kill}[done], Skip: !done, End: sandbox.Reset}
 	})
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	close(started)
+	err := cmd.Wait()
 	f.Hook(nil)
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != -1 {
 		f.t.Fatalf("the program was not killed at request %d: %v", at, err)

@@ -241,9 +241,4 @@ func secrets(r Repository, store, name string) string {
 }
 
 // path joins the elements of an address, each of them escaped.
-func path(elements ...string) string {
-	for i, e := range elements {
-		elements[i] = url.PathEscape(e)
-	}
-	return strings.Join(elements, "/")
-}
+func path(elements ...string) string { return wire.Path(elements...) }

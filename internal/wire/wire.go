@@ -9,6 +9,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -52,7 +53,8 @@ type Signal struct {
 // A Gate decides when a request may be sent.
 type Gate interface {
 	// Enter waits until req may be sent. Unless it returns an error, leave must
-	// be called once, as soon as the head of the answer is there or given up.
+	// be called once, as soon as the head of the answer is there or given up. An
+	// error that is an *Error becomes the request's; any other one is Unsent.
 	Enter(ctx context.Context, req *http.Request) (leave func(Signal), err error)
 }
 
@@ -72,6 +74,9 @@ type Transport struct {
 	UserAgent string
 	// Authorize adds the credential. An error of it ends the request unsent.
 	Authorize func(*http.Request) error
+	// Refused, if set, is told of each request as it was sent whose credential
+	// was refused (401). True: there may be another one now, send it once more.
+	Refused func(*http.Request) bool
 }
 
 // Client returns an http.Client on t that follows redirects only where the
@@ -87,7 +92,7 @@ func (t *Transport) Client() *http.Client {
 					origin(t.Origin), origin(req.URL)))
 			case req.Method != first.Method:
 				return t.refuse("redirected in a way that would lose the request's body")
-			case len(via) >= 5:
+			case len(via) > 5:
 				return t.refuse("redirected more than five times")
 			}
 			return nil
@@ -99,44 +104,61 @@ func (t *Transport) refuse(message string) *Error {
 	return &Error{Service: t.Service, Fate: Refused, Message: message}
 }
 
-// RoundTrip sends one request. Its error is an *Error unless the context ended.
+// RoundTrip sends one request, once more if Refused says so: a 401 did nothing.
+// Its error is an *Error unless the context ended.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, sent, err := t.send(req)
+	if sent == nil || t.Refused == nil || !IsUnauthorized(err) || !t.Refused(sent) {
+		return resp, err
+	}
+	again := req.Clone(req.Context())
+	if req.GetBody != nil {
+		body, bodyErr := req.GetBody()
+		if bodyErr != nil {
+			return nil, err
+		}
+		again.Body = body
+	} else if req.Body != nil {
+		return nil, err // it can't be had a second time
+	}
+	resp, _, err = t.send(again)
+	return resp, err
+}
+
+// send sends a request once. Sent is the request as it went out, nil if it didn't.
+func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Request, err error) {
 	if !sameOrigin(req.URL, t.Origin) {
-		return nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
+		return nil, nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
 	}
 	leave := func(Signal) {}
 	if t.Gate != nil {
-		var err error
 		if leave, err = t.Gate.Enter(req.Context(), req); err != nil {
-			return nil, &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
+			return nil, nil, t.unsent(err)
 		}
 	}
 	timeout := WriteTimeout
 	if req.Method == http.MethodGet {
 		timeout = ReadTimeout
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	outer := req.Context()
+	ctx, cancel := context.WithTimeout(outer, timeout)
 	req = req.Clone(ctx)
 	req.Header.Set("User-Agent", t.UserAgent)
 	if err := t.Authorize(req); err != nil {
 		cancel()
 		leave(Signal{})
-		var e *Error
-		if errors.As(err, &e) {
-			return nil, err
-		}
-		return nil, &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
+		return nil, nil, t.unsent(err)
 	}
-	sent := time.Now()
-	resp, err := t.Base.RoundTrip(req)
+	left := time.Now()
+	resp, err = t.Base.RoundTrip(req)
 	if err != nil {
 		cancel()
 		leave(Signal{})
-		return nil, t.lost(req.Context(), err)
+		return nil, req, t.lost(outer, err)
 	}
-	t.Clock.observe(sent, time.Now(), resp.Header.Get("Date"))
-	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody, cancel: cancel}
-	if resp.StatusCode < 300 || (resp.StatusCode < 400 && resp.Header.Get("Location") != "") {
+	t.Clock.observe(left, time.Now(), resp.Header.Get("Date"))
+	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody + 1, cancel: cancel}
+	if resp.StatusCode < 300 || isRedirect(resp) {
 		leave(Signal{Status: resp.StatusCode, Header: resp.Header.Clone()})
 		// go-github would refuse the next call by itself where none remain.
 		for h := range resp.Header {
@@ -144,11 +166,21 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 				delete(resp.Header, h)
 			}
 		}
-		return resp, nil
+		return resp, req, nil
 	}
 	e := t.failed(resp)
 	leave(Signal{Status: resp.StatusCode, Limited: e.Fate == Limited, RetryAfter: e.RetryAfter, Header: resp.Header})
-	return nil, e
+	return nil, req, e
+}
+
+// unsent is the error of a request that err kept from leaving: an *Error says by
+// itself what it means.
+func (t *Transport) unsent(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
 }
 
 // lost tells what became of a request that had no answer.
@@ -158,7 +190,7 @@ func (t *Transport) lost(ctx context.Context, err error) *Error {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial":
+	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
 		e.Fate, e.Message = Unsent, "no connection: "+err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
@@ -186,8 +218,8 @@ func (t *Transport) failed(resp *http.Response) *Error {
 	if said.InnerMessage != "" {
 		message = strings.TrimSpace(message + " " + said.InnerMessage)
 	}
-	if message == "" {
-		message = http.StatusText(resp.StatusCode)
+	if strings.TrimSpace(message) == "" {
+		message = cmp.Or(http.StatusText(resp.StatusCode), "no message")
 	}
 	e := &Error{
 		Service: t.Service, Status: resp.StatusCode, Message: bound(message),
@@ -249,6 +281,16 @@ func Bearer(header, prefix string, token secret.Value) func(*http.Request) error
 	}
 }
 
+// isRedirect tells an answer that http.Client follows; any other 3xx is a failure.
+func isRedirect(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location") != ""
+	}
+	return false
+}
+
 func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
 
 // origin is scheme, host and port, the port written out.
@@ -264,7 +306,7 @@ func origin(u *url.URL) string {
 // request's timeout when it is closed.
 type body struct {
 	io.ReadCloser
-	left   int64
+	left   int64 // bytes until there is one too many
 	cancel context.CancelFunc
 }
 
@@ -273,7 +315,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, ErrTooLarge
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	if b.left -= int64(n); b.left <= 0 {
+		return n - 1, ErrTooLarge
+	}
 	return n, err
 }
 
