@@ -1,0 +1,402 @@
+package e2e
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// TestDryRun says for each repository what would be done, and sends only GETs.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{Record: true})
+	for _, name := range []string{"new", "overwritten", "due", "current", "archived", "changed"} {
+		f.Add(sandbox.Repository{Name: name, Archived: name == "archived"})
+	}
+	f.SetSecret("overwritten", "actions", secretName, "by hand")
+	f.Provision("due", aged(f, 3, 300, 65), "actions")
+	f.Provision("current", aged(f, 1, 10, 355), "actions")
+	f.Provision("changed", aged(f, 1, 10, 355), "actions")
+	f.SetSecret("changed", "actions", secretName, "by hand")
+
+	r := f.run(inputs{"dry-run": "true"})
+	f.want(r, 0, "created=2 renewed=2 current=1 skipped=1")
+	for _, req := range f.Requests() {
+		if req.Method != http.MethodGet {
+			t.Errorf("a dry run sent %s %s", req.Method, req.Path)
+		}
+	}
+	for name, want := range map[string]string{
+		"new": "would create the secret", "overwritten": "would overwrite the secret",
+		"due": "would overwrite the secret", "changed": "was changed since", "archived": "archived",
+	} {
+		if e := f.entries(r)[name]; !strings.Contains(e.Reason, want) {
+			t.Errorf("%s: %q, want %q", name, e.Reason, want)
+		}
+	}
+	if !strings.Contains(r.summary, "Dry run") {
+		t.Errorf("the summary does not say that it was a dry run:\n%s", r.summary)
+	}
+	due := f.Tokens("due")[0].Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
+	if r.outputs["next-expiry"] != due {
+		t.Errorf("next-expiry is %q, want %q", r.outputs["next-expiry"], due)
+	}
+}
+
+// TestExistingSecrets: what this action did not make is replaced, kept, or the
+// only thing that is replaced; store by store.
+func TestExistingSecrets(t *testing.T) {
+	t.Parallel()
+
+	for existing, want := range map[string]struct{ counts, actions, dependabot string }{
+		"replace": {"created=2", "token token", "token token"},
+		"keep":    {"created=2", "hand token", "token token"},
+		"only":    {"created=1 kept=1", "token none", "none none"},
+	} {
+		t.Run(existing, func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "there"}, sandbox.Repository{Name: "nothing"})
+			f.SetSecret("there", "actions", secretName, "by hand")
+			in := inputs{"existing-secrets": existing, "secret-stores": "actions, dependabot"}
+			f.want(f.run(in), 0, want.counts)
+			state := func(store string) string {
+				var states []string
+				for _, repo := range []string{"there", "nothing"} {
+					value, ok := f.Secret(repo, store, secretName)
+					switch {
+					case !ok:
+						states = append(states, "none")
+					case f.TokenAlive(repo, value):
+						states = append(states, "token")
+					default:
+						states = append(states, "hand")
+					}
+				}
+				return strings.Join(states, " ")
+			}
+			check := func(when string) {
+				if got := state("actions"); got != want.actions {
+					t.Errorf("%s, actions: %s, want %s", when, got, want.actions)
+				}
+				if got := state("dependabot"); got != want.dependabot {
+					t.Errorf("%s, dependabot: %s, want %s", when, got, want.dependabot)
+				}
+			}
+			check("first run")
+			f.Advance(24 * time.Hour)
+			writes := f.writes()
+			if r := f.run(in); r.code != 0 || f.writes() != writes {
+				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.writes()-writes)
+			}
+			check("second run")
+		})
+	}
+}
+
+// TestFirstGeneration: on an older self-hosted Codacy a token is made once, and
+// never on top of a token while the secret is there.
+func TestFirstGeneration(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{FirstGeneration: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
+	old := f.AddToken("old", sandbox.Token{Value: "0123456789abcdef0123"})
+	f.SetSecret("old", "actions", secretName, old.Value)
+	f.AddToken("lost", sandbox.Token{Value: "fedcba98765432100123"})
+
+	first := f.run(nil)
+	f.want(first, 0, "created=2 current=1")
+	if e := f.entries(first)["new"]; e.ExpiresAt != nil || e.TokenName != "" {
+		t.Errorf("a token of the first generation has the name %q and expires %v", e.TokenName, e.ExpiresAt)
+	}
+	for range 2 {
+		f.Advance(400 * 24 * time.Hour)
+		writes := f.writes()
+		f.want(f.run(inputs{"rotate": "always"}), 0, "current=3")
+		if f.writes() != writes {
+			t.Errorf("a later run sent %d writes", f.writes()-writes)
+		}
+	}
+	for _, name := range []string{"new", "old", "lost"} {
+		if value, _ := f.Secret(name, "actions", secretName); !f.TokenAlive(name, value) {
+			t.Errorf("%s: the secret holds no living token", name)
+		}
+	}
+	if n := len(f.Living("lost")); n != 2 {
+		t.Errorf("%d tokens live, want 2: nothing is revoked in the first generation", n)
+	}
+}
+
+// TestHundredTokens: room is made among ours only, or the repository fails.
+func TestHundredTokens(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "ours"}, sandbox.Repository{Name: "theirs"}, sandbox.Repository{Name: "calm"})
+	expiry := f.Time().AddDate(0, 0, 65)
+	for n := range 99 {
+		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
+		f.AddToken("ours", aged(f, n+1, 300-n, 65))
+	}
+	// Within its grace nothing is revoked: what goes makes room.
+	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
+	f.Provision("theirs", aged(f, 1, 100, 65), "actions")
+	r := f.run(inputs{"rotate": "always"})
+	f.want(r, 1, "created=1 renewed=1 failed=1")
+	if e := f.entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
+		t.Errorf("theirs: %q", e.Reason)
+	}
+	if n := f.Count(sandbox.KindDeleteToken); n != 1 {
+		t.Errorf("%d tokens were deleted to make room, want 1", n)
+	}
+	if first := f.Tokens("ours")[0]; !first.Deleted {
+		t.Error("it was not the lowest that made room")
+	}
+	for _, n := range []string{"ours", "theirs", "calm"} {
+		if value, _ := f.Secret(n, "actions", secretName); !f.TokenAlive(n, value) {
+			t.Errorf("%s: the secret holds no living token", n)
+		}
+	}
+}
+
+// TestUnseenWithLivingToken: what GitHub does not show can't be renewed. It is a
+// warning, with its expiry.
+func TestUnseenWithLivingToken(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
+	f.AddToken("hidden", aged(f, 4, 300, 20))
+	r := f.run(nil)
+	f.want(r, 0, "created=1 skipped=1")
+	expires := f.Tokens("hidden")[0].Expires.UTC().Format(time.DateOnly)
+	for where, text := range map[string]string{"annotation": annotations(r, "warning"), "summary": r.summary} {
+		if !strings.Contains(text, "hidden") || !strings.Contains(text, "living token") || !strings.Contains(text, expires) {
+			t.Errorf("the %s does not warn of it and of %s:\n%s", where, expires, text)
+		}
+	}
+}
+
+// TestInterrupt: what was begun is finished, the rest is deferred, and all is
+// told, with exit code 3 within seven seconds.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, sandbox.Options{Latency: 30 * time.Millisecond})
+			for _, n := range names(200) {
+				f.Add(sandbox.Repository{Name: n})
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd, finish := f.start(ctx, nil)
+			puts := make(chan struct{}, 1000)
+			f.Hook(func(r sandbox.Request) sandbox.Effect {
+				if r.Kind == sandbox.KindPutSecret {
+					puts <- struct{}{}
+				}
+				return sandbox.Effect{}
+			})
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for range 20 {
+				<-puts
+			}
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if err := cmd.Wait(); err == nil {
+				t.Error("exit code 0, want 3")
+			}
+			if took := time.Since(began); took > 7*time.Second {
+				t.Errorf("it took %v to stop", took)
+			}
+			r := finish()
+			f.Check(t)
+			created := f.Count(sandbox.KindPutSecret)
+			f.want(r, 3, fmt.Sprintf("created=%d deferred=%d", created, 200-created))
+			for _, n := range names(200) {
+				if orphans := f.Orphans(n); len(orphans) > 0 {
+					t.Errorf("%s: an orphan is left", n)
+				}
+			}
+			if !strings.Contains(r.summary, "interrupted") {
+				t.Errorf("the summary does not tell it:\n%s", r.summary[:300])
+			}
+		})
+	}
+}
+
+// TestCredentialDiesInMidRun: no further repository is begun; one error.
+func TestCredentialDiesInMidRun(t *testing.T) {
+	t.Parallel()
+
+	for name, dies := range map[string]sandbox.Kind{"GitHub": sandbox.KindPutSecret, "Codacy": sandbox.KindCreateToken} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, sandbox.Options{})
+			for _, n := range names(100) {
+				f.Add(sandbox.Repository{Name: n})
+			}
+			seen := 0
+			f.Hook(func(r sandbox.Request) sandbox.Effect {
+				if r.Kind == dies {
+					if seen++; seen == 30 {
+						f.Revoke(map[string]string{"GitHub": sandbox.GitHubToken, "Codacy": sandbox.CodacyToken}[name])
+					}
+				}
+				return sandbox.Effect{}
+			})
+			r := f.run(inputs{"concurrency": "1"})
+			f.want(r, 1, "created=29 failed=1 deferred=70")
+			if got := strings.Count(r.stdout, "::error::"); got != 2 { // the run's, and the repository's
+				t.Errorf("%d errors, want 2\n%s", got, annotations(r, "error"))
+			}
+		})
+	}
+}
+
+// TestOutage: ten repositories in a row that are lost to one service end the run.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := bubble(t, sandbox.Options{}, names(100)...)
+		creates := 0
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind == sandbox.KindPublicKey {
+				if creates++; creates > 20 {
+					return sandbox.Effect{Skip: true, Status: 502}
+				}
+			}
+			return sandbox.Effect{}
+		})
+		code, out := v.run(inputs{"concurrency": "1"})
+		if code != 1 || strings.Count(out, "\ncreated ") != 20 || strings.Count(out, "\nfailed ") != 10 || strings.Count(out, "\ndeferred ") != 70 {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+		if !strings.Contains(out, "GitHub is down") {
+			t.Errorf("the outage is not named\n%s", out)
+		}
+	})
+}
+
+// TestMaxDuration: no repository is begun after it, the most urgent are first,
+// and what is deferred with a token that is about to expire fails the run.
+func TestMaxDuration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := bubble(t, sandbox.Options{Latency: 100 * time.Millisecond}, names(60)...)
+		for i, n := range names(60) {
+			v.Provision(n, sandbox.Token{Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -300), Expires: v.Time().AddDate(0, 0, 1+i)}, "actions")
+		}
+		in := inputs{"writes-per-minute": "10", "max-duration": "2m10s"}
+		code, out := v.run(in)
+		if code != 0 && !strings.Contains(out, "deferred") {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+		for i, n := range names(60) {
+			value, _ := v.Secret(n, "actions", secretName)
+			renewed := v.Tokens(n)[0].Value != value
+			if i < 25 && !renewed || i > 40 && renewed {
+				t.Errorf("%s, which expires in %d days: renewed is %v", n, i+1, renewed)
+			}
+			if orphans := v.Orphans(n); !renewed && len(orphans) > 0 {
+				t.Errorf("%s: a token was made that could not be stored", n)
+			}
+		}
+		in["writes-per-minute"], in["max-duration"] = "1", "1m"
+		time.Sleep(29 * 24 * time.Hour)
+		if code, out := v.run(in); code != 1 || !strings.Contains(out, "deferred, and its token expires") {
+			t.Errorf("a deferred token that is about to expire: exit code %d\n%s", code, out)
+		}
+	})
+}
+
+// TestByHand: the same program on a terminal's side of the world.
+func TestByHand(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
+	hand := func(env []string, args ...string) (int, string, string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(env, "GITHUB_API_URL="+f.github)
+		var stdout, stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		_ = cmd.Run() // its exit code tells
+		r := result{stdout: stdout.String(), stderr: stderr.String()}
+		f.noLeak(r, inputs{"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken})
+		f.Check(t)
+		return cmd.ProcessState.ExitCode(), r.stdout, r.stderr
+	}
+	credentials := []string{"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken}
+	flags := []string{"--organization", "acme", "--codacy-api-url", f.codacy}
+
+	if code, out, _ := hand(nil, "--version"); code != 0 || !strings.HasPrefix(out, "codacy-project-tokens ") {
+		t.Errorf("--version: %d, %q", code, out)
+	}
+	if code, out, _ := hand(nil, "--help"); code != 0 || !strings.Contains(out, "--organization") || strings.Count(out, "\n") > 50 {
+		t.Errorf("--help: %d, %q", code, out)
+	}
+	if code, _, errs := hand(credentials, "--no-such-flag"); code != 2 || !strings.Contains(errs, "no-such-flag") {
+		t.Errorf("an unknown flag: %d, %q", code, errs)
+	}
+	if code, _, errs := hand(nil, flags...); code != 2 || !strings.Contains(errs, "CODACY_API_TOKEN") || !strings.Contains(errs, "GH_TOKEN") {
+		t.Errorf("no credentials: %d, %q", code, errs)
+	}
+	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.writes() != 0 {
+		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.writes(), out)
+	}
+	code, out, errs := hand(credentials, flags...)
+	if code != 2 || f.writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
+		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.writes(), out, errs)
+	}
+	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)
+	if code != 0 || !strings.Contains(out, "created  acme/alpha") || strings.Contains(out, "::add-mask::") {
+		t.Errorf("--yes: %d\n%s", code, out)
+	}
+	f.provisioned("alpha")
+	f.provisioned("beta")
+}
+
+// TestReport: the file in both forms; where it can't be written, exit code 1.
+func TestReport(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "gone", Archived: true})
+	r := f.run(inputs{"secret-stores": "actions,dependabot"})
+	f.want(r, 0, "created=1 skipped=1")
+	alpha, made := f.entries(r)["alpha"], f.Tokens("alpha")[0]
+	if alpha.Repository != "acme/alpha" || alpha.Outcome != "created" || fmt.Sprint(alpha.Stores) != "[dependabot actions]" ||
+		alpha.TokenID != made.ID || alpha.TokenName != made.Name || alpha.ExpiresAt == nil || !alpha.ExpiresAt.Equal(made.Expires) {
+		t.Errorf("reported %+v, made %s, %d, until %v", alpha, made.Name, made.ID, made.Expires)
+	}
+
+	f.Advance(time.Hour)
+	file := filepath.Join(t.TempDir(), "report.CSV")
+	rows, err := csv.NewReader(strings.NewReader(f.run(inputs{"report-file": file}).report)).ReadAll()
+	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "repository,outcome,reason,stores,token_id,token_name,expires_at" {
+		t.Errorf("the CSV: %v, %v", err, rows)
+	}
+	f.Advance(time.Hour)
+	r = f.run(inputs{"report-file": filepath.Join(t.TempDir(), "no", "such", "folder.json")})
+	if r.code != 1 || !strings.Contains(annotations(r, "error"), "the report could not be written") {
+		t.Errorf("an unwritable report: %d\n%s", r.code, r.stdout)
+	}
+}
