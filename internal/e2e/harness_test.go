@@ -90,13 +90,8 @@ func (f *fixture) start(ctx context.Context, in inputs) (*exec.Cmd, func() resul
 	for k, v := range in {
 		all[k] = v
 	}
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Dir = dir
+	cmd := programWith(ctx, dir, all)
 	outputs, summary := filepath.Join(dir, "output"), filepath.Join(dir, "summary.md")
-	cmd.Env = []string{"GITHUB_ACTIONS=true", "GITHUB_OUTPUT=" + outputs, "GITHUB_STEP_SUMMARY=" + summary, "PATH=" + os.Getenv("PATH")}
-	for k, v := range all {
-		cmd.Env = append(cmd.Env, "INPUT_"+strings.ToUpper(k)+"="+v)
-	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	return cmd, func() result {
@@ -107,6 +102,21 @@ func (f *fixture) start(ctx context.Context, in inputs) (*exec.Cmd, func() resul
 		f.noLeak(r, all)
 		return r
 	}
+}
+
+// programWith is the program in a directory, with the inputs as a runner gives
+// them; outputs and summary go into the directory.
+func programWith(ctx context.Context, dir string, in inputs) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Dir = dir
+	cmd.Env = []string{
+		"GITHUB_ACTIONS=true", "GITHUB_OUTPUT=" + filepath.Join(dir, "output"),
+		"GITHUB_STEP_SUMMARY=" + filepath.Join(dir, "summary.md"), "PATH=" + os.Getenv("PATH"),
+	}
+	for k, v := range in {
+		cmd.Env = append(cmd.Env, "INPUT_"+strings.ToUpper(k)+"="+v)
+	}
+	return cmd
 }
 
 // run runs the program as the runner would, and checks what must hold after
