@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 150, "how many seeds the simulation runs")
+	simSeeds = flag.Int("sim.seeds", 60, "how many seeds the simulation runs")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and tell its timeline")
 )
@@ -145,7 +145,7 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 		s.Add(sandbox.Repository{Name: s.repos[i]})
 	}
 	s.stores = [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}}[r.IntN(3)]
-	lifetime := pick(20, 60, 365)
+	lifetime := pick(40, 120, 365)
 	if o.HideExpired {
 		lifetime = 365 // five silences beyond the expiry leave five names that are taken and hidden: then it fails, as it should
 	}
@@ -186,7 +186,7 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 		s.calm = s.faults == 0 && r.IntN(2) == 0
 		s.cluster(pick(1, 1, 1, 2, 2, 3), pick(0, 0, 1, 2))
 		// Sometimes the next comes at once, mostly weeks later.
-		gap := time.Duration(r.Int64N(int64(max(lifetime, 60)) * int64(24*time.Hour)))
+		gap := time.Duration(r.Int64N(int64(max(lifetime, 100)) * int64(24*time.Hour)))
 		if o.HideExpired {
 			gap /= 6 // no silence until all have expired, see above
 		}
