@@ -210,19 +210,19 @@ func (s *session) run(ctx context.Context) int {
 			return s.ended(ctx, err)
 		}
 		plan := run.Plan()
-		switch answer, err := s.confirm(ctx, plan); {
-		case err != nil:
+		answer, err := s.confirm(ctx, plan)
+		if s.DryRun || err != nil && ctx.Err() == nil {
 			for _, res := range plan {
 				s.rep.Add(res)
 			}
-			if ctx.Err() != nil {
-				return ExitInterrupted
-			}
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
 			s.rep.Error(err.Error())
 			return ExitUsage
 		case !answer:
-			for _, res := range plan {
-				s.rep.Add(res)
+			if len(plan) > 0 {
+				s.rep.Info("Nothing was changed.")
 			}
 			return s.ended(ctx, nil)
 		}

@@ -1,0 +1,44 @@
+package e2e
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// TestAnswer: on a terminal the plan is shown and asked about; only yes is a yes.
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+
+	for answer, writes := range map[string]int{"y\n": 2, " YES \n": 2, "n\n": 0, "\n": 0, "": 0, "yep\n": 0} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta", Archived: true})
+			var out bytes.Buffer
+			env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken, "GITHUB_API_URL": f.github}
+			command := cli.Command{
+				Version: "test", Stdin: strings.NewReader(answer), Stdout: &out, Stderr: &out, Terminal: true,
+				Getenv: func(k string) string { return env[k] },
+			}
+			if code := command.Run(t.Context(), []string{"--organization", "acme", "--codacy-api-url", f.codacy}); code != 0 {
+				t.Errorf("exit code %d, want 0\n%s", code, out.String())
+			}
+			f.Check(t)
+			if got := f.writes(); got != writes {
+				t.Errorf("%d writes, want %d\n%s", got, writes, out.String())
+			}
+			if !strings.Contains(out.String(), "acme/alpha") || !strings.Contains(out.String(), "[y/N]") {
+				t.Errorf("the plan was not shown or not asked about:\n%s", out.String())
+			}
+			if writes > 0 {
+				f.provisioned("alpha")
+			} else if !strings.Contains(out.String(), "Nothing was changed") {
+				t.Errorf("a no is not confirmed:\n%s", out.String())
+			}
+		})
+	}
+}
