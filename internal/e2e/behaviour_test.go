@@ -264,8 +264,8 @@ func TestCredentialDiesInMidRun(t *testing.T) {
 			})
 			r := f.run(inputs{"concurrency": "1"})
 			f.want(r, 1, "created=29 failed=1 deferred=70")
-			if got := strings.Count(r.stdout, "::error::"); got != 2 { // the run's, and the repository's
-				t.Errorf("%d errors, want 2\n%s", got, annotations(r, "error"))
+			if got := strings.Count(r.stdout, "::error::"); got != 1 {
+				t.Errorf("%d errors, want 1\n%s", got, annotations(r, "error"))
 			}
 		})
 	}

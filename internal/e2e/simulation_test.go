@@ -43,7 +43,7 @@ func TestSimulation(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { simulate(t, *simSeed, true) })
 		return
 	}
-	var next = *simFirst
+	next := *simFirst
 	var mu sync.Mutex
 	take := func() (uint64, bool) {
 		mu.Lock()
@@ -310,9 +310,9 @@ func (s *sim) cluster(runs, kills int) {
 		s.mu.Lock()
 		s.pending = slices.DeleteFunc(s.pending, func(p *sent) bool { return p.given && time.Since(p.at) > lateMost-time.Second })
 		pending := slices.Clone(s.pending)
-		s.mu.Unlock()
 		slices.SortFunc(pending, func(a, b *sent) int { return cmp.Or(cmp.Compare(a.key, b.key), a.at.Compare(b.at)) })
 		able := slices.DeleteFunc(slices.Clone(pending), func(p *sent) bool { return p.stalled && !p.given })
+		s.mu.Unlock()
 
 		die := s.r.IntN(100)
 		switch {
@@ -378,12 +378,13 @@ func (s *sim) carryOut(p *sent) {
 	}
 	s.mu.Lock()
 	s.pending = slices.DeleteFunc(s.pending, func(other *sent) bool { return other == p })
+	given := p.given
 	s.mu.Unlock()
-	if p.given && s.r.IntN(2) == 0 {
+	if given && s.r.IntN(2) == 0 {
 		s.say("%s is lost", p.key)
 		return
 	}
-	if p.given {
+	if given {
 		what += " late"
 	}
 	resp, err := s.RoundTripper().RoundTrip(p.req)

@@ -10,11 +10,15 @@ package github
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,6 +137,10 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 			switch {
 			case list == nil:
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the answer holds no list")
+			case slices.ContainsFunc(*list, func(it item) bool { return it.ID <= 0 || it.Name == "" }):
+				return page{}, wire.Garbage(Name, op, http.StatusOK, "a repository in the list has no id or no name")
+			case resp.NextPage == 0 && strings.Contains(resp.Header.Get("Link"), `rel="next"`):
+				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list's next page has no number")
 			case resp.NextPage != 0 && resp.NextPage <= number || pages == maxPages:
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list does not end")
 			}
@@ -171,6 +179,12 @@ func (c *Client) PublicKey(ctx context.Context, r Repository, store string) (id 
 	// A string, or on GHES a number, whose digits are kept as they came.
 	if json.Unmarshal(a.ID, &id) != nil {
 		id = string(a.ID)
+		if _, err := strconv.ParseUint(id, 10, 64); err != nil {
+			id = ""
+		}
+	}
+	if id == "" {
+		return "", seal.Key{}, wire.Garbage(Name, op, http.StatusOK, "the key's id is neither a text nor a number")
 	}
 	if key, err = seal.ParseKey(a.Key); err != nil {
 		return "", seal.Key{}, wire.Garbage(Name, op, http.StatusOK, err.Error())
@@ -206,10 +220,17 @@ func (c *Client) PutSecret(ctx context.Context, r Repository, store, name, keyID
 	if err != nil {
 		return false, wire.Failed(Name, op, err)
 	}
-	resp, err := c.gh.Do(ctx, req, nil)
+	ctx, latest := wire.Track(ctx)
+	resp, err := c.gh.BareDo(ctx, req)
 	if err != nil {
-		return false, wire.Failed(Name, op, err)
+		return false, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}
+	defer func() {
+		// A 201 has a body, {}: read, it leaves the connection fit to be used
+		// again. The status has told everything, whatever becomes of it.
+		_, _ = io.CopyN(io.Discard, resp.Body, 1<<10)
+		_ = resp.Body.Close()
+	}()
 	switch resp.StatusCode {
 	case http.StatusCreated:
 		return true, nil
@@ -226,9 +247,10 @@ func (c *Client) get(ctx context.Context, op, address string, v any) (*github.Re
 		return nil, wire.Failed(Name, op, err)
 	}
 	var raw bytes.Buffer
+	ctx, latest := wire.Track(ctx)
 	resp, err := c.gh.Do(ctx, req, &raw)
 	if err != nil {
-		return nil, wire.Failed(Name, op, err)
+		return nil, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}
 	if err := json.Unmarshal(raw.Bytes(), v); err != nil {
 		return nil, wire.Garbage(Name, op, resp.StatusCode, "the answer is no JSON of the described form")

@@ -100,22 +100,23 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 		return cmp.Compare(min(1, len(b.RemoteID)), min(1, len(a.RemoteID)))
 	})
 	for _, r := range repositories {
-		t := m.match(r)
-		switch {
-		case !r.Added:
+		if !r.Added {
 			counts.NotAdded++
 			continue
-		case !s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name):
-			counts.LeftOut++
-			continue
-		case int(shardKey(r, t)%uint64(s.Count)) != s.Index-1:
-			counts.OtherShards++
-			continue
 		}
+		t := m.match(r)
 		if t.GitHub.ID != 0 && taken[t.GitHub.ID] {
 			t = m.unseen(r, otherRepository)
 		}
 		taken[t.GitHub.ID] = true
+		switch {
+		case !s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name):
+			counts.LeftOut++
+			continue
+		case int(shardKey(r)%uint64(s.Count)) != s.Index-1:
+			counts.OtherShards++
+			continue
+		}
 		targets = append(targets, t)
 	}
 	slices.SortFunc(targets, func(a, b Target) int {
@@ -172,15 +173,10 @@ func (m *Matcher) unseen(r codacy.Repository, why string) Target {
 // "..", however it is escaped, for a name.
 func usable(name string) bool { return name != "" && name != "." && name != ".." && len(name) <= 255 }
 
-// shardKey spreads repositories evenly over shards, and never changes: GitHub's
-// id, else the id or the name that Codacy gives.
-func shardKey(r codacy.Repository, t Target) uint64 {
-	key := cmp.Or(r.RemoteID, strings.ToLower(r.Name))
-	if t.GitHub.ID != 0 {
-		key = strconv.FormatInt(t.GitHub.ID, 10)
-	}
-	return Spread(key)
-}
+// shardKey spreads repositories evenly over shards, and never changes: the id
+// that Codacy gives, else the name. Not what GitHub shows, which may differ
+// between the credentials of the shards.
+func shardKey(r codacy.Repository) uint64 { return Spread(cmp.Or(r.RemoteID, strings.ToLower(r.Name))) }
 
 // Spread is a number that depends on key alone and is even over all 64 bits,
 // however much alike the keys are.

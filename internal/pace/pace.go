@@ -141,7 +141,9 @@ type ticket struct {
 	cost    []int // for each limit
 	number  int   // of requests
 	begun   bool
-	in      chan struct{}
+	by      time.Time     // when it leaves at the latest; zero for no such time
+	in      chan struct{} // closed when it is let in, or late
+	late    bool          // it can't leave by then any more
 }
 
 // Room is the right to send some writes without waiting for a limit of ours.
@@ -284,15 +286,24 @@ func (s *Service) heed(sig wire.Signal) {
 	case sig.Status > 0 && sig.Status < 500:
 		s.strikes = 0
 	}
-	if until := time.Now().Add(hold); hold > 0 && until.After(s.held) {
-		s.held = until
+	until := time.Now().Add(hold)
+	if hold == 0 || !until.After(s.held) {
+		return
 	}
+	s.held = until
+	s.waiting = slices.DeleteFunc(s.waiting, func(t *ticket) bool {
+		t.late = !t.by.IsZero() && s.held.After(t.by)
+		if t.late {
+			close(t.in)
+		}
+		return t.late
+	})
 }
 
 // spread is first, doubled for each strike in a row up to sixteen times, and up
 // to a tenth more. Answers that come while the service is held are one strike.
 func (s *Service) spread(first time.Duration) time.Duration {
-	if time.Now().After(s.held) {
+	if !time.Now().Before(s.held) {
 		s.strikes = min(s.strikes+1, 5)
 	}
 	d := first << max(0, s.strikes-1)
@@ -313,6 +324,7 @@ func (s *Service) wait(ctx context.Context, t *ticket) error {
 	var late <-chan time.Time
 	by, bounded := ctx.Value(leaveByKey{}).(time.Time)
 	if bounded {
+		t.by = by
 		timer := time.NewTimer(time.Until(by))
 		defer timer.Stop()
 		late = timer.C
@@ -333,6 +345,9 @@ func (s *Service) wait(ctx context.Context, t *ticket) error {
 	var err error
 	select {
 	case <-t.in:
+		if t.late {
+			return fmt.Errorf("%s: %w", s.name, ErrTooLate)
+		}
 		return nil
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped while waiting to send to %s: %w", s.name, context.Cause(ctx))
@@ -346,7 +361,7 @@ func (s *Service) wait(ctx context.Context, t *ticket) error {
 		s.admit()
 		return err
 	}
-	if err != nil && t.number > 0 {
+	if !t.late && t.number > 0 {
 		// Let in at the same moment, but it will not go.
 		s.giveBack(t.cost, 1)
 		s.primary.remaining += t.number - 1
@@ -477,6 +492,7 @@ const limitedTries = 10
 // more, within 5 s; after a limit it goes on when the Service lets it.
 func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
 	begin, limited, garbled := time.Now(), 0, 0
+	waited := false // the try that is under way began with a wait for a limit
 	if r.Most > 0 {
 		bounded, cancel := context.WithTimeout(ctx, r.Most)
 		defer cancel()
@@ -501,9 +517,12 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 			if limited++; limited > limitedTries {
 				return v, err
 			}
-			begin = time.Now()
+			waited = true
 			pause = 250 * time.Millisecond
 			continue
+		}
+		if waited {
+			begin, waited = time.Now(), false
 		}
 		if e.Garbled {
 			if garbled++; garbled > 2 {

@@ -60,6 +60,8 @@ type Result struct {
 	Reason     string
 	// Warning is what looks well and is not; empty if nothing.
 	Warning string
+	// Told: the error that ends the run tells this one, too.
+	Told bool
 	// Stores that hold the token, as far as is known.
 	Stores []config.Store
 	// TokenID and TokenName are of the token in place; 0 and empty if there is

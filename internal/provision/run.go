@@ -282,6 +282,7 @@ func (r *Run) judge(e event) {
 	switch {
 	case wire.IsUnauthorized(err):
 		stop(Credentials)
+		e.result.Told = true
 	case github.LacksPermission(err) && e.kind == jobWrite:
 		if r.refusals++; r.refusals == canaryRefusals && !r.proven {
 			stop(Permission)

@@ -164,6 +164,7 @@ func (r *Report) Add(res provision.Result) {
 	}
 	_, _ = fmt.Fprintln(r.o.Stdout, line(text))
 	switch {
+	case res.Told:
 	case res.Outcome == provision.FailedHere:
 		r.annotate(&r.errs, "error", res.Repository+": "+res.Reason)
 	case r.dueSoon(res):

@@ -68,10 +68,11 @@ func markdown(s string) string {
 }
 
 // cell neutralises a text for CSV: a spreadsheet takes what begins with one of
-// these for a formula.
+// these for a formula, some after blanks, some in their wide forms too.
 func cell(s string) string {
 	s = plain(s)
-	if s != "" && strings.ContainsRune("=+-@|%", rune(s[0])) {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " "))
+	if strings.ContainsRune("=+-@|%＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

@@ -104,9 +104,27 @@ func (t *Transport) refuse(message string) *Error {
 	return &Error{Service: t.Service, Fate: Refused, Message: message}
 }
 
+type trackKey struct{}
+
+// Track returns a context with which the Transport's latest error can be had.
+// For go-github gives the context's own in its place once that has ended, and
+// with it goes whether the request had left.
+func Track(ctx context.Context) (tracked context.Context, latest func() error) {
+	var err error
+	return context.WithValue(ctx, trackKey{}, &err), func() error { return err }
+}
+
 // RoundTrip sends one request, once more if Refused says so: a 401 did nothing.
-// Its error is an *Error unless the context ended.
+// Its error is an *Error.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.roundTrip(req)
+	if to, ok := req.Context().Value(trackKey{}).(*error); ok {
+		*to = err
+	}
+	return resp, err
+}
+
+func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req)
 	if sent == nil || t.Refused == nil || !IsUnauthorized(err) || !t.Refused(sent) {
 		return resp, err

@@ -1,0 +1,396 @@
+package github
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/golang-jwt/jwt/v4"
+
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/secret"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+const (
+	// renewBefore is how much of a token's life is left when it is renewed.
+	renewBefore = time.Minute
+	// lastUse is how much of it must be left when a request leaves: more than
+	// the request takes to arrive.
+	lastUse = 15 * time.Second
+	// patience is how long a request waits for a renewal before it goes to the
+	// Service's gate all the same: longer than the renewal's own request takes.
+	patience = wire.WriteTimeout + 5*time.Second
+
+	// A JWT is issued in the past and lives for less than GitHub's ten minutes,
+	// for the sake of clocks that are off. The rest is learned from an answer.
+	jwtPast = time.Minute
+	jwtLife = 6 * time.Minute
+)
+
+// AppOptions are what an App works with.
+type AppOptions struct {
+	// ID is the App ID or the client ID, Key the PEM of a private key.
+	ID  string
+	Key secret.Value
+	// Owner is whose installation is used, an organization or a user.
+	Owner string
+	// Transport is the pattern for the App's own requests and for those with its
+	// tokens; its Gate and its Authorize are not used.
+	Transport wire.Transport
+	// Pace is the gate before all of them.
+	Pace *pace.Service
+	// Start bounds the first requests.
+	Start pace.Retry
+	// Mask hides a new token from the log before it is used.
+	Mask func(secret.Value) error
+}
+
+// App sends requests with the tokens of a GitHub App's installation. A token is
+// renewed once less than a minute of its life remains, or after a 401: by one
+// request for all who wait. Start comes first; then it is safe for concurrent use.
+//
+// Of ghinstallation it uses the AppsTransport, with a signer of its own: for that
+// one signs for an integer App ID by the clock of this machine. The library's
+// Transport for installations is left out: it holds a sync.Mutex while it renews,
+// so that nobody who waits heeds a context, judges a token's life by the clock of
+// this machine, knows no 401, and sends what it signed before the wait at a gate.
+// https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app
+type App struct {
+	o            AppOptions
+	signer       *signer
+	own          *Client    // sends as the App itself
+	first        *pace.Room // without places: what goes with it goes first
+	installation int64
+
+	mu      sync.Mutex // held briefly, never while waiting
+	token   secret.Value
+	renew   time.Time // when the token is to be renewed
+	last    time.Time // until when a request may leave with it
+	renewal *renewal  // under way; nil if none is
+}
+
+// renewal is one request for a new token, carried out as long as somebody waits.
+type renewal struct {
+	done    chan struct{}
+	err     error // once done is closed
+	waiting int
+	cancel  context.CancelFunc
+}
+
+// NewApp returns an App that has sent nothing yet.
+func NewApp(o AppOptions) *App {
+	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock}}
+	own := o.Transport
+	own.Gate = ownGate{a}
+	// Innermost, so that a JWT is as young as can be, and none goes astray after
+	// a redirect. (The error would say that there is no signer.)
+	own.Base, _ = ghinstallation.NewAppsTransportWithOptions(o.Transport.Base, 0, ghinstallation.WithSigner(a.signer))
+	own.Authorize = func(req *http.Request) error {
+		req.Header.Del("Accept") // AppsTransport adds one
+		return nil
+	}
+	own.Refused = func(*http.Request) bool { return a.signer.outdated() }
+	a.own = New(own.Client(), o.Transport.Origin, o.Start, o.Start)
+	return a
+}
+
+// Transport returns the transport that sends requests with the App's tokens.
+func (a *App) Transport() *wire.Transport {
+	t := a.o.Transport
+	t.Gate, t.Authorize, t.Refused = a, a.authorize, a.refused
+	return &t
+}
+
+// ErrKey is the error of a private key that signs nothing.
+var ErrKey = errors.New("the private key can't be used")
+
+// IsUnknownApp tells the refusal of an App's ID, which has no code of its own: by
+// the text it differs from that of a key ("A JSON web token could not be
+// decoded") and of an owner without the App ("Not Found").
+func IsUnknownApp(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && e.Service == Name &&
+		(e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound) &&
+		// "Integration not found", "Integration must generate a public key", and of
+		// servers that know no client IDs: "'Issuer' claim ('iss') must be an Integer".
+		(strings.HasPrefix(e.Message, "Integration ") || strings.HasPrefix(e.Message, "'Issuer' claim"))
+}
+
+// Start finds the installation and asks for the first token. Beside what every
+// request may meet its error is ErrKey; IsUnknownApp; wire.IsUnauthorized where
+// the key is not the App's; wire.IsNotFound where the App is not installed for
+// the owner.
+func (a *App) Start(ctx context.Context) error {
+	if _, err := a.signer.Sign(nil); err != nil {
+		return fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	var err error
+	if a.first, err = a.o.Pace.Room(ctx, 0, math.MinInt64); err != nil {
+		return err
+	}
+	if a.installation, err = a.find(ctx); err != nil {
+		return err
+	}
+	_, err = pace.Do(ctx, a.o.Start, func(ctx context.Context) (struct{}, error) {
+		r := a.join()
+		defer a.quit(r)
+		return struct{}{}, r.wait(ctx)
+	})
+	return err
+}
+
+// find looks the installation up.
+func (a *App) find(ctx context.Context) (int64, error) {
+	op := "find the App's installation for " + a.o.Owner
+	return pace.Do(ctx, a.o.Start, func(ctx context.Context) (int64, error) {
+		var installation struct {
+			ID int64 `json:"id"`
+		}
+		_, err := a.own.get(ctx, op, path("orgs", a.o.Owner, "installation"), &installation)
+		if wire.IsNotFound(err) {
+			_, err = a.own.get(ctx, op, path("users", a.o.Owner, "installation"), &installation)
+		}
+		if err == nil && installation.ID == 0 {
+			err = wire.Garbage(Name, op, http.StatusOK, "the answer tells no id")
+		}
+		return installation.ID, err
+	})
+}
+
+// Enter implements wire.Gate: it waits until there is a token to send req with,
+// and then at the Service's gate. In this order, so that no request keeps a place
+// there from the renewal that it waits for. But if the renewal takes long, GitHub
+// is held, and the Service knows how long req may wait for that.
+func (a *App) Enter(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
+	for {
+		r := a.join()
+		if err := r.wait(ctx); err != nil {
+			a.quit(r)
+			return nil, unrenewed(err)
+		}
+		leave, err := a.o.Pace.Enter(ctx, req)
+		a.quit(r)
+		if err != nil || a.lasts() {
+			return leave, err
+		}
+		leave(wire.Signal{}) // the token did not outlive the wait
+	}
+}
+
+// authorize adds the token.
+func (a *App) authorize(req *http.Request) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	req.Header.Set("Authorization", bearer(a.token))
+	return nil
+}
+
+func bearer(token secret.Value) string { return "Bearer " + token.Reveal() }
+
+// refused drops the token if it is the one that the request was refused with:
+// Enter waits for another one before the request is sent again.
+func (a *App) refused(req *http.Request) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if req.Header.Get("Authorization") == bearer(a.token) {
+		a.renew, a.last = time.Time{}, time.Time{}
+	}
+	return true
+}
+
+// lasts tells whether a request may leave with the token.
+func (a *App) lasts() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Now().Before(a.last)
+}
+
+// join returns the renewal that is due, nil if none is. Who joins has to quit.
+func (a *App) join() *renewal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Now().Before(a.renew) {
+		return nil
+	}
+	if a.renewal == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		a.renewal = &renewal{done: make(chan struct{}), cancel: cancel}
+		// By itself, because whoever comes first may leave first.
+		go a.carryOut(ctx, a.renewal)
+	}
+	a.renewal.waiting++
+	return a.renewal
+}
+
+// quit ends a renewal that nobody waits for any more.
+func (a *App) quit(r *renewal) {
+	if r == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.waiting--; r.waiting > 0 {
+		return
+	}
+	r.cancel()
+	if a.renewal == r {
+		a.renewal = nil
+	}
+}
+
+// wait returns once r is done, or after some time all the same. Its error is r's,
+// or that of ctx.
+func (r *renewal) wait(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+		return r.err
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopped while waiting for a token of the App: %w", context.Cause(ctx))
+	}
+}
+
+// carryOut renews the token. It is not tried again here: those who wait try their
+// requests again, each as long as it may, and so ask for the next renewal.
+func (a *App) carryOut(ctx context.Context, r *renewal) {
+	token, expires, err := a.make(ctx)
+	now := time.Now()
+	left := a.o.Transport.Clock.Ours(expires).Sub(now)
+	if err == nil && left <= 0 {
+		err = wire.Garbage(Name, makeOp, http.StatusCreated, "the token has no expiry, or had expired when it came")
+	}
+	if err == nil {
+		if err = a.o.Mask(token); err != nil {
+			err = fmt.Errorf("the App's new token could not be masked in the log: %w", err)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		before := renewBefore
+		if left <= before {
+			before = left / 2 // shorter than GitHub makes them
+		}
+		a.token, a.renew, a.last = token, now.Add(left-before), now.Add(left-min(lastUse, left/4))
+	}
+	if a.renewal == r {
+		a.renewal = nil
+	}
+	r.err = err
+	close(r.done)
+}
+
+const makeOp = "make a token of the App's installation"
+
+// make makes a token. Expires is on GitHub's clock.
+func (a *App) make(ctx context.Context) (token secret.Value, expires time.Time, err error) {
+	fail := func(err error) (secret.Value, time.Time, error) {
+		return secret.Value{}, time.Time{}, wire.Failed(Name, makeOp, err)
+	}
+	address := path("app", "installations", strconv.FormatInt(a.installation, 10), "access_tokens")
+	req, err := a.own.gh.NewRequest(http.MethodPost, address, nil)
+	if err != nil {
+		return fail(err)
+	}
+	var raw bytes.Buffer
+	resp, err := a.own.gh.Do(ctx, req, &raw)
+	if err != nil {
+		return fail(err)
+	}
+	var answer struct {
+		Token   string    `json:"token"`
+		Expires time.Time `json:"expires_at"`
+	}
+	if json.Unmarshal(raw.Bytes(), &answer) != nil || answer.Token == "" {
+		return fail(wire.Garbage(Name, makeOp, resp.StatusCode, "the answer holds no token"))
+	}
+	return secret.New(answer.Token), answer.Expires, nil
+}
+
+// unrenewed is what the failure of a renewal is to a request that waited for it.
+// A limit stays one. A refusal, whatever its status (a 404: the App was
+// uninstalled), is that of a credential. Anything else kept the request unsent.
+func unrenewed(err error) error {
+	var e *wire.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	status := ""
+	if e.Status != 0 {
+		status = fmt.Sprintf(" (status %d)", e.Status)
+	}
+	mine := &wire.Error{
+		Service: Name, Fate: wire.Unsent, Err: err,
+		Message: fmt.Sprintf("the App's token could not be renewed%s: %s", status, e.Message),
+	}
+	switch e.Fate {
+	case wire.Limited:
+		mine.Fate, mine.Status, mine.RetryAfter = wire.Limited, e.Status, e.RetryAfter
+	case wire.Refused:
+		mine.Fate, mine.Status = wire.Refused, http.StatusUnauthorized
+	}
+	return mine
+}
+
+// ownGate is the gate before the App's own requests. They go first, because
+// others wait for them. What they tell of the primary limit is not that of the
+// installation, and is kept from the Service.
+type ownGate struct{ a *App }
+
+func (g ownGate) Enter(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
+	leave, err := g.a.o.Pace.Enter(g.a.first.Context(ctx), req)
+	if err != nil {
+		return nil, err
+	}
+	return func(s wire.Signal) {
+		s.Header = nil
+		leave(s)
+	}, nil
+}
+
+// signer signs the App's JWTs, whatever claims it is asked to sign.
+type signer struct {
+	id    string
+	key   secret.Value
+	clock *wire.Clock
+	used  atomic.Int64 // the clock's offset when the last one was signed
+}
+
+// Sign implements ghinstallation.Signer.
+func (s *signer) Sign(jwt.Claims) (string, error) {
+	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(s.key.Reveal()))
+	if err != nil {
+		return "", err
+	}
+	offset := s.clock.Offset()
+	s.used.Store(int64(offset))
+	issued := time.Now().Add(offset - jwtPast)
+	return ghinstallation.NewRSASigner(jwt.SigningMethodRS256, key).Sign(jwt.RegisteredClaims{
+		Issuer:    s.id,
+		IssuedAt:  jwt.NewNumericDate(issued),
+		ExpiresAt: jwt.NewNumericDate(issued.Add(jwtLife)),
+	})
+}
+
+// outdated tells whether the last JWT was signed by a clock that is known to have
+// been wrong.
+func (s *signer) outdated() bool {
+	return (s.clock.Offset() - time.Duration(s.used.Load())).Abs() > jwtPast/2
+}

@@ -1,0 +1,943 @@
+package pace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// half is a random source that is none.
+func half() float64 { return 0.5 }
+
+func newService(limits ...Limit) *Service {
+	return NewService("Service", &wire.Clock{}, true, half, limits...)
+}
+
+// done is the signal of an answer that went well.
+var done = wire.Signal{Status: 200}
+
+// enter waits for a place and returns how to leave it, or the end of the test.
+func enter(t testing.TB, ctx context.Context, s *Service, method string) func(wire.Signal) {
+	t.Helper()
+	leave, err := tryEnter(ctx, s, method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leave
+}
+
+func tryEnter(ctx context.Context, s *Service, method string) (func(wire.Signal), error) {
+	req, err := http.NewRequestWithContext(ctx, method, "https://api.test", nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.Enter(ctx, req)
+}
+
+// idle asserts that nothing is counted as under way, and nobody waits.
+func idle(t testing.TB, s *Service) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, w := range s.limits {
+		if w.open != 0 {
+			t.Errorf("limit %d counts %d as under way", i, w.open)
+		}
+	}
+	if len(s.waiting) != 0 {
+		t.Errorf("%d still wait", len(s.waiting))
+	}
+}
+
+// visit is a request that was let in and answered.
+type visit struct {
+	in, out time.Time
+	cost    int
+}
+
+// checkWindows asserts that in any period of length per no more than most units
+// were counted, wherever between its leaving and its answer each one counts.
+func checkWindows(t testing.TB, visits []visit, most int, per time.Duration) {
+	t.Helper()
+	for _, v := range visits {
+		sum := 0
+		for _, other := range visits {
+			if !other.in.After(v.in) && other.out.Add(per).After(v.in) {
+				sum += other.cost
+			}
+		}
+		if sum > most {
+			t.Errorf("%d units may count in the %v before %v, want at most %d", sum, per, v.in, most)
+			return
+		}
+	}
+}
+
+// Whatever the pattern of arrivals, of durations and of those who give up: never
+// more than the limit in any period, and nothing is lost on the way.
+func TestWindowProperty(t *testing.T) {
+	t.Parallel()
+
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			most := 1 + r.IntN(12)
+			per := time.Duration(1+r.IntN(60)) * time.Second
+			s := newService(Limit{Most: most, Per: per, Cost: func(string) int { return 1 }})
+			var mu sync.Mutex
+			var visits []visit
+			var wg sync.WaitGroup
+			gaveUp := 0
+			for range 60 {
+				arrival := time.Duration(r.Int64N(int64(2 * per)))
+				duration := time.Duration(r.Int64N(int64(per/2) + 1))
+				patience := time.Duration(r.Int64N(int64(20 * per)))
+				room := r.IntN(4) // 1 to 3: with a room for so many
+				wg.Go(func() {
+					time.Sleep(arrival)
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					defer cancel()
+					writes := 1
+					if room = min(room, most); room > 0 {
+						places, err := s.Room(ctx, room, int64(arrival))
+						if err != nil {
+							mu.Lock()
+							gaveUp++
+							mu.Unlock()
+							return
+						}
+						defer places.Close()
+						ctx = places.Context(context.WithoutCancel(ctx))
+						writes = room - int(arrival)%2 // one place may stay unused
+					}
+					for range writes {
+						leave, err := tryEnter(ctx, s, http.MethodPut)
+						if err != nil {
+							mu.Lock()
+							gaveUp++
+							mu.Unlock()
+							return
+						}
+						v := visit{in: time.Now(), cost: 1}
+						time.Sleep(duration)
+						v.out = time.Now()
+						leave(done)
+						mu.Lock()
+						visits = append(visits, v)
+						mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			checkWindows(t, visits, most, per)
+			idle(t, s)
+			if len(visits) == 0 {
+				t.Errorf("seed %d: nobody was let in; %d gave up", seed, gaveUp)
+			}
+			// All places are there again.
+			time.Sleep(per)
+			begin := time.Now()
+			for range most {
+				enter(t, t.Context(), s, http.MethodPut)(done)
+			}
+			if time.Since(begin) > 0 {
+				t.Errorf("seed %d: places were lost", seed)
+			}
+		})
+	}
+}
+
+// GitHub's limits as they are used: writes and points together.
+func TestGitHubLimits(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(80), Points())
+		var mu sync.Mutex
+		var writes, points []visit
+		var wg sync.WaitGroup
+		begin := time.Now()
+		for i := range 600 {
+			method := []string{http.MethodGet, http.MethodPut}[i%2]
+			wg.Go(func() {
+				leave := enter(t, t.Context(), s, method)
+				v := visit{in: time.Now(), cost: 1}
+				time.Sleep(time.Duration(i%7) * 100 * time.Millisecond)
+				v.out = time.Now()
+				leave(done)
+				mu.Lock()
+				defer mu.Unlock()
+				if method == http.MethodPut {
+					writes = append(writes, v)
+					v.cost = 5
+				}
+				points = append(points, v)
+			})
+		}
+		wg.Wait()
+		checkWindows(t, writes, 80, time.Minute)
+		checkWindows(t, points, 900, time.Minute)
+		// 300 writes are three and a half minutes at 80 a minute.
+		if took := time.Since(begin); took < 3*time.Minute || took > 3*time.Minute+10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestCosts(t *testing.T) {
+	t.Parallel()
+
+	for method, want := range map[string][3]int{
+		http.MethodGet: {0, 1, 1}, http.MethodHead: {0, 1, 1}, http.MethodPut: {1, 5, 1},
+		http.MethodPost: {1, 5, 1}, http.MethodPatch: {1, 5, 1}, http.MethodDelete: {1, 5, 1},
+	} {
+		if got := [3]int{Writes(80).Cost(method), Points().Cost(method), CodacyCloud().Cost(method)}; got != want {
+			t.Errorf("%s costs %v, want %v", method, got, want)
+		}
+	}
+	for limit, want := range map[string]Limit{
+		"writes": {Most: 80, Per: time.Minute}, "points": {Most: 900, Per: time.Minute}, "Codacy": {Most: 2500, Per: 5 * time.Minute},
+	} {
+		got := map[string]Limit{"writes": Writes(80), "points": Points(), "Codacy": CodacyCloud()}[limit]
+		if got.Most != want.Most || got.Per != want.Per {
+			t.Errorf("%s: %d in %v", limit, got.Most, got.Per)
+		}
+	}
+}
+
+// A place is taken when the request leaves, and free again a minute after the
+// answer came, not after it left.
+func TestWindowCountsFromTheAnswer(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(1))
+		begin := time.Now()
+		leave := enter(t, t.Context(), s, http.MethodPut)
+		time.Sleep(20 * time.Second)
+		leave(done)
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		if took := time.Since(begin); took != 80*time.Second {
+			t.Errorf("the second left after %v, want 80 s", took)
+		}
+		enter(t, t.Context(), s, http.MethodGet)(done) // costs nothing
+		if took := time.Since(begin); took != 80*time.Second {
+			t.Errorf("a read waited for a limit of writes, until %v", took)
+		}
+	})
+}
+
+// More than there can be gets what there is, once all is free.
+func TestMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(2))
+		begin := time.Now()
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		room, err := s.Room(t.Context(), 4, 0)
+		if err != nil || time.Since(begin) != time.Minute {
+			t.Fatalf("%v after %v", err, time.Since(begin))
+		}
+		for range 4 {
+			enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+		}
+		room.Close()
+		if time.Since(begin) != time.Minute {
+			t.Errorf("the writes waited until %v", time.Since(begin))
+		}
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		if time.Since(begin) != 2*time.Minute {
+			t.Errorf("the next one left after %v", time.Since(begin))
+		}
+		idle(t, s)
+	})
+}
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(4), Points())
+		begin := time.Now()
+		room, err := s.Room(t.Context(), 3, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enter(t, t.Context(), s, http.MethodPut)(done) // the fourth place
+		late := make(chan time.Duration, 1)
+		go func() {
+			enter(t, t.Context(), s, http.MethodPut)(done)
+			late <- time.Since(begin)
+		}()
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+
+		// The window is full, but its place is taken: it doesn't wait.
+		ctx := room.Context(t.Context())
+		for range 2 {
+			enter(t, ctx, s, http.MethodPut)(done)
+		}
+		enter(t, ctx, s, http.MethodGet)(done) // which takes none of it
+		if took := time.Since(begin); took != 10*time.Second {
+			t.Errorf("a write with room waited until %v", took)
+		}
+		// What was not used goes to the one who waits, at once.
+		room.Close()
+		if took := <-late; took != 10*time.Second {
+			t.Errorf("the place that was given back was used after %v, want 10 s", took)
+		}
+		// After Close, and when it is used up, writes wait as any others.
+		enter(t, ctx, s, http.MethodPut)(done)
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("a write without room left after %v, want a minute", took)
+		}
+		room.Close() // once more does nothing
+		idle(t, s)
+	})
+}
+
+// A room is for its service alone, and for those who have its context.
+func TestRoomIsOnesOwn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newService(Writes(1)), newService(Writes(1))
+		room, err := a.Room(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enter(t, t.Context(), b, http.MethodPut)(done)
+		begin := time.Now()
+		enter(t, room.Context(t.Context()), b, http.MethodPut)(done)
+		if time.Since(begin) != time.Minute {
+			t.Error("a room of one service lets into another")
+		}
+		enter(t, room.Context(t.Context()), a, http.MethodPut)(done)
+		if time.Since(begin) != time.Minute {
+			t.Error("the room was used up elsewhere")
+		}
+		room.Close()
+		idle(t, a)
+		idle(t, b)
+	})
+}
+
+// Those with a room wait for what the service asks for: only the limits of ours
+// are behind them.
+func TestHoldsKeepRoomsToo(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(5))
+		room, err := s.Room(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer room.Close()
+		begin := time.Now()
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: 30 * time.Second})
+		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+		if took := time.Since(begin); took != 30*time.Second {
+			t.Errorf("it left after %v, want 30 s", took)
+		}
+	})
+}
+
+func TestUrgency(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(1))
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		var mu sync.Mutex
+		var order []string
+		wait := func(name string, urgency int64) {
+			go func() {
+				room, err := s.Room(t.Context(), 1, urgency)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				order = append(order, name)
+				mu.Unlock()
+				enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+				room.Close()
+			}()
+			synctest.Wait()
+		}
+		wait("by the way", math.MaxInt64)
+		wait("in a year, first", 1000)
+		wait("tomorrow", 10)
+		wait("in a year, second", 1000)
+		wait("missing", math.MinInt64+1)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if got, want := strings.Join(order, "; "), "missing; tomorrow; in a year, first; in a year, second; by the way"; got != want {
+			t.Errorf("served: %s\nwant:   %s", got, want)
+		}
+		idle(t, s)
+	})
+}
+
+// Nobody less urgent takes of a limit that somebody more urgent waits for, even
+// where it would do for him; but who doesn't need that limit doesn't wait.
+func TestNobodyPushesIn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(3))
+		begin := time.Now()
+		enter(t, t.Context(), s, http.MethodPut)(done) // two places are left
+		var large, small time.Duration
+		go func() {
+			room, err := s.Room(t.Context(), 3, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			large = time.Since(begin)
+			room.Close()
+		}()
+		synctest.Wait()
+		go func() {
+			enter(t, t.Context(), s, http.MethodPut)(done)
+			small = time.Since(begin)
+		}()
+		synctest.Wait()
+		enter(t, t.Context(), s, http.MethodGet)(done)
+		if time.Since(begin) != 0 {
+			t.Error("a read waited for writes")
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if large != time.Minute || small != time.Minute {
+			t.Errorf("the large one left after %v, the small one after %v; want a minute each", large, small)
+		}
+	})
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+
+	limited := func(d time.Duration) wire.Signal { return wire.Signal{Status: 403, Limited: true, RetryAfter: d} }
+	overload := func(status int, d time.Duration) wire.Signal { return wire.Signal{Status: status, RetryAfter: d} }
+	for _, tt := range []struct {
+		name    string
+		signals []wire.Signal // one after the other, each after its wait
+		want    []time.Duration
+	}{
+		{"as long as it was asked for", []wire.Signal{limited(17 * time.Second), limited(2 * time.Hour)}, []time.Duration{17 * time.Second, 2 * time.Hour}},
+		{
+			"no time was told: a minute, then twice as long, up to sixteen",
+			[]wire.Signal{limited(0), limited(0), limited(0), limited(0), limited(0), limited(0)},
+			[]time.Duration{63 * time.Second, 126 * time.Second, 252 * time.Second, 504 * time.Second, 1008 * time.Second, 1008 * time.Second},
+		},
+		{
+			"an answer in between ends the row",
+			[]wire.Signal{limited(0), limited(0), done, limited(0)},
+			[]time.Duration{63 * time.Second, 126 * time.Second, 0, 63 * time.Second},
+		},
+		{
+			"a refusal ends it too, a failure doesn't",
+			[]wire.Signal{limited(0), {Status: 404}, limited(0), {Status: 500}, {}, limited(0)},
+			[]time.Duration{63 * time.Second, 0, 63 * time.Second, 0, 0, 126 * time.Second},
+		},
+		{
+			"overload: a second, then twice as long",
+			[]wire.Signal{overload(503, 0), overload(504, 0), overload(503, 0)},
+			[]time.Duration{1050 * time.Millisecond, 2100 * time.Millisecond, 4200 * time.Millisecond},
+		},
+		{"overload with a time, within reason", []wire.Signal{overload(503, 7*time.Second), overload(503, 24*time.Hour)}, []time.Duration{7 * time.Second, 5 * time.Minute}},
+		{"other failures", []wire.Signal{{Status: 500}, {Status: 502}, {Status: 409}, {}}, []time.Duration{0, 0, 0, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				s := newService()
+				for i, sig := range tt.signals {
+					enter(t, t.Context(), s, http.MethodGet)(sig)
+					begin := time.Now()
+					if held := time.Until(s.Held()); max(0, held) != tt.want[i] {
+						t.Errorf("after %d: held for %v, want %v", i, held, tt.want[i])
+					}
+					var wg sync.WaitGroup
+					for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+						wg.Go(func() {
+							leave := enter(t, t.Context(), s, method)
+							if got := time.Since(begin); got != tt.want[i] {
+								t.Errorf("after %d: a %s left after %v, want %v", i, method, got, tt.want[i])
+							}
+							leave(wire.Signal{}) // lost, which tells nothing
+						})
+					}
+					wg.Go(func() {
+						room, err := s.Room(t.Context(), 1, 0)
+						if err != nil || time.Since(begin) != tt.want[i] {
+							t.Errorf("after %d: a room after %v, want %v: %v", i, time.Since(begin), tt.want[i], err)
+							return
+						}
+						room.Close()
+					})
+					wg.Wait()
+				}
+			})
+		})
+	}
+}
+
+// Where 503 and 504 don't mean load they hold nothing.
+func TestNoHoldWithoutYielding(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := NewService("Service", &wire.Clock{}, false, half)
+		begin := time.Now()
+		for _, status := range []int{503, 504, 502} {
+			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: status, RetryAfter: time.Hour})
+		}
+		enter(t, t.Context(), s, http.MethodGet)(done)
+		if time.Since(begin) != 0 {
+			t.Errorf("held for %v", time.Since(begin))
+		}
+	})
+}
+
+// Many answers of one overload are one strike, and a shorter hold does not
+// shorten a longer one.
+func TestHoldsAddUp(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		var leaves []func(wire.Signal)
+		for range 10 {
+			leaves = append(leaves, enter(t, t.Context(), s, http.MethodGet))
+		}
+		for _, leave := range leaves[:8] {
+			leave(wire.Signal{Status: 429, Limited: true})
+		}
+		if held := time.Until(s.Held()); held != 63*time.Second {
+			t.Errorf("held for %v, want 63 s", held)
+		}
+		leaves[8](wire.Signal{Status: 429, Limited: true, RetryAfter: time.Second})
+		if held := time.Until(s.Held()); held != 63*time.Second {
+			t.Errorf("a shorter hold made it %v", held)
+		}
+		leaves[9](wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		if held := time.Until(s.Held()); held != time.Hour {
+			t.Errorf("a longer hold made it %v", held)
+		}
+	})
+}
+
+func TestLeaveBy(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(1))
+		begin := time.Now()
+		by := func(d time.Duration) context.Context { return LeaveBy(t.Context(), time.Now().Add(d)) }
+		tooLate := func(name string, ctx context.Context, want time.Duration) {
+			t.Helper()
+			before := time.Now()
+			if _, err := tryEnter(ctx, s, http.MethodPut); !errors.Is(err, ErrTooLate) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got := time.Since(before); got != want {
+				t.Errorf("%s: known after %v, want %v", name, got, want)
+			}
+		}
+		enter(t, by(time.Second), s, http.MethodPut)(done)
+		tooLate("its time is over", by(-time.Second), 0)
+		tooLate("its time is now", by(0), 0)
+		tooLate("the window is full for longer", by(10*time.Second), 10*time.Second)
+		enter(t, by(51*time.Second), s, http.MethodPut)(done)
+		if got := time.Since(begin); got != time.Minute {
+			t.Errorf("one that may wait left after %v", got)
+		}
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		tooLate("the service is held for longer", by(30*time.Minute), 0)
+		idle(t, s)
+	})
+}
+
+// A hold that comes while one waits is known to be too long at once, too.
+func TestHoldMakesTooLate(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(3))
+		room, err := s.Room(t.Context(), 2, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads := enter(t, t.Context(), s, http.MethodGet)
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Minute})
+		begin := time.Now()
+		type result struct {
+			err   error
+			after time.Duration
+		}
+		results := make(chan result, 3)
+		for _, ctx := range []context.Context{
+			LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)),
+			LeaveBy(t.Context(), begin.Add(8*time.Minute)),
+			LeaveBy(room.Context(t.Context()), begin.Add(2*time.Hour)),
+		} {
+			go func() {
+				leave, err := tryEnter(ctx, s, http.MethodPut)
+				if err == nil {
+					leave(done)
+				}
+				results <- result{err, time.Since(begin)}
+			}()
+		}
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		reads(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		for range 2 {
+			if r := <-results; !errors.Is(r.err, ErrTooLate) || r.after != 10*time.Second {
+				t.Errorf("%v after %v; want it to be too late after 10 s", r.err, r.after)
+			}
+		}
+		if r := <-results; r.err != nil || r.after != time.Hour+10*time.Second {
+			t.Errorf("one that may wait for so long: %v after %v", r.err, r.after)
+		}
+		room.Close()
+		idle(t, s)
+	})
+}
+
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(1))
+		begin := time.Now()
+		leave := enter(t, t.Context(), s, http.MethodPut)
+		why := errors.New("interrupted by the user")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(5*time.Second, func() { cancel(why) })
+		var wg sync.WaitGroup
+		for _, wait := range []func() error{
+			func() error { _, err := tryEnter(ctx, s, http.MethodPut); return err },
+			func() error { _, err := s.Room(ctx, 1, 0); return err },
+		} {
+			wg.Go(func() {
+				if err := wait(); !errors.Is(err, why) || !strings.Contains(err.Error(), "Service") || time.Since(begin) != 5*time.Second {
+					t.Errorf("%v after %v", err, time.Since(begin))
+				}
+			})
+		}
+		wg.Wait()
+		leave(done)
+		idle(t, s)
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		if time.Since(begin) != time.Minute+5*time.Second {
+			t.Errorf("the place was free after %v", time.Since(begin))
+		}
+	})
+}
+
+// One that waits at the head gives up: those behind it go on at once.
+func TestHeadGivesUp(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(2))
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		go func() { _, _ = s.Room(ctx, 2, 0) }()
+		synctest.Wait()
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		if time.Since(begin) != 3*time.Second {
+			t.Errorf("it went on after %v, want 3 s", time.Since(begin))
+		}
+	})
+}
+
+// rate is what GitHub tells of the primary limit.
+func rate(limit, remaining int, reset time.Time) wire.Signal {
+	h := http.Header{}
+	h.Set("X-RateLimit-Limit", fmt.Sprint(limit))
+	h.Set("X-RateLimit-Remaining", fmt.Sprint(remaining))
+	h.Set("X-RateLimit-Reset", fmt.Sprint(reset.Unix()))
+	return wire.Signal{Status: 200, Header: h}
+}
+
+// A tenth of the primary limit is left to others, but not taken from what is
+// already begun.
+func TestPrimaryLimit(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		begin := time.Now()
+		reset := begin.Add(10 * time.Minute)
+		room, err := s.Room(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enter(t, t.Context(), s, http.MethodGet)(rate(100, 13, reset))
+		for range 3 { // 13, 12, 11: down to 10
+			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 200})
+		}
+		ctx := room.Context(t.Context())
+		for range 5 {
+			enter(t, ctx, s, http.MethodGet)(wire.Signal{Status: 200})
+		}
+		enter(t, ctx, s, http.MethodPut)(wire.Signal{Status: 201})
+		if time.Since(begin) != 0 {
+			t.Fatalf("something waited until %v", time.Since(begin))
+		}
+		enter(t, t.Context(), s, http.MethodGet)(done)
+		if got := time.Since(begin); got != 10*time.Minute+time.Second {
+			t.Errorf("the next one left after %v; want the reset and a second, for it is told in whole seconds", got)
+		}
+		room.Close()
+	})
+}
+
+// What is begun does not go below nothing, and a room leaves what is kept back.
+func TestPrimaryLimitOfRooms(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		begin := time.Now()
+		enter(t, t.Context(), s, http.MethodGet)(rate(100, 14, begin.Add(10*time.Minute)))
+		small, err := s.Room(t.Context(), 4, 0)
+		if err != nil || time.Since(begin) != 0 {
+			t.Fatalf("%v after %v", err, time.Since(begin))
+		}
+		ctx := small.Context(t.Context())
+		for range 10 {
+			enter(t, ctx, s, http.MethodGet)(wire.Signal{Status: 200})
+		}
+		for range 4 {
+			enter(t, ctx, s, http.MethodPut)(wire.Signal{Status: 204})
+		}
+		if time.Since(begin) != 0 {
+			t.Fatalf("something begun waited until %v", time.Since(begin))
+		}
+		enter(t, ctx, s, http.MethodGet)(wire.Signal{Status: 200}) // none is left
+		if got := time.Since(begin); got != 10*time.Minute+time.Second {
+			t.Errorf("with nothing left it went after %v", got)
+		}
+		small.Close()
+	})
+}
+
+func TestPrimaryLimitIsLearned(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		s := newService()
+		told := func(sig wire.Signal) (remaining int, reset time.Duration) {
+			enter(t, t.Context(), s, http.MethodGet)(sig)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.primary.remaining, s.primary.reset.Sub(now)
+		}
+		for i, tt := range []struct {
+			sig       wire.Signal
+			remaining int
+			reset     time.Duration
+		}{
+			{rate(5000, 4000, now.Add(time.Hour)), 4000, time.Hour + time.Second},
+			{rate(5000, 4100, now.Add(time.Hour)), 3999, time.Hour + time.Second},              // overtaken by another answer
+			{rate(5000, 3000, now.Add(time.Hour+time.Second)), 3000, time.Hour + time.Second},  // the same hour, told unevenly
+			{rate(5000, 4999, now.Add(-time.Hour)), 2999, time.Hour + time.Second},             // long overtaken
+			{rate(5000, 4998, now.Add(2*time.Hour)), 4998, 2*time.Hour + time.Second},          // the next hour
+			{wire.Signal{Status: 200, Header: http.Header{}}, 4997, 2*time.Hour + time.Second}, // tells nothing
+			{wire.Signal{Status: 200, Header: http.Header{"X-Ratelimit-Remaining": {"1"}}}, 4996, 2*time.Hour + time.Second},
+			{wire.Signal{Status: 200, Header: http.Header{"X-Ratelimit-Remaining": {"x"}, "X-Ratelimit-Reset": {"y"}}}, 4995, 2*time.Hour + time.Second},
+		} {
+			if remaining, reset := told(tt.sig); remaining != tt.remaining || reset != tt.reset {
+				t.Errorf("%d: %d remain until %v; want %d until %v", i, remaining, reset, tt.remaining, tt.reset)
+			}
+		}
+	})
+}
+
+// failing fails with its errors in turn, then it is done.
+type failing struct {
+	errs  []error
+	takes []time.Duration // so long does each try
+	tries []time.Duration // when each began
+	begin time.Time
+}
+
+func (f *failing) try(ctx context.Context) (int, error) {
+	n := len(f.tries)
+	f.tries = append(f.tries, time.Since(f.begin))
+	if n < len(f.takes) {
+		if err := Sleep(ctx, f.takes[n]); err != nil {
+			return 0, &wire.Error{Fate: wire.Unclear, Err: err}
+		}
+	}
+	if n < len(f.errs) {
+		return 0, f.errs[n]
+	}
+	return 42, nil
+}
+
+func TestDo(t *testing.T) {
+	t.Parallel()
+
+	unclear := &wire.Error{Fate: wire.Unclear, Status: 502}
+	unsent := &wire.Error{Fate: wire.Unsent}
+	limited := &wire.Error{Fate: wire.Limited, Status: 429}
+	refused := &wire.Error{Fate: wire.Refused, Status: 404}
+	garbled := &wire.Error{Fate: wire.Unclear, Status: 200, Garbled: true}
+	tooLate := &wire.Error{Fate: wire.Unsent, Err: fmt.Errorf("GitHub: %w", ErrTooLate)}
+	other := errors.New("no request at all")
+	repeat := func(err error, n int) []error { return slices.Repeat([]error{err}, n) }
+	seconds := func(s ...float64) []time.Duration {
+		var d []time.Duration
+		for _, x := range s {
+			d = append(d, time.Duration(x*float64(time.Second)))
+		}
+		return d
+	}
+	within := Retry{Within: 20 * time.Second}
+
+	for _, tt := range []struct {
+		name  string
+		retry Retry
+		errs  []error
+		takes []time.Duration
+		want  error
+		tries []time.Duration
+	}{
+		{"at once", within, nil, nil, nil, seconds(0)},
+		{"one failure", within, repeat(unclear, 1), nil, nil, seconds(0, .5)},
+		{"longer and longer", within, repeat(unclear, 5), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
+		{"down for good", within, repeat(unclear, 100), nil, unclear, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
+		{"unsent", within, repeat(unsent, 2), nil, nil, seconds(0, .5, 1.5)},
+		{"slow failures", within, repeat(unclear, 100), seconds(12, 12, 12), unclear, seconds(0, 12.5)},
+		{"no time for another", Retry{}, repeat(unclear, 100), nil, unclear, seconds(0)},
+		{"garbage", within, repeat(garbled, 2), nil, nil, seconds(0, .5, 1.5)},
+		{"garbage for good", within, repeat(garbled, 100), nil, garbled, seconds(0, .5, 1.5)},
+		{"failures and garbage", within, []error{unclear, garbled, unclear, garbled, garbled}, nil, garbled, seconds(0, .5, 1.5, 3.5, 7.5)},
+		{"refused", within, repeat(refused, 1), nil, refused, seconds(0)},
+		{"refused later", within, []error{unclear, refused}, nil, refused, seconds(0, .5)},
+		{"no request", within, repeat(other, 1), nil, other, seconds(0)},
+		{"too late", within, repeat(tooLate, 1), nil, ErrTooLate, seconds(0)},
+		// The wait is the Service's, which holds the next try.
+		{"limits", within, repeat(limited, 10), nil, nil, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
+		{"limits for good", within, repeat(limited, 100), nil, limited, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
+		{"limits begin it anew", within, append(repeat(unclear, 5), limited, unclear, unclear), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5, 15.5, 16, 17)},
+		// The second try is what waited for a minute, at the gate.
+		{"after a long wait it is tried again", within, []error{limited, unclear, unclear}, seconds(0, 60), nil, seconds(0, 0, 60.5, 61.5)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				f := &failing{errs: tt.errs, takes: tt.takes, begin: time.Now()}
+				v, err := Do(t.Context(), tt.retry, f.try)
+				if !errors.Is(err, tt.want) || (err == nil) != (v == 42) || (err == nil) != (tt.want == nil) {
+					t.Errorf("got %d, %v; want %v", v, err, tt.want)
+				}
+				if !slices.Equal(f.tries, tt.tries) {
+					t.Errorf("tried at %v, want %v", f.tries, tt.tries)
+				}
+			})
+		})
+	}
+}
+
+// Most ends an operation that has met no limit, wherever it waits; one that has
+// may wait as long as it was asked to.
+func TestDoMost(t *testing.T) {
+	t.Parallel()
+
+	retry := Retry{Within: 16 * time.Second, Most: 29 * time.Second}
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{takes: []time.Duration{time.Hour}, begin: time.Now()}
+		_, err := Do(t.Context(), retry, f.try)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(f.begin) != 29*time.Second || len(f.tries) != 1 {
+			t.Errorf("%v after %v and %d tries", err, time.Since(f.begin), len(f.tries))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // a hold that others have caused
+		s := newService()
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		begin := time.Now()
+		_, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
+			_, err := tryEnter(ctx, s, http.MethodGet)
+			return 0, &wire.Error{Fate: wire.Unsent, Err: err}
+		})
+		if err == nil || time.Since(begin) != 29*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		idle(t, s)
+	})
+	synctest.Test(t, func(t *testing.T) { // a limit that it has met itself
+		s := newService()
+		begin, tries := time.Now(), 0
+		v, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
+			leave, err := tryEnter(ctx, s, http.MethodGet)
+			if err != nil {
+				return 0, &wire.Error{Fate: wire.Unsent, Err: err}
+			}
+			if tries++; tries == 1 {
+				leave(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+				return 0, &wire.Error{Fate: wire.Limited}
+			}
+			leave(done)
+			return 42, nil
+		})
+		if v != 42 || err != nil || time.Since(begin) != time.Hour {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+func TestDoContext(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		defer cancel()
+		f := &failing{errs: slices.Repeat([]error{&wire.Error{Fate: wire.Unclear}}, 100), begin: time.Now()}
+		if _, err := Do(ctx, Retry{Within: time.Hour}, f.try); err == nil || time.Since(f.begin) != 700*time.Millisecond || len(f.tries) != 2 {
+			t.Errorf("%v after %v and %d tries", err, time.Since(f.begin), len(f.tries))
+		}
+	})
+}
+
+func TestSleep(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		if err := Sleep(t.Context(), 3*time.Second); err != nil || time.Since(begin) != 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		if err := Sleep(ctx, time.Hour); !errors.Is(err, why) || time.Since(begin) != 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
+}
