@@ -309,15 +309,24 @@ func TestMaxDuration(t *testing.T) {
 		if code != 0 && !strings.Contains(out, "deferred") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
+		// 30 writes are allowed in that time. The first ten go out while the others
+		// are still looked at, so these may be any.
+		total, urgent := 0, 0
 		for i, n := range names(60) {
 			value, _ := v.Secret(n, "actions", secretName)
 			renewed := v.Tokens(n)[0].Value != value
-			if i < 25 && !renewed || i > 40 && renewed {
-				t.Errorf("%s, which expires in %d days: renewed is %v", n, i+1, renewed)
+			if renewed {
+				total++
+			}
+			if renewed && i < 30 {
+				urgent++
 			}
 			if orphans := v.Orphans(n); !renewed && len(orphans) > 0 {
 				t.Errorf("%s: a token was made that could not be stored", n)
 			}
+		}
+		if total < 28 || total > 30 || total-urgent > 14 {
+			t.Errorf("%d renewed, %d of the 30 most urgent\n%s", total, urgent, out)
 		}
 		in["writes-per-minute"], in["max-duration"] = "1", "1m"
 		time.Sleep(29 * 24 * time.Hour)

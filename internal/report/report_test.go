@@ -293,7 +293,12 @@ func TestUnwritable(t *testing.T) {
 	t.Run("outputs", func(t *testing.T) {
 		t.Parallel()
 
-		for _, path := range []string{missing, "", dir} {
+		f := newFixture(t, nil)
+		f.env["GITHUB_OUTPUT"] = ""
+		if err := f.Finish(); err != nil || len(f.lines("::warning")) != 1 {
+			t.Errorf("where no file is named: %v, %q", err, f.stdout.String())
+		}
+		for _, path := range []string{missing, dir} {
 			f := newFixture(t, nil)
 			f.env["GITHUB_OUTPUT"] = path
 			if err := f.Finish(); err == nil || !strings.Contains(err.Error(), "outputs could not be written") {
