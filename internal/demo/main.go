@@ -1,0 +1,39 @@
+// Command demo shows the action at its main job, on the sandbox: `go run
+// ./internal/demo`. It needs no credential and no network. It exits with 0 if
+// all that it claims was found to be so, else with 1.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// latency is what a request takes, beside its transport: about as much as over
+// the internet.
+const latency = 40 * time.Millisecond
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code := realMain(ctx)
+	stop()
+	os.Exit(code)
+}
+
+func realMain(ctx context.Context) int {
+	dir, err := os.MkdirTemp("", "demo-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := newDemo(os.Stdout, dir, latency).run(ctx)
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
