@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 60, "how many seeds the simulation runs")
+	simSeeds = flag.Int("sim.seeds", 0, "how many seeds the simulation runs; 0: 60, under the race detector 10")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and tell its timeline")
 )
@@ -43,13 +43,17 @@ func TestSimulation(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { simulate(t, *simSeed, true) })
 		return
 	}
+	seeds := uint64(*simSeeds)
+	if seeds == 0 {
+		seeds = map[bool]uint64{true: 60, false: 10}[thorough]
+	}
 	next := *simFirst
 	var mu sync.Mutex
 	take := func() (uint64, bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		next++
-		return next - 1, next-1 < *simFirst+uint64(*simSeeds) && !t.Failed()
+		return next - 1, next-1 < *simFirst+seeds && !t.Failed()
 	}
 	for i := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprint("worker ", i), func(t *testing.T) {
