@@ -241,7 +241,7 @@ func (s *sim) start() *simRun {
 	var ctx context.Context
 	ctx, run.cancel = context.WithCancel(s.t.Context())
 	env := map[string]string{
-		"GITHUB_ACTIONS": "true",
+		"GITHUB_ACTIONS":         "true",
 		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
 		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
 		"INPUT_WRITES-PER-MINUTE": "0",

@@ -120,7 +120,7 @@ func TestMatch(t *testing.T) {
 			// Renamed between two pages: the old name is redirected to the new one.
 			"on two pages under two names",
 			[]github.Repository{onGitHub(1, "api"), onGitHub(1, "new")},
-			[]codacy.Repository{onCodacy(1, "api")},
+			[]codacy.Repository{onCodacy(1, "api"), onCodacy(1, "new")},
 			[]Target{found("api", "api", 1)},
 		},
 		{
@@ -161,16 +161,16 @@ func TestCounts(t *testing.T) {
 	t.Parallel()
 
 	m := matcher(
-		[]github.Repository{onGitHub(1, "api-new"), onGitHub(2, "web"), onGitHub(3, "docs"), {ID: 4, Owner: "other", Name: "x"}},
+		[]github.Repository{onGitHub(1, "api-new"), onGitHub(2, "web"), onGitHub(3, "docs"), {ID: 4, Owner: "other", Name: "x"}, onGitHub(6, "api-six")},
 		[]codacy.Repository{
-			onCodacy(1, "old"), onCodacy(2, "web"), onCodacy(3, "docs"), onCodacy(9, "api-gone"),
+			onCodacy(1, "old"), onCodacy(2, "web"), onCodacy(3, "docs"), onCodacy(9, "api-gone"), onCodacy(6, "docs-old"),
 			{Name: "listed", RemoteID: "5"},
 			{Name: "listed-2"},
 		},
 	)
 	s := all
 	s.Include = func(name string) bool { return strings.HasPrefix(name, "api-") || name == "docs" }
-	s.Exclude = func(name string) bool { return name == "docs" }
+	s.Exclude = func(name string) bool { return name == "docs" || name == "api-six" || name == "old" }
 	targets, counts := m.Select(s)
 	var got []string
 	for _, target := range targets {
@@ -180,11 +180,11 @@ func TestCounts(t *testing.T) {
 	if want := []string{"api-gone", "api-new"}; !slices.Equal(got, want) {
 		t.Errorf("selected %q, want %q", got, want)
 	}
-	if want := (Counts{NotAdded: 2, LeftOut: 2}); counts != want {
+	if want := (Counts{NotAdded: 2, LeftOut: 3}); counts != want {
 		t.Errorf("counted %+v, want %+v", counts, want)
 	}
-	if m.GitHub() != 3 {
-		t.Errorf("GitHub shows %d of the owner's repositories, want 3", m.GitHub())
+	if m.GitHub() != 4 {
+		t.Errorf("GitHub shows %d of the owner's repositories, want 4", m.GitHub())
 	}
 }
 

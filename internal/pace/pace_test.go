@@ -392,6 +392,75 @@ func TestUrgency(t *testing.T) {
 	})
 }
 
+// What is begun goes before what is not, however urgent that is.
+func TestBegunGoesFirst(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Limit{Most: 2, Per: time.Minute, Cost: func(string) int { return 1 }})
+		room, err := s.Room(t.Context(), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enter(t, t.Context(), s, http.MethodGet)(done)
+		begin := time.Now()
+		var urgent time.Duration
+		go func() {
+			other, err := s.Room(t.Context(), 1, math.MinInt64+1)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			urgent = time.Since(begin)
+			other.Close()
+		}()
+		synctest.Wait()
+		leave := enter(t, room.Context(t.Context()), s, http.MethodGet)
+		if got := time.Since(begin); got != time.Minute {
+			t.Errorf("what is begun left after %v, want a minute", got)
+		}
+		time.Sleep(time.Second)
+		leave(done)
+		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if want := 2*time.Minute + time.Second; urgent != want {
+			t.Errorf("the urgent one had its room after %v, want %v", urgent, want)
+		}
+		room.Close()
+		idle(t, s)
+	})
+}
+
+// One that gives up in the moment in which it is let in takes no place with it.
+func TestGivesUpInTheSameMoment(t *testing.T) {
+	t.Parallel()
+
+	gaveUp, went := 0, 0
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(Writes(1))
+			enter(t, t.Context(), s, http.MethodPut)(done)
+			begin := time.Now()
+			ctx, cancel := context.WithDeadline(t.Context(), begin.Add(time.Minute))
+			defer cancel()
+			room, err := s.Room(ctx, 1, 0)
+			if err != nil {
+				gaveUp++
+			} else {
+				went++
+				room.Close()
+			}
+			enter(t, t.Context(), s, http.MethodPut)(done)
+			if got := time.Since(begin); got != time.Minute {
+				t.Errorf("the next one left after %v, want a minute: %v", got, err)
+			}
+			idle(t, s)
+		})
+	}
+	t.Logf("%d gave up, %d went", gaveUp, went)
+}
+
 // Nobody less urgent takes of a limit that somebody more urgent waits for, even
 // where it would do for him; but who doesn't need that limit doesn't wait.
 func TestNobodyPushesIn(t *testing.T) {
@@ -561,6 +630,7 @@ func TestLeaveBy(t *testing.T) {
 				t.Errorf("%s: known after %v, want %v", name, got, want)
 			}
 		}
+		tooLate("its time is over, though there is a place", by(-time.Second), 0)
 		enter(t, by(time.Second), s, http.MethodPut)(done)
 		tooLate("its time is over", by(-time.Second), 0)
 		tooLate("its time is now", by(0), 0)

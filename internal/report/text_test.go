@@ -91,7 +91,8 @@ func TestLineKeeps(t *testing.T) {
 	}
 	for s, want := range map[string]string{
 		"a\nb": "a b", "::error::x": `\::error::x`, "  ::x": `\::x`, "##[error]x": `##\[error]x`,
-		"\u202etxt": "�txt", "a\tb": "a b", "\x1b[31m": "�[31m",
+		"\u202etxt": "�txt", "a\tb": "a b", "\x1b[31m": "�[31m", "a\u00a0b\u2028c": "a b c", "a\xffb": "a�b",
+		strings.Repeat("x", 999) + "ä": strings.Repeat("x", 999) + "…[cut]",
 	} {
 		if got := line(s); got != want {
 			t.Errorf("%q became %q, want %q", s, got, want)
