@@ -258,8 +258,12 @@ func (r *Run) judge(e event) {
 	case e.result.Outcome == Deferred:
 		return
 	case !errors.As(e.err, &err):
-		r.refusals = 0
-		clear(r.losses)
+		if e.kind == jobWrite {
+			r.refusals = 0
+		}
+		if e.t.target.Skip == "" { // else nobody was asked anything
+			clear(r.losses)
+		}
 		return
 	}
 	lost := err.Fate == wire.Unclear || err.Fate == wire.Unsent
@@ -276,7 +280,7 @@ func (r *Run) judge(e event) {
 	if !lost {
 		clear(r.losses)
 	}
-	if !github.LacksPermission(err) {
+	if e.kind == jobWrite && !github.LacksPermission(err) {
 		r.refusals = 0
 	}
 	switch {
