@@ -81,6 +81,8 @@ type World struct {
 	accounts    map[string]bool // account tokens of Codacy: whether they live
 	credentials map[string]*credential
 	limits      limitState
+
+	everCredentials []string // also those that were revoked
 	recording   bool
 	log         []Request
 	attempts    map[attempt]int
