@@ -83,11 +83,11 @@ type World struct {
 	limits      limitState
 
 	everCredentials []string // also those that were revoked
-	recording   bool
-	log         []Request
-	attempts    map[attempt]int
-	violations  []Violation
-	expired     []Violation
+	recording       bool
+	log             []Request
+	attempts        map[attempt]int
+	violations      []Violation
+	expired         []Violation
 }
 
 // New makes a World without repositories.
