@@ -142,7 +142,7 @@ func (d *demo) openSecrets(context.Context) {
 	leaks := len(sandbox.Leaks(true, map[string]string{
 		"stdout": d.log.String(), "files": d.written, "screen": d.shown.String(),
 	}, d.world.Secrets()))
-	d.check(leaks == 0, "%d tokens in logs, outputs, summaries and on this screen", leaks)
+	d.check(leaks == 0, "%d tokens or credentials, in any form, in logs, outputs, summaries and on this screen", leaks)
 }
 
 func (d *demo) summary(context.Context) {

@@ -23,7 +23,7 @@ func (w *World) Secrets() []string {
 // Leaks searches texts, by their names, for secret values in any form: as they
 // are, in base64, URL-encoded, JSON-escaped or in hex, also across line ends and
 // blanks. On a runner the lines of stdout that mask one may hold it. It returns a
-// line for each finding, without the value; a value of less than eight bytes is
+// line for each secret in each text, without the value; a value of less than eight bytes is
 // passed over.
 func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 	var found []string
@@ -34,17 +34,18 @@ func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 		}
 		// As it is, and as one line: what the log makes of a text of two.
 		joined := strings.NewReplacer("\n", "", "\r", "", " ", "", `\`, "").Replace(text)
-		for _, s := range []searchable{newSearchable(text), newSearchable(joined)} {
-			for i, secret := range secrets {
-				for form, f := range secretForms(secret) {
-					if s.contains(f) {
-						found = append(found, fmt.Sprintf("%s holds secret %d in the form %q", name, i, form))
-					}
+		whole, line := newSearchable(text), newSearchable(joined)
+		for i, secret := range secrets {
+			forms := secretForms(secret)
+			for _, form := range slices.Sorted(maps.Keys(forms)) {
+				if whole.contains(forms[form]) || line.contains(forms[form]) {
+					found = append(found, fmt.Sprintf("%s holds secret %d in the form %q", name, i, form))
+					break
 				}
 			}
 		}
 	}
-	return slices.Compact(found)
+	return found
 }
 
 // withoutMasks leaves out the lines that are a mask of a secret and nothing else.
