@@ -258,8 +258,7 @@ func (t *Transport) lost(ctx context.Context, req *http.Request, err error) *Err
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"),
-		errors.Is(err, errProxy):
+	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
 		e.Fate, e.Message = Unsent, t.clean("no connection: "+err.Error(), nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
@@ -331,7 +330,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // the environment, TLS 1.2 or better, bounded headers and connections.
 func Base(connections int) *http.Transport {
 	return &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -340,20 +339,6 @@ func Base(connections int) *http.Transport {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-}
-
-// errProxy is all that is told of a proxy's address that can't be read: there may
-// be a password in it.
-var errProxy = errors.New("HTTPS_PROXY or HTTP_PROXY holds no address of a proxy, such as http://proxy.example:3128")
-
-// proxy is the one that the environment names: HTTPS_PROXY, or for a loopback
-// none, and none for what NO_PROXY lists.
-func proxy(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, errProxy
-	}
-	return u, nil
 }
 
 // Bearer returns an Authorize that sends token in the header, after prefix.
