@@ -202,6 +202,7 @@ func (n *Net) find(text []byte, from int) []span {
 	}
 	var spans []span
 	var last uint64
+	made := map[int32]string{} // forms that were needed
 	for i := back(text, from, window-1); i < len(text); i++ {
 		c := fold[text[i]]
 		if c == 0 {
@@ -209,11 +210,11 @@ func (n *Net) find(text []byte, from int) []span {
 		}
 		last = last<<8 | uint64(c)
 		if at, ok := n.ends[last]; ok {
-			spans = n.compare(text, i, at, spans)
+			spans = n.compare(text, i, at, spans, made)
 		}
 		if len(n.shorts) > 0 {
 			if at, ok := n.shorts[last&(1<<(8*short)-1)]; ok {
-				spans = n.compare(text, i, at, spans)
+				spans = n.compare(text, i, at, spans, made)
 			}
 		}
 	}
@@ -232,10 +233,14 @@ func back(text []byte, from, count int) int {
 
 // compare adds those forms to the spans that end with the byte at end; the first
 // of those with the same last bytes is at.
-func (n *Net) compare(text []byte, end int, at int32, spans []span) []span {
+func (n *Net) compare(text []byte, end int, at int32, spans []span, made map[int32]string) []span {
 	for ; at != 0; at = n.entries[at].next {
 		e := n.entries[at]
-		f := form(e.value.Reveal(), e.form)
+		f, ok := made[at]
+		if !ok {
+			f = form(e.value.Reveal(), e.form)
+			made[at] = f
+		}
 		from, left := end+1, len(f)
 		for left > 0 && from > 0 {
 			c := fold[text[from-1]]

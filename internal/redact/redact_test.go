@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,20 +267,17 @@ func FuzzNet(f *testing.F) {
 	}
 	f.Add("ghp_aB3xYz90", "ghp_aB3x", "z90", 2, 3)
 	f.Fuzz(func(t *testing.T, v, before, after string, form, size int) {
-		if len(form0(v)) < Shortest {
+		if len(form0(v)) < Shortest || len(v) > 300 { // one long period after the other takes its time
 			return
 		}
 		n := net(v)
-		var names []string
 		all := map[string]string{}
 		if len(v) > 1 && strings.ToValidUTF8(v, "") == v && !strings.ContainsRune(v, '\\') {
 			all = written(v)
 		} else {
 			all["plain"] = v
 		}
-		for name := range all {
-			names = append(names, name)
-		}
+		names := slices.Sorted(maps.Keys(all))
 		w := all[names[(form%len(names)+len(names))%len(names)]]
 		text := before + w + after
 		got := n.String(text)
@@ -319,6 +318,16 @@ func BenchmarkNet(b *testing.B) {
 	for b.Loop() {
 		_, _ = w.Write(line)
 		w.to.(*bytes.Buffer).Reset()
+	}
+}
+
+// BenchmarkHostile is an answer of 64 KiB that repeats what a hostile service made
+// the value of: at each byte one may end.
+func BenchmarkHostile(b *testing.B) {
+	n := net(strings.Repeat("long", 1024))
+	text := strings.Repeat("long", 16<<10)
+	for b.Loop() {
+		n.String(text)
 	}
 }
 
