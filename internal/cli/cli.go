@@ -389,7 +389,7 @@ func (e *inputError) Unwrap() error { return e.err }
 func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) error {
 	if err := s.codacy.User(ctx); err != nil {
 		// A dead account token may be answered by a 404, too.
-		if wire.FateOf(err) == wire.Refused {
+		if refused(err) {
 			return &inputError{s.Label("codacy-api-token"), "Codacy does not accept this account API token; " +
 				"make one at https://app.codacy.com/account/access-management and check " + s.Label("codacy-api-url"), err}
 		}
@@ -402,7 +402,7 @@ func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository))
 	case wire.IsNotFound(err):
 		return &inputError{s.Label("organization"), fmt.Sprintf("Codacy knows no organization %q of the provider %q that this account sees; "+
 			"compare with its address on Codacy", s.Organization, s.Provider), err}
-	case wire.FateOf(err) == wire.Refused:
+	case refused(err):
 		return &inputError{s.Label("codacy-api-token"), "Codacy refuses to list the organization's repositories to its owner", err}
 	}
 	return unreachable(err, s.Label("codacy-api-url"))
@@ -444,7 +444,7 @@ func (s *session) appRefused(err error) error {
 	case wire.IsUnauthorized(err), errors.Is(err, github.ErrKey):
 		return &inputError{key, fmt.Sprintf("GitHub does not accept this key as one of the App %s; "+
 			"generate a private key in its settings at %s, or correct %s", s.GitHubAppID, settings, id), err}
-	case wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0:
+	case refused(err):
 		return &inputError{id, fmt.Sprintf("GitHub gives the App no token for %s; see whether its installation is suspended", s.Organization), err}
 	}
 	return unreachable(err, s.Label("github-api-url"))
@@ -454,14 +454,18 @@ func (s *session) gitHubRefused(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case wire.FateOf(err) == wire.Refused && s.app != nil:
+	case refused(err) && s.app != nil:
 		return &inputError{s.gitHubInput(), "GitHub does not accept the App's token; see whether its installation is suspended", err}
-	case wire.FateOf(err) == wire.Refused:
+	case refused(err):
 		return &inputError{s.gitHubInput(), "GitHub does not accept this credential; " +
 			"make a fine-grained token at https://github.com/settings/personal-access-tokens", err}
 	}
 	return unreachable(err, s.Label("github-api-url"))
 }
+
+// refused tells what the service itself refused, from a redirect that it was us
+// who refused.
+func refused(err error) bool { return wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0 }
 
 func unreachable(err error, input string) error {
 	return fmt.Errorf("%w; is the service up, and %s its API's address?", err, input)
