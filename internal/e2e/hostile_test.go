@@ -407,8 +407,8 @@ func TestIDsThatAreNone(t *testing.T) {
 	f.provisioned("alpha")
 }
 
-// TestCompressionBomb: 1 GiB of zeros in one MiB, over a true connection, in a
-// list and in an error.
+// TestCompressionBomb: 64 MiB of zeros in less than one, over a true connection,
+// as a key and as an error.
 func TestCompressionBomb(t *testing.T) {
 	t.Parallel()
 

@@ -17,8 +17,7 @@ import (
 )
 
 // TestProxy: a run through the proxy that the environment names. It is asked for
-// tunnels and sees no credential but its own; the services' certificates are
-// verified.
+// tunnels, and sees no credential but its own.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 
@@ -77,9 +76,6 @@ func TestProxy(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
 	f.provisioned("web")
-	if code, out, errs := f.byHand(append(env, "SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/nonexistent"), flags...); code != 1 || !strings.Contains(errs, "certificate") {
-		t.Errorf("without the authority: exit code %d\n%s%s", code, out, errs)
-	}
 	mu.Lock()
 	defer mu.Unlock()
 	if asked["CONNECT codacy.test:443"] == 0 || asked["CONNECT github.test:443"] == 0 || len(asked) != 2 {
