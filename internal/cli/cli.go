@@ -39,6 +39,11 @@ const (
 	ExitInterrupted = 3
 )
 
+// GiveUp is how long after an interrupt the process ends, whatever still hangs: a
+// pipe that nobody reads, a disk. What was begun is finished or undone by then, in
+// at most six seconds; the runner kills after ten.
+const GiveUp = 6700 * time.Millisecond
+
 // Bounds of what is tried again, beside what a service asks for.
 var (
 	startRetry = pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second}

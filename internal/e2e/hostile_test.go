@@ -212,6 +212,32 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 }
 
+// TestHostileToApp: the App's JWT and its tokens, echoed in an error, are not told.
+func TestHostileToApp(t *testing.T) {
+	t.Parallel()
+	appKeys()
+
+	for _, end := range []string{"/installation", "/access_tokens", "/installation/repositories", "/public-key"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, appOptions(), names(3)...)
+				code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), v.tampered(func(r *http.Request, resp *http.Response, body []byte) []byte {
+					if !strings.HasSuffix(r.URL.Path, end) {
+						return body
+					}
+					resp.StatusCode = 400
+					return echo(r)
+				}))
+				if code == 0 || !strings.Contains(out, "Authorization:[Bearer ***]") && end != "/access_tokens" {
+					t.Errorf("exit code %d\n%s", code, out)
+				}
+				noAppSecret(t, out)
+			})
+		})
+	}
+}
+
 // TestKeyChanges: a store's key is another one by the time that the secret comes.
 func TestKeyChanges(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
@@ -100,4 +101,55 @@ func TestEveryRunIsSearched(t *testing.T) {
 			t.Errorf("%s runs the program around played", name)
 		}
 	}
+}
+
+// TestMaskedFirst: on a runner a new token's mask stands in the log before its
+// value is sent anywhere.
+func TestMaskedFirst(t *testing.T) {
+	t.Parallel()
+
+	w := sandbox.New(sandbox.Options{})
+	for _, name := range names(3) {
+		w.Add(sandbox.Repository{Name: name})
+	}
+	var log syncBuffer
+	w.Hook(func(r sandbox.Request) sandbox.Effect {
+		if r.Kind == sandbox.KindPutSecret {
+			for _, made := range w.Living(r.Repository) {
+				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+made.Value+"\n") {
+					t.Errorf("%s is put, and not masked", made.Name)
+				}
+			}
+		}
+		return sandbox.Effect{}
+	})
+	env := map[string]string{
+		"GITHUB_ACTIONS": "true", "INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
+		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
+	}
+	command := cli.Command{
+		Version: "test", Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log,
+		Getenv: func(k string) string { return env[k] }, Transport: w.RoundTripper(),
+	}
+	if code := played(t, w, t.Context(), command); code != 0 || w.Count(sandbox.KindPutSecret) != 3 {
+		t.Errorf("exit code %d\n%s", code, log.String())
+	}
+}
+
+// syncBuffer is a bytes.Buffer that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
