@@ -81,10 +81,9 @@ type Run struct {
 	waiting  int // of these, those that wait for room
 	urgent   int // tasks that are missing or due, and not done
 
-	total   int // repositories
-	done    int // of them, those that have ended
-	written int // of these, those that were written
-	marks   []mark
+	total int // repositories
+	done  int // of them, those that have ended
+	marks []mark
 
 	proven   bool // something was written
 	refusals int  // in a row
@@ -162,7 +161,7 @@ func (r *Run) loop(ctx context.Context, open bool) error {
 	defer cancel()
 	var tick <-chan time.Time
 	if r.Progress != nil {
-		r.marks = append(r.marks, mark{time.Now(), r.done, r.written})
+		r.marks = append(r.marks, mark{time.Now(), r.done})
 		ticker := time.NewTicker(r.ProgressEvery)
 		defer ticker.Stop()
 		tick = ticker.C
@@ -331,9 +330,6 @@ func (r *Run) handle(e event) {
 		r.urgent--
 	}
 	r.judge(e)
-	if e.kind == jobWrite {
-		r.written++
-	}
 	r.tell(*e.result)
 }
 

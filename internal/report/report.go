@@ -62,6 +62,9 @@ type Report struct {
 	warnings []string
 	errs     int // annotations made
 	warns    int
+
+	told   provision.Progress // last
+	toldAt time.Time
 }
 
 // New returns a Report.
