@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/google/go-github/v60/github"
 
@@ -150,7 +151,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 			return err
 		}
 		for _, it := range p.items {
-			yield(Repository{ID: it.ID, Owner: it.Owner.Login, Name: it.Name, Archived: it.Archived, Disabled: it.Disabled})
+			yield(Repository{ID: it.ID, Owner: unique.Make(it.Owner.Login).Value(), Name: it.Name, Archived: it.Archived, Disabled: it.Disabled})
 		}
 		number, retry = p.next, c.retry
 	}

@@ -229,8 +229,10 @@ func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time
 	if len(r.looks) > 0 {
 		room, later := r.try(r.CodacyPace, 1, r.toBeMade())
 		if room != nil {
-			t := r.looks[len(r.looks)-1]
-			r.looks = r.looks[:len(r.looks)-1]
+			last := len(r.looks) - 1
+			t := r.looks[last]
+			r.looks[last] = nil // its memory goes when it is done
+			r.looks = r.looks[:last]
 			r.looking++
 			r.begin(jobLook, t, func() event {
 				defer room.Close()
