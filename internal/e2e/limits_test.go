@@ -612,3 +612,35 @@ func TestCutShort(t *testing.T) {
 		}
 	})
 }
+
+// TestLooksAtTheLimit: runs that only look, which takes a request to Codacy for
+// each repository, and after these one to GitHub. Neither waits for more than the
+// limits ask for.
+func TestLooksAtTheLimit(t *testing.T) {
+	t.Parallel()
+
+	const n = 3_000
+	// 2,500 requests in five minutes, then 900 points in each.
+	const bound = 5*time.Minute + (n/900)*time.Minute
+	for name, dryRun := range map[string]string{"all current": "false", "a dry run, all missing": "true"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(n)...)
+				if dryRun == "false" {
+					for _, name := range names(n) {
+						v.Provision(name, aged(v.World, 1, 10, 355), "actions")
+					}
+				}
+				began := time.Now()
+				code, out := v.run(inputs{
+					"writes-per-minute": "", "dry-run": dryRun, "max-duration": "120h",
+					"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
+				})
+				if took := time.Since(began); code != 0 || took > bound*105/100 {
+					t.Errorf("exit code %d after %v, want 0 after %v\n%s", code, took, bound, tail(out))
+				}
+			})
+		})
+	}
+}

@@ -227,7 +227,7 @@ func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time
 		return true, time.Time{}
 	}
 	if len(r.looks) > 0 {
-		room, later := r.try(r.CodacyPace, 1, r.toBeMade())
+		room, later := r.try(r.CodacyPace, 1, r.toBeMade(open))
 		if room != nil {
 			last := len(r.looks) - 1
 			t := r.looks[last]
@@ -272,8 +272,11 @@ func (r *Run) try(p *pace.Service, n, keep int) (room *pace.Room, again time.Tim
 
 // toBeMade is how many requests those that are to be written will send to Codacy
 // in the five minutes of its limit: another look and the making of a token. So
-// much is left to them by those that only look.
-func (r *Run) toBeMade() int {
+// much is left to them by those that only look, once the queue is open.
+func (r *Run) toBeMade(open bool) int {
+	if !open {
+		return 0
+	}
 	n := len(r.writes) + r.applying
 	if r.WritesPerMinute > 0 {
 		n = min(n, 5*r.WritesPerMinute/len(r.Policy.Stores)+1)
