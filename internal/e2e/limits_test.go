@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -643,4 +644,28 @@ func TestLooksAtTheLimit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPlanAtTheLimit: the plan that is shown by hand leaves no room for writes that
+// nobody has said yes to.
+func TestPlanAtTheLimit(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(2_450)...)
+		env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken}
+		var out bytes.Buffer
+		command := cli.Command{
+			Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+			Getenv: func(k string) string { return env[k] }, Transport: v.RoundTripper(),
+		}
+		began := time.Now()
+		code := command.Run(t.Context(), []string{"--organization", "acme"})
+		if took := time.Since(began); code != 2 || took > time.Minute {
+			t.Errorf("exit code %d after %v\n%s", code, took, tail(out.String()))
+		}
+		if n := v.Count(sandbox.KindListTokens); n != 2_450 {
+			t.Errorf("%d lists of tokens", n)
+		}
+	})
 }
