@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -343,16 +342,7 @@ func TestByHand(t *testing.T) {
 	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
 	hand := func(env []string, args ...string) (int, string, string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir = t.TempDir()
-		cmd.Env = append(env, "GITHUB_API_URL="+f.github)
-		var stdout, stderr strings.Builder
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		_ = cmd.Run() // its exit code tells
-		r := result{stdout: stdout.String(), stderr: stderr.String()}
-		f.noLeak(r, inputs{"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken})
-		f.Check(t)
-		return cmd.ProcessState.ExitCode(), r.stdout, r.stderr
+		return f.byHand(append(env, "GITHUB_API_URL="+f.github), args...)
 	}
 	credentials := []string{"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken}
 	flags := []string{"--organization", "acme", "--codacy-api-url", f.codacy}

@@ -108,7 +108,7 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
-	cmd, _ := f.start(ctx, in)
+	cmd, finish := f.start(ctx, in)
 	first, started := f.Total(), make(chan struct{})
 	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if int(r.Sequence)-first != at {
@@ -131,4 +131,5 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != -1 {
 		f.t.Fatalf("the program was not killed at request %d: %v", at, err)
 	}
+	finish()
 }

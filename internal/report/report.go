@@ -5,6 +5,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -46,12 +48,18 @@ type Options struct {
 	Version string
 	// Now is Codacy's time, by which expiries are judged.
 	Now func() time.Time
+	// Net replaces credentials and tokens in every text that comes in, and in all
+	// that goes into files. It lies below Stdout and Stderr, too.
+	Net *redact.Net
+	// Masks takes the one command that holds a value: Stdout around the Net.
+	Masks io.Writer
 }
 
 // Report collects results and tells them. It is safe for concurrent use.
 type Report struct {
 	o      Options
 	action *githubactions.Action
+	masks  *githubactions.Action
 
 	mu       sync.Mutex
 	results  []provision.Result
@@ -69,7 +77,9 @@ type Report struct {
 
 // New returns a Report.
 func New(o Options) *Report {
+	o.Net = cmp.Or(o.Net, &redact.Net{})
 	r := &Report{o: o, counts: map[provision.Outcome]int{}}
+	r.masks = githubactions.New(githubactions.WithWriter(o.Masks), githubactions.WithGetenv(o.Getenv))
 	r.action = githubactions.New(githubactions.WithWriter(o.Stdout), githubactions.WithGetenv(o.Getenv))
 	return r
 }
@@ -86,13 +96,14 @@ func (r *Report) Selected(n int, left match.Counts) {
 func (r *Report) Info(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _ = fmt.Fprintln(r.o.Stdout, line(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(r.o.Stdout, line(r.o.Net.String(fmt.Sprintf(format, args...))))
 }
 
 // Error tells an error that concerns the whole run.
 func (r *Report) Error(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	message = r.o.Net.String(message)
 	r.errors = append(r.errors, message)
 	r.annotate(&r.errs, "error", message)
 }
@@ -101,6 +112,7 @@ func (r *Report) Error(message string) {
 func (r *Report) Warning(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	message = r.o.Net.String(message)
 	r.warnings = append(r.warnings, message)
 	r.annotate(&r.warns, "warning", message)
 }
@@ -138,7 +150,7 @@ func (r *Report) Mask(v secret.Value) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return attempt(func() { r.action.AddMask(v.Reveal()) })
+	return attempt(func() { r.masks.AddMask(v.Reveal()) })
 }
 
 // attempt turns go-githubactions' panics, for what it can't write, into errors.
@@ -156,6 +168,9 @@ func attempt(f func()) (err error) {
 func (r *Report) Add(res provision.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, text := range []*string{&res.Repository, &res.Reason, &res.Warning, &res.TokenName} {
+		*text = r.o.Net.String(*text) // before any cut
+	}
 	r.results = append(r.results, res)
 	r.counts[res.Outcome]++
 	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository)
@@ -227,7 +242,7 @@ func (r *Report) Finish() error {
 			failed = joinErrors(failed, fmt.Errorf("the outputs could not be written: %w", err))
 		}
 		if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
-			if err := attempt(func() { r.action.AddStepSummary(r.summary()) }); err != nil {
+			if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
 				r.annotate(&r.warns, "warning", "the summary could not be written: "+err.Error())
 			}
 		}
@@ -251,13 +266,13 @@ func (r *Report) writeOutputs() error {
 	}
 	return attempt(func() {
 		for _, o := range provision.Outcomes() {
-			r.action.SetOutput(string(o), fmt.Sprint(r.counts[o]))
+			r.action.SetOutput(string(o), r.o.Net.String(fmt.Sprint(r.counts[o])))
 		}
 		next := ""
 		if t := r.nextExpiry(); !t.IsZero() {
 			next = stamp(t)
 		}
-		r.action.SetOutput("next-expiry", next)
+		r.action.SetOutput("next-expiry", r.o.Net.String(next))
 	})
 }
 
