@@ -243,6 +243,8 @@ func (t *Transport) failed(resp *http.Response) *Error {
 		Service: t.Service, Status: resp.StatusCode, Message: bound(message),
 		Fate: Refused, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
 		Permission: resp.Header.Get("X-Accepted-GitHub-Permissions"),
+		Page:       isPage(resp.Header),
+		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
 	}
 	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
 		strings.HasSuffix(said.Documentation, "secondary-rate-limits")
