@@ -128,6 +128,9 @@ type session struct {
 	found                    findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }
+	// expires is when the account token does, on Codacy's clock; zero if never or
+	// not known.
+	expires time.Time
 }
 
 func (c *Command) session(cfg *config.Config) *session {
@@ -379,6 +382,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	s.rep.Selected(len(targets), left)
 	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
 		len(fromCodacy), m.GitHub(), len(targets), left.NotAdded, left.LeftOut, left.OtherShards)
+	s.warnAhead(owner)
 	unseen, closed := 0, 0
 	for _, t := range targets {
 		switch {
@@ -401,7 +405,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 		return nil, s.fail(&problem{diagnosis.NothingAdded, counts(left.NotAdded), nil})
 	case unseen == len(targets) && s.isInstallationToken() && m.GitHub() <= 1 && strings.EqualFold(only, s.cmd.Getenv("GITHUB_REPOSITORY")):
 		return nil, s.fail(&problem{diagnosis.WorkflowToken, nil, nil})
-	case m.GitHub() == 0 && s.private.onCodacy > 0 && owner.Scope == github.Organization:
+	case m.GitHub() == 0 && s.private.onCodacy > 0 && owner.Scope == github.Organization && !owner.Classic:
 		return nil, s.fail(&problem{diagnosis.TokenForeign, nil, nil})
 	case m.GitHub() == 0:
 		return nil, s.fail(&problem{diagnosis.TokenSeesNothing, nil, nil})
@@ -424,6 +428,8 @@ func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository))
 	err = s.codacy.Repositories(ctx, yield)
 	switch {
 	case err == nil:
+		// Only for a warning: a run does without it.
+		s.expires, _ = s.codacy.Expiry(ctx, s.CodacyAPIToken)
 		return nil, nil
 	case wire.IsNotFound(err):
 		return err, nil

@@ -153,7 +153,7 @@ func Cases() []Case {
 			ID: AppClock, Input: "github-app-id", Exit: 2,
 			What:  "GitHub finds the time in the App's JWT wrong: this machine's clock says {date}",
 			Do:    "Set the clock of the runner, by NTP: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app",
-			Shown: "The action reckons with a clock that is off, by the dates of GitHub's answers. Where it can't, because a proxy changes these, or a certificate is not valid at that time, this is told.",
+			Shown: "The action reckons with a clock that is off, by the dates of GitHub's answers. Where it can't, because a proxy changes these, this is told.",
 		},
 		{
 			ID: AppNotInstalled, Input: "github-app-id", Exit: 2,
@@ -201,31 +201,31 @@ func Cases() []Case {
 		{
 			ID: CodacyRole, Input: "codacy-api-token", Exit: 1,
 			What:  "Codacy shows {first} ({hidden} in all), but not its tokens: the account is not an admin of it",
-			Do:    "Give the account that owns the token admin rights on the repositories: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations/",
+			Do:    "Give the account that owns the token admin rights on the repositories: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
 			Shown: "Codacy listed the repository, and answered 404 or 403 when asked for its tokens. On GitHub's side the account's role has to be admin, too.",
 		},
 		{
 			ID: CodacyOrganization, Input: "organization", Exit: 2,
 			What:  `Codacy knows no organization "{organization}" of the provider "{provider}" that this account sees`,
-			Do:    "Add it at {codacy}/organizations, or have the token's owner join it there",
+			Do:    "Add it at {codacy}, or have the token's owner join it there",
 			Shown: "Codacy answered the list of its repositories with status 404.",
 		},
 		{
 			ID: Letters, Input: "organization", Exit: 2,
 			What:  `Codacy knows "{spelled}", in other letters than "{organization}"`,
-			Do:    "Write it as it stands at {codacy}/organizations",
+			Do:    "Write it as it stands at {codacy}",
 			Shown: "GitHub does not mind upper and lower case, Codacy may. The action asked Codacy for the name as GitHub spells it, and it is there.",
 		},
 		{
 			ID: Provider, Input: "provider", Exit: 2,
 			What:  `Codacy knows {organization} of the provider "{other}", not "{provider}"`,
-			Do:    "Set {:provider} to {other}; an organization's provider stands in its address, {codacy}/organizations",
+			Do:    "Set {:provider} to {other}; an organization's provider stands in its address at {codacy}",
 			Shown: "`gh` is github.com, `ghe` an Enterprise Server. The action asked Codacy for the other one, and it is there.",
 		},
 		{
 			ID: NothingAdded, Input: "organization", Exit: 2,
 			What:  "{organization} has no repositories added to Codacy that this account token sees ({hidden} not added)",
-			Do:    "Add them at {codacy}/organizations",
+			Do:    "Add them at {codacy}",
 			Shown: "Codacy lists repositories that it does not analyse, too; those take no tokens.",
 		},
 
@@ -244,7 +244,7 @@ func Cases() []Case {
 		{
 			ID: WebPage, Exit: 1,
 			What:  "{service}'s API at {address} answers with a web page: something stands between",
-			Do:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners/use-proxy-servers",
+			Do:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/hosting-your-own-runners/using-a-proxy-server-with-self-hosted-runners",
 			Shown: "A proxy's login page, a maintenance page, or a firewall's. The address looks right.",
 		},
 		{
@@ -256,13 +256,13 @@ func Cases() []Case {
 		{
 			ID: Proxy, Exit: 1,
 			What:  "the proxy {proxy} lets nothing through to {service} at {host}",
-			Do:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners/use-proxy-servers",
+			Do:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/hosting-your-own-runners/using-a-proxy-server-with-self-hosted-runners",
 			Shown: "Both are read from the environment, as Go's and other programs do. Without a scheme a proxy is taken for `http://`.",
 		},
 		{
 			ID: HostUnknown, Exit: 1,
 			What:  "the name {host} of {service}'s API can't be resolved",
-			Do:    "Correct the address, or run where the host is known: https://docs.github.com/actions/reference/runners/self-hosted-runners",
+			Do:    "Correct the address, or run where the host is known: https://docs.github.com/actions/hosting-your-own-runners",
 			Shown: "A typing error in `codacy-api-url` or `github-api-url`, or a host that only a self-hosted runner in its network knows.",
 		},
 
@@ -278,7 +278,7 @@ func Cases() []Case {
 			ID: ReservedName, Exit: 2,
 			Example: `secret-name: found "GITHUB_CODACY"; want a name that does not begin with GITHUB_, which GitHub reserves`,
 			What:    "{fault}",
-			Do:      "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
+			Do:      "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/secrets-reference#naming-your-secrets",
 			Shown:   "All inputs are looked at before the first request, and all that is wrong is told together.",
 		},
 		{
@@ -295,7 +295,7 @@ func Cases() []Case {
 		},
 		{
 			ID: SecretsFull, Exit: 1,
-			What:  "{first} has 100 secrets in the store {store}, as many as GitHub allows ({hidden} such repositories in all)",
+			What:  "{first} has 100 secrets in the store {store}, as many as GitHub allows (so in {hidden} repositories in all)",
 			Do:    "Delete one that nothing uses at {web}/{first}/settings/secrets/{store}",
 			Shown: "GitHub refused the secret, and its list shows 100. The token that was made for it was deleted at once. Environments and the organization have limits of their own.",
 		},
@@ -322,7 +322,7 @@ func Cases() []Case {
 		{
 			ID: RareSchedule, Input: "renew-before-days", Exit: 0,
 			What:  `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
-			Do:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+			Do:    "Run once a week, or renew earlier: https://docs.github.com/actions/using-workflows/events-that-trigger-workflows#schedule",
 			Shown: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",
 		},
 	}
