@@ -70,7 +70,7 @@ func Cases() []Case {
 		},
 		{
 			ID: TokenPermission, Input: "github-token", Exit: 2,
-			What: "the token lacks the permission to write secrets of {organization}'s repositories ({permission})",
+			What: "the token lacks the permission to write secrets of {organization}'s repositories",
 			Do: "Set Repository permissions, Secrets to Read and write at {web}/settings/personal-access-tokens; is it so already, " +
 				"an owner of {organization} has to approve it at {web}/organizations/{organization}/settings/personal-access-token-requests",
 			Shown: "GitHub refused to give the key for secrets, or to take a secret, and named the permission. A permission that was added to an approved token has to be approved again. " +

@@ -77,6 +77,12 @@ func example() Values {
 	}
 }
 
+// title is the heading, whose anchor is the ID.
+func (c Case) title() string {
+	words := strings.ReplaceAll(string(c.ID), "-", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
 // Markdown returns the cases as sections for the docs.
 func Markdown() string {
 	var b strings.Builder
@@ -84,7 +90,7 @@ func Markdown() string {
 		values := example()
 		values["fault"] = c.Example
 		what, do := Tell(c.ID, func(input string) string { return input }, values)
-		fmt.Fprintf(&b, "## %s\n\n```\n%s\n%s\n```\n\n", strings.ReplaceAll(string(c.ID), "-", " "), what, do)
+		fmt.Fprintf(&b, "## %s\n\n```\n%s\n%s\n```\n\n", c.title(), what, do)
 		ends := map[int]string{0: "A warning; the run goes on.", 1: "The run ends with exit code 1.", 2: "The run ends with exit code 2."}[c.Exit]
 		fmt.Fprintf(&b, "%s %s\n\n", c.Shown, ends)
 	}

@@ -107,7 +107,7 @@ func wrong() map[string]misconfiguration {
 			return inputs{"codacy-api-url": strings.TrimSuffix(f.codacy, "/api/v3"), "github-api-url": f.github + "/api/v3"}
 		}},
 		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
-		"a-web-page-answers":            {hook: answers(sandbox.KindUser, 503, "text/html", "<html>Sign in to the guest network</html>")},
+		"a-web-page-answers":            {hook: answers(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
 		"tls-inspection": {prepare: func(f *fixture) inputs {
 			codacy, github, _, shut := f.ServeTLS()
 			f.t.Cleanup(shut)
