@@ -41,11 +41,18 @@ const (
 	ExitInterrupted = 3
 )
 
+// mostWrites is how many writes a minute GitHub's 900 points allow for: 5 for each,
+// and 1 for the public key that it needs.
+const mostWrites = 150
+
 // Bounds of what is tried again, beside what a service asks for.
 var (
 	startRetry = pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second}
 	laterRetry = pace.Retry{Within: 45 * time.Second}
 )
+
+// progressEvery is how often the log tells the progress.
+const progressEvery = 30 * time.Second
 
 // Command is the program with all that it takes from outside.
 type Command struct {
@@ -146,16 +153,17 @@ func (c *Command) session(cfg *config.Config) *session {
 		codacyLimits = append(codacyLimits, pace.CodacyCloud())
 	}
 	if cfg.WritesPerMinute > 0 {
-		writes := pace.Writes(cfg.WritesPerMinute)
 		// A POST changes nothing at GitHub: it makes a token of the App, which
 		// those wait for who have taken room for their writes.
-		writes.Cost = func(method string) int {
+		puts := func(method string) int {
 			if method == http.MethodPut {
 				return 1
 			}
 			return 0
 		}
-		githubLimits = append(githubLimits, writes, pace.Points())
+		writes, hourly := pace.Writes(min(cfg.WritesPerMinute, mostWrites)), pace.HourlyWrites()
+		writes.Cost, hourly.Cost = puts, puts
+		githubLimits = append(githubLimits, writes, pace.Points(), hourly)
 	}
 	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
 	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread(), githubLimits...)
@@ -224,11 +232,13 @@ func (s *session) run(ctx context.Context) int {
 		CodacyPace: s.codacyPace, GitHubPace: s.githubPace,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, Until: s.until,
-		Mask: s.rep.Mask, Rand: s.cmd.Rand,
+		WritesPerMinute: min(s.WritesPerMinute, mostWrites),
+		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		Done: func(res provision.Result) {
 			s.rep.Add(res)
 			s.found.note(res)
 		},
+		Progress: s.rep.Progress, ProgressEvery: progressEvery,
 	}, targets)
 
 	if s.DryRun || !s.Runner {

@@ -305,7 +305,6 @@ func (w *World) do(c *call) answer {
 			return *refusal
 		}
 		a = c.route.do(w, c)
-		w.complete(c)
 	}
 	if c.unknown == "" {
 		return a
@@ -320,9 +319,7 @@ func (w *World) do(c *call) answer {
 func (w *World) leave(c *call, a *answer, end End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.Service == GitHub {
-		w.limits.inFlight--
-	}
+	w.answered(c)
 	if end == Reset || end == Hang {
 		return
 	}
