@@ -8,6 +8,7 @@ package pace
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -630,6 +631,10 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 		}
 		var e *wire.Error
 		if ctx.Err() != nil || !errors.As(err, &e) || e.Fate == wire.Refused || errors.Is(err, ErrTooLate) {
+			return v, err
+		}
+		// Nobody's certificate becomes somebody's in a second.
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			return v, err
 		}
 		if e.Fate == wire.Limited {

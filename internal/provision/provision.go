@@ -60,6 +60,8 @@ type Result struct {
 	Reason     string
 	// Warning is what looks well and is not; empty if nothing.
 	Warning string
+	// Err is what it failed with; nil unless the outcome is that.
+	Err error
 	// Told: the error that ends the run tells this one, too.
 	Told bool
 	// Stores that hold the token, as far as is known.

@@ -607,7 +607,11 @@ func (r *Run) failed(t *task, done applied, err error) Result {
 	case (errors.Is(err, errStale) || done.token.ID == 0) && !r.begins() && !settled:
 		outcome, reason = Deferred, errTimeUp.Error()
 	}
-	return r.placed(t, r.result(t, outcome, reason))
+	result := r.placed(t, r.result(t, outcome, reason))
+	if outcome == FailedHere {
+		result.Err = err
+	}
+	return result
 }
 
 // begins tells whether another repository may be begun.
