@@ -26,12 +26,12 @@ const day = 24 * time.Hour
 
 // operations are those that the program uses, every one of them.
 var operations = []string{
-	"getUser", "listOrganizationRepositories",
+	"getUser", "getUserApiTokens", "listOrganizationRepositories",
 	"listRepositoryApiTokens", "createRepositoryApiToken", "deleteRepositoryApiToken",
 
 	"users/get-by-username",
 	"repos/list-for-org", "repos/list-for-authenticated-user", "apps/list-repos-accessible-to-installation",
-	"actions/get-repo-public-key", "actions/get-repo-secret", "actions/create-or-update-repo-secret",
+	"actions/list-repo-secrets", "actions/get-repo-public-key", "actions/get-repo-secret", "actions/create-or-update-repo-secret",
 	"dependabot/get-repo-public-key", "dependabot/get-repo-secret", "dependabot/create-or-update-repo-secret",
 	"codespaces/get-repo-public-key", "codespaces/get-repo-secret", "codespaces/create-or-update-repo-secret",
 	"agents/get-repo-public-key", "agents/get-repo-secret", "agents/create-or-update-repo-secret",

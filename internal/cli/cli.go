@@ -3,6 +3,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +11,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/match"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
@@ -44,11 +47,18 @@ const (
 // at most six seconds; the runner kills after ten.
 const GiveUp = 6700 * time.Millisecond
 
+// mostWrites is how many writes a minute GitHub's 900 points allow for: 5 for each,
+// and 1 for the public key that it needs.
+const mostWrites = 150
+
 // Bounds of what is tried again, beside what a service asks for.
 var (
 	startRetry = pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second}
 	laterRetry = pace.Retry{Within: 45 * time.Second}
 )
+
+// progressEvery is how often the log tells the progress.
+const progressEvery = 30 * time.Second
 
 // Command is the program with all that it takes from outside.
 type Command struct {
@@ -105,7 +115,7 @@ func (c *Command) run(ctx context.Context, args []string) int {
 			rep.Error(err.Error())
 		}
 		for _, f := range faults {
-			rep.Error(f.Error())
+			c.fault(rep, f)
 		}
 		return ExitUsage
 	}
@@ -118,6 +128,18 @@ func (c *Command) run(ctx context.Context, args []string) int {
 		}
 	}
 	return code
+}
+
+// fault tells what is wrong with an input.
+func (c *Command) fault(rep *report.Report, f config.Fault) {
+	if f.Case == "" {
+		rep.Error(f.Error())
+		return
+	}
+	server := cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com")
+	rep.Problem(diagnosis.Tell(f.Case, nil, diagnosis.Values{
+		"fault": f.Error(), "web": server, "repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
+	}))
 }
 
 // session is one run with its clients.
@@ -133,6 +155,12 @@ type session struct {
 	codacyClock, githubClock *wire.Clock
 	until                    time.Time
 	begun                    bool // there is something to report
+	found                    findings
+	// private counts the repositories that not everybody may see.
+	private struct{ onCodacy, onGitHub int }
+	// expires is when the account token does, on Codacy's clock; zero if never or
+	// not known.
+	expires time.Time
 }
 
 func (c *Command) session(cfg *config.Config) *session {
@@ -140,6 +168,7 @@ func (c *Command) session(cfg *config.Config) *session {
 		Config: cfg, cmd: c, until: time.Now().Add(cfg.MaxDuration),
 		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{},
 	}
+	s.found = findings{s, map[diagnosis.ID]*finding{}}
 	// Each service draws numbers of its own, under its own lock.
 	spread := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
 	var codacyLimits, githubLimits []pace.Limit
@@ -147,16 +176,17 @@ func (c *Command) session(cfg *config.Config) *session {
 		codacyLimits = append(codacyLimits, pace.CodacyCloud())
 	}
 	if cfg.WritesPerMinute > 0 {
-		writes := pace.Writes(cfg.WritesPerMinute)
 		// A POST changes nothing at GitHub: it makes a token of the App, which
 		// those wait for who have taken room for their writes.
-		writes.Cost = func(method string) int {
+		puts := func(method string) int {
 			if method == http.MethodPut {
 				return 1
 			}
 			return 0
 		}
-		githubLimits = append(githubLimits, writes, pace.Points())
+		writes, hourly := pace.Writes(min(cfg.WritesPerMinute, mostWrites)), pace.HourlyWrites()
+		writes.Cost, hourly.Cost = puts, puts
+		githubLimits = append(githubLimits, writes, pace.Points(), hourly)
 	}
 	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
 	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread(), githubLimits...)
@@ -227,7 +257,13 @@ func (s *session) run(ctx context.Context) int {
 		CodacyPace: s.codacyPace, GitHubPace: s.githubPace,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, Until: s.until,
-		Mask: s.rep.Mask, Rand: s.cmd.Rand, Done: s.rep.Add,
+		WritesPerMinute: min(s.WritesPerMinute, mostWrites),
+		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
+		Done: func(res provision.Result) {
+			s.rep.Add(res)
+			s.found.note(res)
+		},
+		Progress: s.rep.Progress, ProgressEvery: progressEvery,
 	}, targets)
 
 	if s.DryRun || !s.Runner {
@@ -290,25 +326,35 @@ func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, e
 // ended is the exit code of a run that ended with err.
 func (s *session) ended(ctx context.Context, err error) int {
 	var stopped *provision.Stopped
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it")
 		return ExitInterrupted
-	case errors.As(err, &stopped) && stopped.Cause == provision.Permission:
-		permission := stopped.Err.Permission
-		if permission == "" {
-			permission = "Secrets: write"
-		}
-		s.rep.Error(fmt.Sprintf("%s: three repositories in a row refused the write, so nothing further was tried: %v. "+
-			"Give the token the permission %q for these repositories, for each store in secret-stores", s.gitHubInput(), stopped.Err, permission))
-		return ExitUsage
-	case errors.As(err, &stopped):
-		s.rep.Error("the run ended early, and what was left is deferred: " + stopped.Error())
-		return ExitFailed
-	case !s.rep.Healthy():
-		return ExitFailed
 	}
-	return ExitOK
+	if !errors.As(err, &stopped) {
+		s.found.tell(ctx, "")
+		if !s.rep.Healthy() {
+			return ExitFailed
+		}
+		return ExitOK
+	}
+	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
+	switch {
+	case stopped.Cause == provision.Permission:
+		id, values := s.refusal(stopped.Err)
+		values["first"], values["hidden"] = "the repositories", "three in a row"
+		s.found.tell(ctx, id)
+		s.rep.Problem(s.lines(&problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
+			"GitHub wants %q: %w", cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
+		return ExitUsage
+	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
+		s.rep.Problem(s.lines(&problem{s.accountToken(stopped.Err), nil, why}))
+	case stopped.Cause == provision.Credentials:
+		id, values := s.refusal(stopped.Err)
+		s.rep.Problem(s.lines(&problem{id, values, why}))
+	default:
+		s.rep.Error(why.Error())
+	}
+	return ExitFailed
 }
 
 // gitHubInput names the input that holds GitHub's credential.
@@ -324,27 +370,37 @@ func (s *session) gitHubInput() string {
 func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	m := match.New(s.Organization)
 	var fromCodacy []codacy.Repository
-	codacySide := make(chan error, 1)
+	var unknown, codacyErr error
+	codacySide := make(chan struct{})
 	go func() {
-		codacySide <- s.listCodacy(ctx, func(r codacy.Repository) { fromCodacy = append(fromCodacy, r) })
+		defer close(codacySide)
+		unknown, codacyErr = s.listCodacy(ctx, func(r codacy.Repository) {
+			fromCodacy = append(fromCodacy, r)
+			if r.Private && r.Added {
+				s.private.onCodacy++
+			}
+		})
 	}()
-	err := s.listGitHub(ctx, m.AddGitHub)
-	codacyErr := <-codacySide
+	var only string // the one repository that GitHub shows, if it is one
+	owner, err := s.listGitHub(ctx, func(r github.Repository) {
+		m.AddGitHub(r)
+		only = r.Owner + "/" + r.Name
+		if r.Private {
+			s.private.onGitHub++
+		}
+	})
+	<-codacySide
 	if ctx.Err() != nil {
 		s.rep.Warning("interrupted before anything was changed")
 		return nil, ExitInterrupted
 	}
+	if unknown != nil {
+		codacyErr = s.noOrganization(ctx, unknown, owner.Login)
+	}
 	code := ExitOK
 	for _, err := range []error{codacyErr, err} {
-		if err == nil {
-			continue
-		}
-		s.rep.Error(err.Error())
-		var wrong *inputError
-		if errors.As(err, &wrong) {
-			code = max(code, ExitUsage)
-		} else {
-			code = max(code, ExitFailed)
+		if err != nil {
+			code = max(code, s.fail(err))
 		}
 	}
 	if code != ExitOK {
@@ -361,117 +417,95 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	s.rep.Selected(len(targets), left)
 	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
 		len(fromCodacy), m.GitHub(), len(targets), left.NotAdded, left.LeftOut, left.OtherShards)
+	s.warnAhead(owner)
+	unseen, closed := 0, 0
+	for _, t := range targets {
+		switch {
+		case t.Unseen:
+			unseen++
+		case t.Skip != "":
+			closed++
+		}
+	}
+	counts := func(n int) diagnosis.Values {
+		return diagnosis.Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}
+	}
 	switch {
 	case len(targets) == 0 && left.OtherShards > 0:
 		s.begun = true
 		return nil, ExitOK
 	case len(targets) == 0 && left.LeftOut > 0:
-		s.rep.Error(fmt.Sprintf("%s: the patterns select none of the %d repositories of %s; "+
-			"they match GitHub's name without its owner, such as api-*", s.Label("repositories"), left.LeftOut, s.Organization))
-		return nil, ExitUsage
+		return nil, s.fail(&problem{diagnosis.NoMatch, counts(left.LeftOut), nil})
 	case len(targets) == 0:
-		s.rep.Error(fmt.Sprintf("%s: %s has no repositories added to Codacy that this account token sees (%d not added); "+
-			"add them at https://app.codacy.com", s.Label("organization"), s.Organization, left.NotAdded))
-		return nil, ExitUsage
+		return nil, s.fail(&problem{diagnosis.NothingAdded, counts(left.NotAdded), nil})
+	case unseen == len(targets) && s.isInstallationToken() && m.GitHub() <= 1 && strings.EqualFold(only, s.cmd.Getenv("GITHUB_REPOSITORY")):
+		return nil, s.fail(&problem{diagnosis.WorkflowToken, nil, nil})
+	case m.GitHub() == 0 && s.private.onCodacy > 0 && owner.Scope == github.Organization && !owner.Classic:
+		return nil, s.fail(&problem{diagnosis.TokenForeign, nil, nil})
 	case m.GitHub() == 0:
-		s.rep.Error(fmt.Sprintf("%s: it sees no repository of %s on GitHub; give it access to the repositories, "+
-			"or use one that belongs to %s", s.gitHubInput(), s.Organization, s.Organization))
-		return nil, ExitUsage
+		return nil, s.fail(&problem{diagnosis.TokenSeesNothing, nil, nil})
+	case unseen > 0 && s.app != nil && s.app.Installed().Selection == "selected":
+		s.rep.Caution(s.lines(&problem{diagnosis.AppSelected, counts(unseen), nil}))
+	case closed == len(targets):
+		first := counts(closed)
+		first["first"] = targets[0].GitHub.Owner + "/" + targets[0].GitHub.Name
+		s.rep.Caution(s.lines(&problem{diagnosis.AllArchived, first, nil}))
 	}
 	return targets, ExitOK
 }
 
-// inputError is a failure at the start that an input is the cause of.
-type inputError struct {
-	input, why string
-	err        error
-}
-
-func (e *inputError) Error() string { return e.input + ": " + e.why + " (" + e.err.Error() + ")" }
-
-func (e *inputError) Unwrap() error { return e.err }
-
-func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) error {
+// listCodacy lists Codacy's repositories. Where it does not know the
+// organization, unknown is the error.
+func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) (unknown, err error) {
 	if err := s.codacy.User(ctx); err != nil {
-		// A dead account token may be answered by a 404, too.
-		if refused(err) {
-			return &inputError{s.Label("codacy-api-token"), "Codacy does not accept this account API token; " +
-				"make one at https://app.codacy.com/account/access-management and check " + s.Label("codacy-api-url"), err}
-		}
-		return unreachable(err, s.Label("codacy-api-url"))
+		return nil, s.noCodacy(err)
 	}
-	err := s.codacy.Repositories(ctx, yield)
+	err = s.codacy.Repositories(ctx, yield)
 	switch {
 	case err == nil:
-		return nil
+		// Only for a warning: a run does without it.
+		s.expires, _ = s.codacy.Expiry(ctx, s.CodacyAPIToken)
+		return nil, nil
 	case wire.IsNotFound(err):
-		return &inputError{s.Label("organization"), fmt.Sprintf("Codacy knows no organization %q of the provider %q that this account sees; "+
-			"compare with its address on Codacy", s.Organization, s.Provider), err}
+		return err, nil
 	case refused(err):
-		return &inputError{s.Label("codacy-api-token"), "Codacy refuses to list the organization's repositories to its owner", err}
+		return nil, &problem{diagnosis.AccountTokenRefused, nil, err}
 	}
-	return unreachable(err, s.Label("codacy-api-url"))
+	return nil, s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
 }
 
-func (s *session) listGitHub(ctx context.Context, yield func(github.Repository)) error {
-	scope := github.Installation
-	if s.app != nil {
+// listGitHub lists GitHub's repositories; owner is empty where an installation's
+// token is used.
+func (s *session) listGitHub(ctx context.Context, yield func(github.Repository)) (owner github.Owner, err error) {
+	owner.Scope = github.Installation
+	switch {
+	case s.app != nil:
 		if err := s.app.Start(ctx); err != nil {
-			return s.appRefused(err)
+			return owner, s.noApp(err)
 		}
-	} else if !strings.HasPrefix(s.GitHubToken.Reveal(), "ghs_") {
-		var err error
-		if scope, err = s.github.Owner(ctx, s.Organization); err != nil {
-			if wire.IsNotFound(err) {
-				return &inputError{s.Label("organization"), fmt.Sprintf("GitHub knows no owner %q", s.Organization), err}
-			}
-			return s.gitHubRefused(err)
+		if p := s.missing(); p != nil && s.DryRun {
+			s.rep.Caution(s.lines(p))
+		} else if p != nil {
+			return owner, p
+		}
+	case !s.isInstallationToken():
+		owner, err = s.github.Owner(ctx, s.Organization)
+		switch {
+		case wire.IsNotFound(err) && !asWire(err).Page:
+			return owner, &problem{diagnosis.GitHubOwner, nil, err}
+		case err != nil:
+			return owner, s.noGitHub(err)
+		case owner.Classic && !slices.Contains(owner.Scopes, "repo"):
+			found := cmp.Or(strings.Join(owner.Scopes, ", "), "none")
+			return owner, &problem{diagnosis.TokenScope, diagnosis.Values{"found": found}, nil}
 		}
 	}
-	err := s.github.Repositories(ctx, scope, s.Organization, yield)
-	if wire.IsNotFound(err) {
-		return &inputError{s.Label("organization"), fmt.Sprintf("GitHub shows this token no repositories of %q", s.Organization), err}
-	}
-	return s.gitHubRefused(err)
-}
-
-// appRefused tells which of the App's inputs is at fault, if one is.
-func (s *session) appRefused(err error) error {
-	id, key := s.Label("github-app-id"), s.Label("github-app-private-key")
-	settings := web(s.GitHubAPIURL) + "/settings/apps"
-	switch {
-	case github.IsUnknownApp(err):
-		return &inputError{id, "GitHub knows no such App; its settings at " + settings + " show its App ID and its client ID " +
-			"(an older Enterprise Server takes the App ID only), and " + key + " has to be one of its keys", err}
-	case wire.IsNotFound(err):
-		return &inputError{id, fmt.Sprintf("the App is not installed for %s; install it there, with Install App in its settings at %s, "+
-			"or check %s", s.Organization, settings, s.Label("organization")), err}
-	case wire.IsUnauthorized(err), errors.Is(err, github.ErrKey):
-		return &inputError{key, fmt.Sprintf("GitHub does not accept this key as one of the App %s; "+
-			"generate a private key in its settings at %s, or correct %s", s.GitHubAppID, settings, id), err}
-	case refused(err):
-		return &inputError{id, fmt.Sprintf("GitHub gives the App no token for %s; see whether its installation is suspended", s.Organization), err}
-	}
-	return unreachable(err, s.Label("github-api-url"))
-}
-
-func (s *session) gitHubRefused(err error) error {
+	err = s.github.Repositories(ctx, owner.Scope, s.Organization, yield)
 	switch {
 	case err == nil:
-		return nil
-	case refused(err) && s.app != nil:
-		return &inputError{s.gitHubInput(), "GitHub does not accept the App's token; see whether its installation is suspended", err}
-	case refused(err):
-		return &inputError{s.gitHubInput(), "GitHub does not accept this credential; " +
-			"make a fine-grained token at https://github.com/settings/personal-access-tokens", err}
+		return owner, nil
+	case wire.IsNotFound(err) && !asWire(err).Page:
+		return owner, &problem{diagnosis.TokenSeesNothing, nil, err}
 	}
-	return unreachable(err, s.Label("github-api-url"))
-}
-
-// refused tells what the service itself refused, from a redirect that it was us
-// who refused.
-func refused(err error) bool { return wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0 }
-
-func unreachable(err error, input string) error {
-	return fmt.Errorf("%w; is the service up, and %s its API's address?", err, input)
+	return owner, s.noGitHub(err)
 }

@@ -75,6 +75,8 @@ type Repository struct {
 	RemoteID string
 	// Added tells whether Codacy analyses it; only then it has tokens.
 	Added bool
+	// Private tells whether not everybody may see it.
+	Private bool
 }
 
 // Token is a token of a repository, without its value.
@@ -109,14 +111,45 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 		Name       string `json:"name"`
 		RemoteID   string `json:"remoteIdentifier"`
 		AddedState string `json:"addedState"`
+		Visibility string `json:"visibility"`
 	}
 	l := list{
 		op: op, path: append(c.org[:3:3], "repositories"), query: url.Values{"limit": {strconv.Itoa(pageSize)}},
 		first: c.start, most: maxRepositories,
 	}
 	return pages(ctx, c, l, func(it item) {
-		yield(Repository{Name: wire.Clip(it.Name, maxName), RemoteID: wire.Clip(it.RemoteID, maxName), Added: it.AddedState != "NotAdded"})
+		yield(Repository{
+			Name: wire.Clip(it.Name, maxName), RemoteID: wire.Clip(it.RemoteID, maxName),
+			Added: it.AddedState != "NotAdded", Private: it.Visibility == "Private",
+		})
 	})
+}
+
+// Knows tells whether Codacy has an organization of a provider, so that a wrong
+// name can be told from a wrong provider.
+func (c *Client) Knows(ctx context.Context, provider, organization string) bool {
+	var answer struct{ Data *[]struct{} }
+	address := c.url(url.Values{"limit": {"1"}}, "organizations", provider, organization, "repositories")
+	err := c.do(ctx, "look for the organization "+organization, http.MethodGet, address, nil, &answer)
+	return err == nil && answer.Data != nil
+}
+
+// Expiry tells when the account token expires, on Codacy's clock; the zero time
+// if never, or if Codacy does not say. The list of the account's tokens holds
+// their values, of which the token's own is found by comparing.
+func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, error) {
+	var expires time.Time
+	type item struct {
+		Value   value     `json:"token"`
+		Expires time.Time `json:"expiresAt"`
+	}
+	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, most: maxTokens}
+	err := pages(ctx, c, l, func(it item) {
+		if it.Value.Equal(token) {
+			expires = it.Expires
+		}
+	})
+	return expires, err
 }
 
 // Tokens lists the tokens of a repository, in no particular order.
@@ -364,7 +397,7 @@ func (c *Client) send(ctx context.Context, op, method, address string, body []by
 		if errors.As(err, &syntax) {
 			what = "the answer is no JSON"
 		}
-		return wire.Garbage(Name, op, resp.StatusCode, what)
+		return wire.Unreadable(Name, op, resp.StatusCode, resp.Header, what)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 )
 
 // ErrHelp and ErrVersion are returned by Parse where --help or --version was
@@ -18,9 +20,10 @@ var (
 // Fault is one thing that is wrong with what the action was told. It holds no
 // credential, and all of it may be printed.
 type Fault struct {
-	Input string // the input, or by hand the flag or the environment variable
-	Found string // what stands there: quoted and bounded, or described
-	Want  string // what would be right
+	Input string       // the input, or by hand the flag or the environment variable
+	Found string       // what stands there: quoted and bounded, or described
+	Want  string       // what would be right
+	Case  diagnosis.ID // empty if there is no more to say than that
 }
 
 func (f Fault) Error() string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 )
 
 // Parse reads the config from the arguments (without the program's name) and
@@ -57,6 +59,16 @@ func (p *parser) fault(input, found, want string) {
 	p.faults = append(p.faults, Fault{Input: p.config.Label(input), Found: found, Want: want})
 }
 
+// lacks is the fault of an input that is blank.
+func (p *parser) lacks(in, want string) {
+	p.fault(in, p.nothing(in), want)
+	for _, known := range p.inputs {
+		if known.Name == in && known.Credential {
+			p.faults[len(p.faults)-1].Case = diagnosis.NoCredential
+		}
+	}
+}
+
 // look finds an input's text and label.
 func (p *parser) look(in Input) {
 	text, label, useEnv := "", in.Name, true
@@ -100,7 +112,7 @@ func (p *parser) set(in Input) {
 	text := p.texts[in.Name]
 	if text == "" {
 		if in.Required || in.Default != "" {
-			p.fault(in.Name, p.nothing(in.Name), "the "+in.Short)
+			p.lacks(in.Name, "the "+in.Short)
 		}
 		return
 	}
@@ -122,6 +134,7 @@ func (p *parser) set(in Input) {
 			found = p.echo(part, text)
 		}
 		p.fault(in.Name, found, wrong.want)
+		p.faults[len(p.faults)-1].Case = wrong.id
 	}
 }
 
@@ -172,11 +185,11 @@ func (p *parser) checkCredentials() {
 		p.fault(token, "a token beside a GitHub App", fmt.Sprintf("either %s, or %s and %s", label(token), label(id), label(key)))
 	case hasToken, hasID && hasKey:
 	case hasID:
-		p.fault(key, p.nothing(key), "the private key of the App that "+label(id)+" names")
+		p.lacks(key, "the private key of the App that "+label(id)+" names")
 	case hasKey:
-		p.fault(id, p.nothing(id), "the ID of the App that "+label(key)+" belongs to")
+		p.lacks(id, "the ID of the App that "+label(key)+" belongs to")
 	default:
-		p.fault(token, p.nothing(token), fmt.Sprintf("a token that may write secrets, or else %s and %s", label(id), label(key)))
+		p.lacks(token, fmt.Sprintf("a token that may write secrets, or else %s and %s", label(id), label(key)))
 	}
 }
 

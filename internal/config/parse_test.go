@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -424,7 +425,9 @@ func TestInputFaults(t *testing.T) {
 			t.Parallel()
 
 			got := parseFaults(t, nil, runner(env{tt.input: tt.value}))
-			want := config.Faults{{Input: tt.input, Found: tt.found, Want: tt.want}}
+			want := config.Faults{{Input: tt.input, Found: tt.found, Want: tt.want, Case: map[string]diagnosis.ID{
+				noSecret: diagnosis.NoCredential, `"GitHub_X"`: diagnosis.ReservedName,
+			}[tt.found]}}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}

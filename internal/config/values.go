@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -29,6 +30,7 @@ type problem struct {
 	found string // said in place of the text, if not empty
 	part  string // the part of the text at fault, if not all of it
 	want  string
+	id    diagnosis.ID // empty if there is no more to say
 }
 
 var (
@@ -140,7 +142,7 @@ func secretName(c *Config, text string) []problem {
 	case !secretForm.MatchString(text):
 		return []problem{{want: "letters, digits and underscores, no digit first, at most 80 characters"}}
 	case strings.HasPrefix(strings.ToUpper(text), "GITHUB_"):
-		return []problem{{want: "a name that does not begin with GITHUB_, which GitHub reserves"}}
+		return []problem{{want: "a name that does not begin with GITHUB_, which GitHub reserves", id: diagnosis.ReservedName}}
 	}
 	c.SecretName = text
 	return nil

@@ -153,7 +153,7 @@ func TestAppSeesItsOwn(t *testing.T) {
 
 	// And what it may not write is told by its permission.
 	r = f.run(appInputs(inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
-	if r.code != 1 || !strings.Contains(r.stdout, "not accessible by integration") {
+	if r.code != 2 || !strings.Contains(r.stdout, "the App's installation lacks Dependabot secrets") {
 		t.Errorf("exit code %d\n%s", r.code, r.stdout)
 	}
 	if f.Count(sandbox.KindPutSecret) != 1 {
@@ -266,7 +266,7 @@ func TestAppRefused(t *testing.T) {
 				}
 			}
 			noAppSecret(t, r.all())
-			if got := f.writes(); got != 0 {
+			if got := f.Writes(); got != 0 {
 				t.Errorf("%d writes", got)
 			}
 		})

@@ -24,9 +24,9 @@ func TestDryRun(t *testing.T) {
 		f.Add(sandbox.Repository{Name: name, Archived: name == "archived"})
 	}
 	f.SetSecret("overwritten", "actions", secretName, "by hand")
-	f.Provision("due", aged(f, 3, 300, 65), "actions")
-	f.Provision("current", aged(f, 1, 10, 355), "actions")
-	f.Provision("changed", aged(f, 1, 10, 355), "actions")
+	f.Provision("due", aged(f.World, 3, 300, 65), "actions")
+	f.Provision("current", aged(f.World, 1, 10, 355), "actions")
+	f.Provision("changed", aged(f.World, 1, 10, 355), "actions")
 	f.SetSecret("changed", "actions", secretName, "by hand")
 
 	r := f.run(inputs{"dry-run": "true"})
@@ -95,9 +95,9 @@ func TestExistingSecrets(t *testing.T) {
 			}
 			check("first run")
 			f.Advance(24 * time.Hour)
-			writes := f.writes()
-			if r := f.run(in); r.code != 0 || f.writes() != writes {
-				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.writes()-writes)
+			writes := f.Writes()
+			if r := f.run(in); r.code != 0 || f.Writes() != writes {
+				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.Writes()-writes)
 			}
 			check("second run")
 		})
@@ -121,10 +121,10 @@ func TestFirstGeneration(t *testing.T) {
 	}
 	for range 2 {
 		f.Advance(400 * 24 * time.Hour)
-		writes := f.writes()
+		writes := f.Writes()
 		f.want(f.run(inputs{"rotate": "always"}), 0, "current=3")
-		if f.writes() != writes {
-			t.Errorf("a later run sent %d writes", f.writes()-writes)
+		if f.Writes() != writes {
+			t.Errorf("a later run sent %d writes", f.Writes()-writes)
 		}
 	}
 	for _, name := range []string{"new", "old", "lost"} {
@@ -145,11 +145,11 @@ func TestHundredTokens(t *testing.T) {
 	expiry := f.Time().AddDate(0, 0, 65)
 	for n := range 99 {
 		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
-		f.AddToken("ours", aged(f, n+1, 300-n, 65))
+		f.AddToken("ours", aged(f.World, n+1, 300-n, 65))
 	}
 	// Within its grace nothing is revoked: what goes makes room.
 	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
-	f.Provision("theirs", aged(f, 1, 100, 65), "actions")
+	f.Provision("theirs", aged(f.World, 1, 100, 65), "actions")
 	r := f.run(inputs{"rotate": "always"})
 	f.want(r, 1, "created=1 renewed=1 failed=1")
 	if e := f.entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
@@ -174,7 +174,7 @@ func TestUnseenWithLivingToken(t *testing.T) {
 	t.Parallel()
 
 	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
-	f.AddToken("hidden", aged(f, 4, 300, 20))
+	f.AddToken("hidden", aged(f.World, 4, 300, 20))
 	r := f.run(nil)
 	f.want(r, 0, "created=1 skipped=1")
 	expires := f.Tokens("hidden")[0].Expires.UTC().Format(time.DateOnly)
@@ -359,12 +359,12 @@ func TestByHand(t *testing.T) {
 	if code, _, errs := hand(nil, flags...); code != 2 || !strings.Contains(errs, "CODACY_API_TOKEN") || !strings.Contains(errs, "GH_TOKEN") {
 		t.Errorf("no credentials: %d, %q", code, errs)
 	}
-	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.writes() != 0 {
-		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.writes(), out)
+	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.Writes() != 0 {
+		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.Writes(), out)
 	}
 	code, out, errs := hand(credentials, flags...)
-	if code != 2 || f.writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
-		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.writes(), out, errs)
+	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
+		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.Writes(), out, errs)
 	}
 	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)
 	if code != 0 || !strings.Contains(out, "created  acme/alpha") || strings.Contains(out, "::add-mask::") {

@@ -154,7 +154,7 @@ func TestHostileAboutOne(t *testing.T) {
 
 		"an error that echoes the header, listing tokens": {fails("GET", "/tokens", 400, echoed), "status 400"},
 		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), "status 422"},
-		"an error that echoes the header, at the key":     {fails("GET", "/public-key", 403, echoed), "status 403"},
+		"an error that echoes the header, at the key":     {fails("GET", "/public-key", 400, echoed), "status 400"},
 		"an error that echoes the header, writing":        {fails("PUT", "", 422, echoed), "status 422"},
 		"an error that echoes the new token": {
 			fails("POST", "/tokens", 400, func(_ *http.Request, body []byte) []byte {

@@ -73,13 +73,24 @@ type App struct {
 	signer       *signer
 	own          *Client    // sends as the App itself
 	first        *pace.Room // without places: what goes with it goes first
-	installation int64
+	installation Installed
 
 	mu      sync.Mutex // held briefly, never while waiting
 	token   secret.Value
 	renew   time.Time // when the token is to be renewed
 	last    time.Time // until when a request may leave with it
 	renewal *renewal  // under way; nil if none is
+}
+
+// Installed is the App's installation for the owner.
+type Installed struct {
+	ID int64 `json:"id"`
+	// Page shows it, and lets its repositories be chosen; an owner's page.
+	Page string `json:"html_url"`
+	// Selection is "all", or "selected" where not all repositories are its.
+	Selection string `json:"repository_selection"`
+	// Permissions are what was granted: "secrets" may be "write".
+	Permissions map[string]string `json:"permissions"`
 }
 
 // renewal is one request for a new token, carried out as long as somebody waits.
@@ -152,13 +163,14 @@ func (a *App) Start(ctx context.Context) error {
 	return err
 }
 
+// Installed is what Start found.
+func (a *App) Installed() Installed { return a.installation }
+
 // find looks the installation up.
-func (a *App) find(ctx context.Context) (int64, error) {
+func (a *App) find(ctx context.Context) (Installed, error) {
 	op := "find the App's installation for " + a.o.Owner
-	return pace.Do(ctx, a.o.Start, func(ctx context.Context) (int64, error) {
-		var installation struct {
-			ID int64 `json:"id"`
-		}
+	return pace.Do(ctx, a.o.Start, func(ctx context.Context) (Installed, error) {
+		var installation Installed
 		_, err := a.own.get(ctx, op, path("orgs", a.o.Owner, "installation"), &installation)
 		if wire.IsNotFound(err) {
 			_, err = a.own.get(ctx, op, path("users", a.o.Owner, "installation"), &installation)
@@ -166,7 +178,7 @@ func (a *App) find(ctx context.Context) (int64, error) {
 		if err == nil && installation.ID == 0 {
 			err = wire.Garbage(Name, op, http.StatusOK, "the answer tells no id")
 		}
-		return installation.ID, err
+		return installation, err
 	})
 }
 
@@ -306,7 +318,7 @@ func (a *App) make(ctx context.Context) (token secret.Value, expires time.Time, 
 	fail := func(err error) (secret.Value, time.Time, error) {
 		return secret.Value{}, time.Time{}, wire.Failed(Name, makeOp, err)
 	}
-	address := path("app", "installations", strconv.FormatInt(a.installation, 10), "access_tokens")
+	address := path("app", "installations", strconv.FormatInt(a.installation.ID, 10), "access_tokens")
 	req, err := a.own.gh.NewRequest(http.MethodPost, address, nil)
 	if err != nil {
 		return fail(err)

@@ -12,9 +12,33 @@ import (
 // it no code of its own, only the message "Repository was archived so is
 // read-only."
 func IsArchived(err error) bool {
+	return isForbidden(err, "archived")
+}
+
+// IsForbiddenKind tells that the organization does not allow this kind of token:
+// "`acme` forbids access via a personal access token (classic). …"
+func IsForbiddenKind(err error) bool { return isForbidden(err, "forbids access") }
+
+// IsOffAllowList tells that the organization does not allow this address: "…,
+// the `acme` organization has an IP allow list enabled, …"
+func IsOffAllowList(err error) bool { return isForbidden(err, "IP allow list") }
+
+// IsNotAdmin tells that the role on the repository is too low: "Must have admin
+// rights to Repository."
+func IsNotAdmin(err error) bool { return isForbidden(err, "admin rights") }
+
+// IsWrongTime tells the refusal of a JWT for its times: "'Issued at' claim
+// ('iat') …" and "'Expiration time' claim ('exp') …".
+func IsWrongTime(err error) bool {
 	var e *wire.Error
-	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden &&
-		strings.Contains(e.Message, "archived")
+	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusUnauthorized &&
+		(strings.Contains(e.Message, "('iat')") || strings.Contains(e.Message, "('exp')"))
+}
+
+// isForbidden tells a 403 by its message: GitHub gives them no codes.
+func isForbidden(err error, words string) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden && strings.Contains(e.Message, words)
 }
 
 // LacksPermission tells a refusal for want of a permission.

@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/google/go-github/v60/github"
 
@@ -75,29 +76,56 @@ const (
 
 // Repository is what the action keeps of a repository.
 type Repository struct {
-	ID                 int64
-	Owner, Name        string
-	Archived, Disabled bool
+	ID                          int64
+	Owner, Name                 string
+	Archived, Disabled, Private bool
 }
 
-// Owner tells whether name is an organization or a user, as the list of its
-// repositories. It proves the token too: a dead one is refused.
-func (c *Client) Owner(ctx context.Context, name string) (Scope, error) {
+// Owner is an organization or a user.
+type Owner struct {
+	// Scope is the list of its repositories.
+	Scope Scope
+	// Login is its name as GitHub spells it.
+	Login string
+	// Expires is when the token expires that asked, on GitHub's clock; zero if
+	// never, or if GitHub does not say.
+	Expires time.Time
+	// Scopes are those of the token that asked, if it is a classic one: only for
+	// these GitHub tells any, and then Classic is set.
+	// https://docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+	Scopes  []string
+	Classic bool
+}
+
+// Owner looks an owner up. It proves the token too: a dead one is refused.
+func (c *Client) Owner(ctx context.Context, name string) (Owner, error) {
 	op := "look up the owner " + name
-	return pace.Do(ctx, c.start, func(ctx context.Context) (Scope, error) {
-		var owner struct {
-			Type string `json:"type"`
+	return pace.Do(ctx, c.start, func(ctx context.Context) (Owner, error) {
+		var answer struct {
+			Login string `json:"login"`
+			Type  string `json:"type"`
 		}
-		if _, err := c.get(ctx, op, path("users", name), &owner); err != nil {
-			return 0, err
+		resp, err := c.get(ctx, op, path("users", name), &answer)
+		if err != nil {
+			return Owner{}, err
 		}
-		switch owner.Type {
+		owner := Owner{Login: answer.Login, Expires: resp.TokenExpiration.Time}
+		scopes, classic := resp.Header[http.CanonicalHeaderKey("X-OAuth-Scopes")]
+		owner.Classic = classic
+		for _, s := range strings.Split(strings.Join(scopes, ","), ",") {
+			if s = strings.TrimSpace(s); s != "" {
+				owner.Scopes = append(owner.Scopes, s)
+			}
+		}
+		switch answer.Type {
 		case "Organization":
-			return Organization, nil
+			owner.Scope = Organization
 		case "User":
-			return Account, nil
+			owner.Scope = Account
+		default:
+			return Owner{}, wire.Garbage(Name, op, http.StatusOK, "the answer names no kind of owner")
 		}
-		return 0, wire.Garbage(Name, op, http.StatusOK, "the answer names no kind of owner")
+		return owner, nil
 	})
 }
 
@@ -118,6 +146,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		} `json:"owner"`
 		Archived bool `json:"archived"`
 		Disabled bool `json:"disabled"`
+		Private  bool `json:"private"`
 	}
 	type page struct {
 		items []item
@@ -162,8 +191,8 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		}
 		for _, it := range p.items {
 			yield(Repository{
-				ID: it.ID, Owner: wire.Clip(it.Owner.Login, maxName), Name: wire.Clip(it.Name, maxName),
-				Archived: it.Archived, Disabled: it.Disabled,
+				ID: it.ID, Owner: unique.Make(wire.Clip(it.Owner.Login, maxName)).Value(), Name: wire.Clip(it.Name, maxName),
+				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
 			})
 		}
 		listed += len(p.items)
@@ -229,6 +258,16 @@ func (c *Client) SecretUpdated(ctx context.Context, r Repository, store, name st
 	})
 }
 
+// Secrets counts the secrets of a store.
+func (c *Client) Secrets(ctx context.Context, r Repository, store string) (int, error) {
+	var answer struct {
+		Count int `json:"total_count"`
+	}
+	op := fmt.Sprintf("count the secrets of %s/%s (%s)", r.Owner, r.Name, store)
+	_, err := c.get(ctx, op, path("repos", r.Owner, r.Name, store, "secrets")+"?per_page=1", &answer)
+	return answer.Count, err
+}
+
 // PutSecret stores what was sealed for the key with the id, and tells whether
 // the secret is new (201) or took the place of one (204).
 func (c *Client) PutSecret(ctx context.Context, r Repository, store, name, keyID, sealed string) (created bool, err error) {
@@ -271,7 +310,7 @@ func (c *Client) get(ctx context.Context, op, address string, v any) (*github.Re
 		return nil, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}
 	if err := json.Unmarshal(raw.Bytes(), v); err != nil {
-		return nil, wire.Garbage(Name, op, resp.StatusCode, "the answer is no JSON of the described form")
+		return nil, wire.Unreadable(Name, op, resp.StatusCode, resp.Header, "the answer is no JSON of the described form")
 	}
 	return resp, nil
 }

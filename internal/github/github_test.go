@@ -289,7 +289,7 @@ func TestOwner(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := newClient(t, cloud, always(tt.status, tt.body))
 			got, err := c.Owner(t.Context(), "acme")
-			if got != tt.want || (err != nil) != tt.fails || err != nil && wire.FateOf(err) != tt.fate {
+			if got.Scope != tt.want || (err != nil) != tt.fails || err != nil && wire.FateOf(err) != tt.fate {
 				t.Errorf("%d %s: %v, %v", tt.status, tt.body, got, err)
 			}
 		})
@@ -761,8 +761,8 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 		sent = 0
-		if scope, err := c.Owner(t.Context(), "acme"); err == nil && (!ok || scope != Organization && scope != Account) || err != nil && scope != 0 {
-			t.Errorf("status %d: %v, %v", status, scope, err)
+		if owner, err := c.Owner(t.Context(), "acme"); err == nil && (!ok || owner.Scope != Organization && owner.Scope != Account) || err != nil && owner.Scope != 0 {
+			t.Errorf("status %d: %v, %v", status, owner, err)
 		}
 		sent = 0
 		id, key, err := c.PublicKey(t.Context(), api, "actions")

@@ -8,6 +8,7 @@ package pace
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -24,11 +25,17 @@ import (
 // the request leaves, or room for it is had, and free again Per after the answer
 // came: the service may count when it likes.
 type Limit struct {
+	// Name tells it to people: "80 writes a minute".
+	Name string
 	Most int
 	Per  time.Duration
 	// Cost is what a request with this method takes; 0 if the limit does not
 	// concern it.
 	Cost func(method string) int
+	// Latent: nobody knows whether it is there. It is counted, and kept as soon
+	// as it was met: when the service refuses for a limit that it does not name,
+	// and about Most units were taken in the last Per.
+	Latent bool
 }
 
 // IsWrite tells the methods that change something.
@@ -36,18 +43,27 @@ func IsWrite(method string) bool { return method != http.MethodGet && method != 
 
 // Writes is a Limit of so many writes in any minute.
 func Writes(perMinute int) Limit {
-	return Limit{Most: perMinute, Per: time.Minute, Cost: func(method string) int {
-		if IsWrite(method) {
-			return 1
-		}
-		return 0
-	}}
+	return Limit{Name: fmt.Sprintf("%d writes a minute", perMinute), Most: perMinute, Per: time.Minute, Cost: oneForWrites}
+}
+
+// HourlyWrites is GitHub's limit of 500 content-creating requests an hour, which
+// may or may not count a secret's writing.
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+func HourlyWrites() Limit {
+	return Limit{Name: "500 writes an hour", Most: 500, Per: time.Hour, Cost: oneForWrites, Latent: true}
+}
+
+func oneForWrites(method string) int {
+	if IsWrite(method) {
+		return 1
+	}
+	return 0
 }
 
 // Points is GitHub's limit of 900 points a minute: 5 for a write, 1 for others.
 // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
 func Points() Limit {
-	return Limit{Most: 900, Per: time.Minute, Cost: func(method string) int {
+	return Limit{Name: "900 points a minute", Most: 900, Per: time.Minute, Cost: func(method string) int {
 		if IsWrite(method) {
 			return 5
 		}
@@ -58,7 +74,7 @@ func Points() Limit {
 // CodacyCloud is Codacy's limit of 2,500 requests in five minutes.
 // https://docs.codacy.com/codacy-api/using-the-codacy-api/
 func CodacyCloud() Limit {
-	return Limit{Most: 2500, Per: 5 * time.Minute, Cost: func(string) int { return 1 }}
+	return Limit{Name: "2500 requests in 5 minutes", Most: 2500, Per: 5 * time.Minute, Cost: func(string) int { return 1 }}
 }
 
 // Service is the gate before one service; it implements wire.Gate.
@@ -86,7 +102,7 @@ type Service struct {
 func NewService(name string, clock *wire.Clock, yields bool, rand func() float64, limits ...Limit) *Service {
 	s := &Service{name: name, clock: clock, yields: yields, rand: rand}
 	for _, l := range limits {
-		s.limits = append(s.limits, &window{Limit: l})
+		s.limits = append(s.limits, &window{Limit: l, kept: !l.Latent})
 	}
 	return s
 }
@@ -139,17 +155,21 @@ type ticket struct {
 	urgency int64
 	seq     int64
 	cost    []int // for each limit
+	keep    int   // that it leaves of each limit for others
 	number  int   // of requests
 	begun   bool
+	reset   time.Time     // of the primary limit that it was counted in
 	by      time.Time     // when it leaves at the latest; zero for no such time
 	in      chan struct{} // closed when it is let in, or late
 	late    bool          // it can't leave by then any more
 }
 
-// Room is the right to send some writes without waiting for a limit of ours.
+// Room is the right to send some requests without waiting for a limit of ours.
 type Room struct {
-	s    *Service
-	cost []int // of one write, for each limit
+	s     *Service
+	write bool      // of writes, else of reads
+	cost  []int     // of one, for each limit
+	reset time.Time // of the primary limit that it was counted in
 
 	mu   sync.Mutex
 	left int
@@ -174,23 +194,100 @@ func LeaveBy(ctx context.Context, t time.Time) context.Context {
 // ctx has ended. Close gives back what was not used.
 func (s *Service) Room(ctx context.Context, n int, urgency int64) (*Room, error) {
 	cost := s.cost(http.MethodPut)
-	total := make([]int, len(cost))
-	for i, c := range cost {
-		total[i] = c * n
-	}
-	if err := s.wait(ctx, &ticket{urgency: urgency, cost: total, number: n}); err != nil {
+	t := &ticket{urgency: urgency, cost: times(cost, n), number: n}
+	if err := s.wait(ctx, t); err != nil {
 		return nil, err
 	}
-	return &Room{s: s, cost: cost, left: n}, nil
+	return &Room{s: s, write: true, cost: cost, left: n, reset: t.reset}, nil
 }
 
-// Context returns a context whose writes to the service take this room, and
-// whose requests are those of something begun: nothing is kept back from them.
+// Try takes room for n reads if they may be sent now, keep units of every limit
+// are left for others, and nobody waits for what they need. If not, the room is
+// nil, and again is when it may be worth trying again; zero: once a request
+// under way was answered.
+func (s *Service) Try(n, keep int) (room *Room, again time.Time) {
+	cost := s.cost(http.MethodGet)
+	t := &ticket{urgency: math.MaxInt64, cost: times(cost, n), keep: keep, number: n, in: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, t)
+	again = s.admit()
+	if last := len(s.waiting) - 1; last >= 0 && s.waiting[last] == t {
+		s.waiting = slices.Delete(s.waiting, last, last+1)
+		return nil, again
+	}
+	return &Room{s: s, cost: cost, left: n, reset: t.reset}, time.Time{}
+}
+
+func times(cost []int, n int) []int {
+	all := slices.Clone(cost)
+	for i := range all {
+		all[i] *= n
+	}
+	return all
+}
+
+// Waits tells people what the most urgent of those who wait is waiting for: "80
+// writes a minute"; empty if nobody waits.
+func (s *Service) Waits() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
+		return ""
+	}
+	now, t := time.Now(), s.waiting[0]
+	if now.Before(s.held) {
+		return s.name + ", which asks to wait until " + clockTime(s.held)
+	}
+	if !s.primary.room(t.number, t.begun, now) {
+		return fmt.Sprintf("%s: %d requests an hour, less a tenth for others, until %s", s.name, s.primary.limit, clockTime(s.primary.reset))
+	}
+	for i, w := range s.limits {
+		if t.cost[i] > 0 && !w.room(t.cost[i]) {
+			return s.name + ": " + w.Name
+		}
+	}
+	return s.name
+}
+
+// Takes is about how long n more writes, with one more read for each, will take by
+// the limits that are known; 0 where there are none.
+func (s *Service) Takes(n int) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	most := max(0, s.held.Sub(now))
+	for _, w := range s.limits {
+		if cost := w.Cost(http.MethodPut); w.kept && cost > 0 {
+			most = max(most, time.Duration(float64(n*cost)/float64(w.Most)*float64(w.Per)))
+		}
+	}
+	if p := s.primary; p.known && now.Before(p.reset) {
+		if more := 2*n - (p.remaining - p.limit/10); more > 0 {
+			hours := more / max(1, p.limit-p.limit/10)
+			most = max(most, p.reset.Sub(now)+time.Duration(hours)*time.Hour)
+		}
+	}
+	return most
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+
+// Queued tells whether anybody waits to be let in.
+func (s *Service) Queued() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) > 0
+}
+
+// Context returns a context whose requests to the service take this room. With
+// room for writes they are those of something begun: nothing is kept back from
+// them.
 func (r *Room) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, roomKey{r.s}, r)
 }
 
-// Close gives back the room that no write has taken.
+// Close gives back the room that no request has taken.
 func (r *Room) Close() {
 	r.mu.Lock()
 	left := r.left
@@ -198,7 +295,7 @@ func (r *Room) Close() {
 	r.mu.Unlock()
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	r.s.giveBack(r.cost, left)
+	r.s.giveBack(r.cost, left, left, r.reset)
 }
 
 // take uses one place of the room, if one is left.
@@ -226,8 +323,10 @@ func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signa
 	cost := s.cost(req.Method)
 	t := &ticket{urgency: math.MaxInt64, cost: cost, number: 1}
 	if room != nil {
-		t.begun, t.urgency = true, math.MinInt64
-		if IsWrite(req.Method) && room.take() {
+		if room.write {
+			t.begun, t.urgency = true, math.MinInt64
+		}
+		if room.write == IsWrite(req.Method) && room.take() {
 			// Its place is taken already: only a hold can keep it.
 			t.cost, t.number = make([]int, len(cost)), 0
 		}
@@ -236,7 +335,7 @@ func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signa
 		if t.number == 0 {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.giveBack(cost, 1)
+			s.giveBack(cost, 1, 1, room.reset)
 		}
 		return nil, err
 	}
@@ -249,12 +348,16 @@ func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signa
 	}, nil
 }
 
-// giveBack frees at once what times requests of that cost took and did not use.
-func (s *Service) giveBack(cost []int, times int) {
+// giveBack frees at once what times requests of that cost took and did not use:
+// as many as number of the primary limit, if that is still the one with the
+// reset.
+func (s *Service) giveBack(cost []int, times, number int, reset time.Time) {
 	for i, w := range s.limits {
 		w.open -= times * cost[i]
 	}
-	s.primary.remaining += times
+	if reset.Equal(s.primary.reset) {
+		s.primary.remaining += number
+	}
 	s.admit()
 }
 
@@ -270,6 +373,11 @@ func (s *Service) leave(cost []int) {
 func (s *Service) heed(sig wire.Signal) {
 	if sig.Header != nil {
 		s.primary.learn(sig.Header, s.clock)
+	}
+	if sig.Limited && (sig.Header == nil || sig.Header.Get("X-Ratelimit-Remaining") != "0") {
+		for _, w := range s.limits {
+			w.meet(time.Now())
+		}
 	}
 	var hold time.Duration
 	overload := s.yields && (sig.Status == http.StatusServiceUnavailable || sig.Status == http.StatusGatewayTimeout)
@@ -363,23 +471,23 @@ func (s *Service) wait(ctx context.Context, t *ticket) error {
 	}
 	if !t.late && t.number > 0 {
 		// Let in at the same moment, but it will not go.
-		s.giveBack(t.cost, 1)
-		s.primary.remaining += t.number - 1
+		s.giveBack(t.cost, 1, t.number, t.reset)
 	}
 	return err
 }
 
-// admit lets in all that may be sent now, and sets the timer for the rest. What
-// waits for one limit doesn't keep those who don't need it; but nobody less
-// urgent takes of a limit that somebody more urgent waits for.
-func (s *Service) admit() {
+// admit lets in all that may be sent now, sets the timer for the rest and returns
+// its time; zero if no time helps. What waits for one limit doesn't keep those who
+// don't need it; but nobody less urgent takes of a limit that somebody more urgent
+// waits for.
+func (s *Service) admit() time.Time {
 	now := time.Now()
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
 	}
 	if len(s.waiting) == 0 {
-		return
+		return time.Time{}
 	}
 	next := s.held
 	if !now.Before(s.held) {
@@ -397,7 +505,7 @@ func (s *Service) admit() {
 				if t.cost[i] == 0 {
 					continue
 				}
-				if blocked[i] || !w.room(t.cost[i]) {
+				if blocked[i] || !w.room(t.cost[i]+t.keep) {
 					fits, blocked[i] = false, true
 					next = earlier(next, w.next())
 				}
@@ -407,6 +515,7 @@ func (s *Service) admit() {
 					w.open += t.cost[i]
 				}
 				s.primary.remaining -= t.number
+				t.reset = s.primary.reset
 				close(t.in)
 			}
 			return fits
@@ -419,6 +528,7 @@ func (s *Service) admit() {
 			s.admit()
 		})
 	}
+	return next
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -431,6 +541,7 @@ func earlier(a, b time.Time) time.Time {
 // window counts what a Limit has given out.
 type window struct {
 	Limit
+	kept  bool
 	open  int // taken and not answered yet
 	past  int // answered less than Per ago
 	spent []spent
@@ -443,7 +554,7 @@ type spent struct {
 
 func (w *window) room(cost int) bool {
 	// What asks for more than there can be gets it when all is free.
-	return w.open+w.past+cost <= w.Most || (w.open+w.past == 0 && cost > w.Most)
+	return !w.kept || w.open+w.past+cost <= w.Most || (w.open+w.past == 0 && cost > w.Most)
 }
 
 func (w *window) leave(now time.Time, cost int) {
@@ -453,6 +564,15 @@ func (w *window) leave(now time.Time, cost int) {
 	w.open -= cost
 	w.past += cost
 	w.spent = append(w.spent, spent{now.Add(w.Per), cost})
+}
+
+// meet keeps a latent limit from now on, if it explains why the service refused:
+// what it refused is counted, too, as is what others may have taken.
+func (w *window) meet(now time.Time) {
+	w.tidy(now)
+	if n := w.open + w.past; n >= w.Most*9/10 && n <= w.Most*5/4 {
+		w.kept = true
+	}
 }
 
 // tidy frees what was answered Per ago or more.
@@ -489,7 +609,7 @@ const limitedTries = 10
 // Do carries out fn, which must be fit to be carried out twice, until it is
 // done or refused. After a failure that leaves it open it waits 0.5 s, then
 // twice as long each time; an answer that makes no sense is asked for twice
-// more, within 5 s; after a limit it goes on when the Service lets it.
+// more; after a limit it goes on when the Service lets it.
 func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
 	begin, limited, garbled := time.Now(), 0, 0
 	waited := false // the try that is under way began with a wait for a limit
@@ -511,6 +631,10 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 		}
 		var e *wire.Error
 		if ctx.Err() != nil || !errors.As(err, &e) || e.Fate == wire.Refused || errors.Is(err, ErrTooLate) {
+			return v, err
+		}
+		// Nobody's certificate becomes somebody's in a second.
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			return v, err
 		}
 		if e.Fate == wire.Limited {

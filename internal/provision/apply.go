@@ -43,6 +43,14 @@ type storeKey struct {
 func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, error) {
 	var done applied
 
+	// What would be too old by the time that there is room is looked at before:
+	// room is what there is least of.
+	if r.soonStale(t) {
+		if err := r.observe(ctx, t); err != nil || !t.writes() {
+			return done, err
+		}
+	}
+
 	// 1. The public key of each store.
 	keys := map[config.Store]storeKey{}
 	for _, s := range t.decision.Stores {
@@ -127,6 +135,16 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 		failure = fmt.Errorf("%w; its new token could not be deleted, the next run does that: %w", failure, err)
 	}
 	return done, failure
+}
+
+// soonStale tells whether what was seen of t is likely to be out of date once it
+// has its room, though not by a wait that is long itself.
+func (r *Run) soonStale(t *task) bool {
+	turn := time.Second
+	if r.WritesPerMinute > 0 {
+		turn += time.Duration(ahead*len(t.decision.Stores)) * time.Minute / time.Duration(r.WritesPerMinute)
+	}
+	return turn < fresh/2 && time.Since(t.looked)+turn > fresh
 }
 
 // wrote tells whether a put was accepted.

@@ -60,6 +60,8 @@ type Result struct {
 	Reason     string
 	// Warning is what looks well and is not; empty if nothing.
 	Warning string
+	// Err is what it failed with; nil unless the outcome is that.
+	Err error
 	// Told: the error that ends the run tells this one, too.
 	Told bool
 	// Stores that hold the token, as far as is known.
@@ -82,6 +84,8 @@ type Options struct {
 	CodacyPace, GitHubPace *pace.Service
 	// CodacyClock and GitHubClock know the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
+	// WritesPerMinute is the most that GitHubPace lets through; 0: no such limit.
+	WritesPerMinute int
 	// Retry bounds how long a write is tried.
 	Retry pace.Retry
 	// Concurrency is how many repositories are worked on at once.
@@ -95,4 +99,8 @@ type Options struct {
 	Rand *rand.Rand
 	// Done is told each result as it comes, by one goroutine at a time.
 	Done func(Result)
+	// Progress is told how far the run has come, every ProgressEvery and by the
+	// goroutine that Done is told by; nil for nobody.
+	Progress      func(Progress)
+	ProgressEvery time.Duration
 }

@@ -81,6 +81,10 @@ type Run struct {
 	waiting  int // of these, those that wait for room
 	urgent   int // tasks that are missing or due, and not done
 
+	total int // repositories
+	done  int // of them, those that have ended
+	marks []mark
+
 	proven   bool // something was written
 	refusals int  // in a row
 	losses   map[string]int
@@ -115,6 +119,7 @@ func New(o Options, targets []match.Target) *Run {
 	for _, t := range targets {
 		r.looks = append(r.looks, &task{target: t})
 	}
+	r.total = len(targets)
 	// In a new order each time: a run that is cut short looks at others first.
 	o.Rand.Shuffle(len(r.looks), func(i, j int) { r.looks[i], r.looks[j] = r.looks[j], r.looks[i] })
 	return r
@@ -154,14 +159,22 @@ func (r *Run) loop(ctx context.Context, open bool) error {
 	r.interr = ctx
 	ctx, cancel := context.WithDeadlineCause(ctx, r.Until, errTimeUp)
 	defer cancel()
+	var tick <-chan time.Time
+	if r.Progress != nil {
+		r.marks = append(r.marks, mark{time.Now(), r.done})
+		ticker := time.NewTicker(r.ProgressEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
 	for {
-		for ctx.Err() == nil && r.stopped == nil && r.running < r.Concurrency && r.start(ctx, open) {
-			continue
+		var again time.Time // when something may begin that may not now
+		for begun := true; begun && ctx.Err() == nil && r.stopped == nil && r.running < r.Concurrency; {
+			begun, again = r.start(ctx, open)
 		}
-		if r.running == 0 {
+		if r.running == 0 && again.IsZero() {
 			break
 		}
-		r.handle(<-r.events)
+		r.wait(ctx, again, tick)
 	}
 	if r.interr.Err() != nil {
 		return errInterrupted
@@ -175,29 +188,104 @@ func (r *Run) loop(ctx context.Context, open bool) error {
 	return nil
 }
 
-// start begins the most urgent thing that may begin, if there is one.
-func (r *Run) start(ctx context.Context, open bool) bool {
-	switch {
-	case open && len(r.writes) > 0 && (r.proven || r.applying == 0) && r.waiting < ahead:
+// wait waits for what was started, for the time again, or for the end of ctx
+// where nothing was started, and tells the progress meanwhile.
+func (r *Run) wait(ctx context.Context, again time.Time, tick <-chan time.Time) {
+	var timer <-chan time.Time
+	if !again.IsZero() {
+		timer = time.After(time.Until(again))
+	}
+	done := ctx.Done()
+	if r.running > 0 {
+		done = nil
+	}
+	for {
+		select {
+		case e := <-r.events:
+			r.handle(e)
+		case <-timer:
+		case <-done:
+		case <-tick:
+			r.Progress(r.progress())
+			continue
+		}
+		return
+	}
+}
+
+// start begins the most urgent thing that may begin, if there is one. If there is
+// one that a limit keeps from beginning, again is when that may be over. What
+// reads waits here and not where it is sent, so that it keeps no place from what
+// writes.
+func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time) {
+	if open && len(r.writes) > 0 && (r.proven || r.applying == 0) && (r.waiting < ahead || !r.queued()) {
 		t := heap.Pop(&r.writes).(*task)
 		r.applying++
 		r.waiting++
 		t.jitter = time.Duration(r.Rand.Int64N(int64(spreadLifetime)))
 		r.begin(jobWrite, t, func() event { return r.write(ctx, t) })
-	case len(r.looks) > 0:
-		t := r.looks[len(r.looks)-1]
-		r.looks = r.looks[:len(r.looks)-1]
-		r.looking++
-		r.begin(jobLook, t, func() event { return r.firstLook(ctx, t) })
-	// What is missing or due is written before the stores of the rest are asked.
-	case len(r.asks) > 0 && (r.asks[0].decision.Urgent || r.looking == 0 && (!open || r.urgent == 0)):
-		t := heap.Pop(&r.asks).(*task)
-		r.begin(jobAsk, t, func() event { return event{err: r.ask(ctx, t)} })
-	default:
-		return false
+		return true, time.Time{}
 	}
-	return true
+	if len(r.looks) > 0 {
+		room, later := r.try(r.CodacyPace, 1, r.toBeMade(open))
+		if room != nil {
+			last := len(r.looks) - 1
+			t := r.looks[last]
+			r.looks[last] = nil // its memory goes when it is done
+			r.looks = r.looks[:last]
+			r.looking++
+			r.begin(jobLook, t, func() event {
+				defer room.Close()
+				return r.firstLook(room.Context(ctx), t)
+			})
+			return true, time.Time{}
+		}
+		again = later
+	}
+	// What is missing or due is written before the stores of the rest are asked.
+	if len(r.asks) > 0 && (r.asks[0].decision.Urgent || len(r.looks)+r.looking == 0 && (!open || r.urgent == 0)) {
+		room, later := r.try(r.GitHubPace, len(r.Policy.Stores), 0)
+		if room != nil {
+			t := heap.Pop(&r.asks).(*task)
+			r.begin(jobAsk, t, func() event {
+				defer room.Close()
+				return event{err: r.ask(room.Context(ctx), t)}
+			})
+			return true, time.Time{}
+		}
+		if again.IsZero() || !later.IsZero() && later.Before(again) {
+			again = later
+		}
+	}
+	return false, again
 }
+
+// try has room for n reads, at once or not at all. Again is a little later where
+// nobody knows when there may be some, and nothing under way will tell.
+func (r *Run) try(p *pace.Service, n, keep int) (room *pace.Room, again time.Time) {
+	room, again = p.Try(n, keep)
+	if room == nil && again.IsZero() && r.running == 0 {
+		again = time.Now().Add(time.Second)
+	}
+	return room, again
+}
+
+// toBeMade is how many requests those that are to be written will send to Codacy
+// in the five minutes of its limit: another look and the making of a token. So
+// much is left to them by those that only look, once the queue is open.
+func (r *Run) toBeMade(open bool) int {
+	if !open {
+		return 0
+	}
+	n := len(r.writes) + r.applying
+	if r.WritesPerMinute > 0 {
+		n = min(n, 5*r.WritesPerMinute/len(r.Policy.Stores)+1)
+	}
+	return 2 * n
+}
+
+// queued tells whether anybody waits for a limit.
+func (r *Run) queued() bool { return r.GitHubPace.Queued() || r.CodacyPace.Queued() }
 
 func (r *Run) begin(kind job, t *task, work func() event) {
 	r.running++
@@ -247,7 +335,13 @@ func (r *Run) handle(e event) {
 		r.urgent--
 	}
 	r.judge(e)
-	r.Done(*e.result)
+	r.tell(*e.result)
+}
+
+// tell tells a result, once for each repository.
+func (r *Run) tell(result Result) {
+	r.done++
+	r.Done(result)
 }
 
 // judge sees whether what happened to one repository concerns them all.
@@ -399,10 +493,10 @@ func (r *Run) abandon(why error) {
 	for _, list := range [][]*task{r.looks, r.asks, r.writes} {
 		for _, t := range list {
 			if t.target.Skip != "" {
-				r.Done(r.result(t, Skipped, t.target.Skip))
+				r.tell(r.result(t, Skipped, t.target.Skip))
 				continue
 			}
-			r.Done(r.placed(t, r.result(t, Deferred, reason)))
+			r.tell(r.placed(t, r.result(t, Deferred, reason)))
 		}
 	}
 	r.looks, r.asks, r.writes = nil, nil, nil
@@ -513,7 +607,11 @@ func (r *Run) failed(t *task, done applied, err error) Result {
 	case (errors.Is(err, errStale) || done.token.ID == 0) && !r.begins() && !settled:
 		outcome, reason = Deferred, errTimeUp.Error()
 	}
-	return r.placed(t, r.result(t, outcome, reason))
+	result := r.placed(t, r.result(t, outcome, reason))
+	if outcome == FailedHere {
+		result.Err = err
+	}
+	return result
 }
 
 // begins tells whether another repository may be begun.

@@ -145,10 +145,10 @@ func optional(t time.Time) *string {
 	return &s
 }
 
-func plainAll(texts []string) []string {
-	all := make([]string, 0, len(texts))
-	for _, t := range texts {
-		all = append(all, plain(t))
+func plainAll(notes []note) []string {
+	all := make([]string, 0, len(notes))
+	for _, n := range notes {
+		all = append(all, plain(strings.TrimSuffix(n.what+": "+n.do, ": ")))
 	}
 	return all
 }

@@ -66,10 +66,13 @@ type Report struct {
 	counts   map[provision.Outcome]int
 	selected int
 	left     match.Counts
-	errors   []string // that concern the whole run
-	warnings []string
+	errors   []note // that concern the whole run
+	warnings []note
 	errs     int // annotations made
 	warns    int
+
+	told   provision.Progress // last
+	toldAt time.Time
 }
 
 // New returns a Report.
@@ -97,44 +100,59 @@ func (r *Report) Info(format string, args ...any) {
 }
 
 // Error tells an error that concerns the whole run.
-func (r *Report) Error(message string) {
+func (r *Report) Error(message string) { r.Problem(message, "") }
+
+// Problem tells an error that concerns the whole run, and in a second line what
+// to do about it.
+func (r *Report) Problem(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	message = r.o.Net.String(message)
-	r.errors = append(r.errors, message)
-	r.annotate(&r.errs, "error", message)
+	what, do = r.o.Net.String(what), r.o.Net.String(do)
+	r.errors = append(r.errors, note{what, do})
+	r.annotate(&r.errs, "error", what, do)
 }
 
 // Warning tells a warning that concerns the whole run.
-func (r *Report) Warning(message string) {
+func (r *Report) Warning(message string) { r.Caution(message, "") }
+
+// Caution tells a warning that concerns the whole run, and in a second line what
+// to do about it.
+func (r *Report) Caution(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	message = r.o.Net.String(message)
-	r.warnings = append(r.warnings, message)
-	r.annotate(&r.warns, "warning", message)
+	what, do = r.o.Net.String(what), r.o.Net.String(do)
+	r.warnings = append(r.warnings, note{what, do})
+	r.annotate(&r.warns, "warning", what, do)
 }
 
+// note is what is told about the whole run; do may be empty.
+type note struct{ what, do string }
+
 // annotate makes an annotation on a runner, up to the ninth of its kind: the
-// tenth is Finish's. By hand it is a line on stderr.
-func (r *Report) annotate(count *int, kind, message string) {
+// tenth is Finish's. By hand it is a line or two on stderr.
+func (r *Report) annotate(count *int, kind, what, do string) {
 	*count++
+	lines := line(what)
+	if do != "" {
+		lines += "\n  " + line(do)
+	}
 	switch {
 	case !r.o.Runner:
-		_, _ = fmt.Fprintf(r.o.Stderr, "%s: %s\n", kind, line(message))
+		_, _ = fmt.Fprintf(r.o.Stderr, "%s: %s\n", kind, lines)
 	case *count >= annotationsOfAKind:
-		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", kind, line(message))
+		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", kind, lines)
 	default:
-		r.command(kind, message)
+		r.command(kind, lines)
 	}
 }
 
 // command prints an annotation, in go-githubactions' escaping.
-func (r *Report) command(kind, message string) {
+func (r *Report) command(kind, lines string) {
 	_ = attempt(func() { // stdout is gone: there is nowhere to say so
 		if kind == "error" {
-			r.action.Errorf("%s", line(message))
+			r.action.Errorf("%s", lines)
 		} else {
-			r.action.Warningf("%s", line(message))
+			r.action.Warningf("%s", lines)
 		}
 	})
 }
@@ -181,16 +199,16 @@ func (r *Report) Add(res provision.Result) {
 	switch {
 	case res.Told:
 	case res.Outcome == provision.FailedHere:
-		r.annotate(&r.errs, "error", res.Repository+": "+res.Reason)
+		r.annotate(&r.errs, "error", res.Repository+": "+res.Reason, "")
 	case r.dueSoon(res):
-		r.annotate(&r.errs, "error", res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
+		r.annotate(&r.errs, "error", res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason, "")
 	}
 	if res.Warning != "" {
 		text := res.Repository + ": " + res.Warning
 		if !res.ExpiresAt.IsZero() {
 			text += " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
 		}
-		r.annotate(&r.warns, "warning", text)
+		r.annotate(&r.warns, "warning", text, "")
 	}
 }
 
@@ -240,7 +258,7 @@ func (r *Report) Finish() error {
 		}
 		if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
 			if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
-				r.annotate(&r.warns, "warning", "the summary could not be written: "+err.Error())
+				r.annotate(&r.warns, "warning", "the summary could not be written: "+err.Error(), "")
 			}
 		}
 		r.more(r.errs, "error")
@@ -258,7 +276,7 @@ func (r *Report) more(count int, kind string) {
 
 func (r *Report) writeOutputs() error {
 	if r.o.Getenv("GITHUB_OUTPUT") == "" {
-		r.annotate(&r.warns, "warning", "no outputs: GITHUB_OUTPUT is not set, which a runner always does")
+		r.annotate(&r.warns, "warning", "no outputs: GITHUB_OUTPUT is not set, which a runner always does", "")
 		return nil
 	}
 	return attempt(func() {

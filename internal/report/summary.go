@@ -24,10 +24,10 @@ func (r *Report) summary() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", r.headline())
 	for _, e := range r.errors {
-		fmt.Fprintf(&b, "> [!CAUTION]\n> %s\n\n", markdown(e))
+		fmt.Fprintf(&b, "> [!CAUTION]\n> %s\n\n", markdown(e.what))
 	}
 	for _, w := range r.warnings {
-		fmt.Fprintf(&b, "> [!WARNING]\n> %s\n\n", markdown(w))
+		fmt.Fprintf(&b, "> [!WARNING]\n> %s\n\n", markdown(w.what))
 	}
 	b.WriteString("|")
 	for _, o := range provision.Outcomes() {

@@ -22,6 +22,7 @@ type App struct {
 	TokenLife      time.Duration     // of its installation tokens; an hour by default
 	Access         map[string]Access // by store; nil: Write to each
 	Repositories   []string          // nil: all of the organization
+	Suspended      bool              // the installation is found, and gets no tokens
 }
 
 // authenticateApp verifies a GitHub App's JWT.
@@ -116,6 +117,9 @@ func (w *World) createAccessToken(c *call) answer {
 	app := w.options.App
 	if c.token != strconv.FormatInt(app.installationID(), 10) {
 		return githubError(http.StatusNotFound, "Not Found")
+	}
+	if app.Suspended {
+		return githubError(http.StatusForbidden, "This installation has been suspended")
 	}
 	var wanted struct {
 		Repositories  []string          `json:"repositories"`

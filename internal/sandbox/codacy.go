@@ -68,7 +68,8 @@ func (w *World) accountToken(c *call) *answer {
 
 // organization refuses a request about another organization.
 func (w *World) organization(c *call) *answer {
-	if c.provider != w.options.Provider || !strings.EqualFold(c.owner, w.options.Organization) {
+	if c.provider != w.options.Provider || !strings.EqualFold(c.owner, w.options.Organization) ||
+		w.options.CaseSensitive && c.owner != w.options.Organization {
 		return notOnCodacy("Organization")
 	}
 	return nil

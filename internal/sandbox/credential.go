@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,9 @@ type Credential struct {
 	Access       map[string]Access // by store; nil: Write to each, or none for a Workflow
 	Repositories []string          // the names of those that it sees; nil: all
 	Expires      time.Time         // zero: never
+	Scopes       []string          // of a Classic one; nil: repo
+	PublicOnly   bool              // a FineGrained one that is not approved, or another owner's: it sees what is public, and may write nothing
+	NoSSO        bool              // a Classic one that is not authorized for the organization's single sign-on
 }
 
 // credential is a Credential with its repositories as a set.
@@ -116,10 +120,33 @@ func (x *credential) seesRepository(repo *repository) bool {
 	if repo.NotOnGitHub {
 		return false
 	}
+	if repo.Private && (x.PublicOnly || x.Kind == Classic && !slices.Contains(x.scopes(), "repo")) {
+		return false
+	}
 	if x.sees == nil {
 		return !repo.Hidden
 	}
 	return x.sees[lower(repo.Owner, repo.Name)]
+}
+
+// scopes are those of a classic token.
+func (x *credential) scopes() []string {
+	if x.Scopes == nil {
+		return []string{"repo"}
+	}
+	return x.Scopes
+}
+
+// unauthorized refuses what belongs to the organization to a token that was not
+// authorized for its single sign-on.
+// https://docs.github.com/rest/authentication/authenticating-to-the-rest-api
+func (x *credential) unauthorized(organization string) *answer {
+	if !x.NoSSO {
+		return nil
+	}
+	a := githubError(http.StatusForbidden, "Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.")
+	a.set("X-Github-Sso", "required; url=https://github.com/orgs/"+organization+"/sso?authorization_request=sandbox")
+	return &a
 }
 
 // may refuses what a credential has no right to, and names the right.
@@ -127,7 +154,7 @@ func (x *credential) may(store int, access Access) *answer {
 	has := Write
 	if x.Access != nil {
 		has = x.Access[storeNames[store]]
-	} else if x.Kind == Workflow {
+	} else if x.Kind == Workflow || x.PublicOnly || x.Kind == Classic && !slices.Contains(x.scopes(), "repo") {
 		has = ""
 	}
 	if has == Write || has == access {

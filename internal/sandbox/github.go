@@ -220,6 +220,9 @@ func (w *World) listOrganizationRepositories(c *call) answer {
 	if !strings.EqualFold(c.owner, w.options.Organization) || w.options.OwnerType != "Organization" {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
+	if refusal := c.credential.unauthorized(c.owner); refusal != nil {
+		return *refusal
+	}
 	return w.listOwned(c, false, c.owner)
 }
 
@@ -245,7 +248,9 @@ func (w *World) listOwnRepositories(c *call) answer {
 }
 
 func (w *World) listInstallationRepositories(c *call) answer {
-	if c.credential.Kind != Installation {
+	// Whether a workflow's token may do this is not verified; one that names its
+	// repository may.
+	if c.credential.Kind != Installation && (c.credential.Kind != Workflow || c.credential.sees == nil) {
 		return githubError(http.StatusForbidden, "You must authenticate with an installation access token in order to list repositories for an installation.")
 	}
 	all, a := w.listPage(c, false, func(repo *repository) bool {

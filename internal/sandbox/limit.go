@@ -7,13 +7,19 @@ import (
 )
 
 // Limits are the services' rate limits; 0 is none. A request beyond one is
-// refused, and a violation unless Expected.
+// refused, and a violation unless Expected. They are counted as a strict reader
+// of the documents would: the service may count a request at any moment between
+// its arrival and its answer, and a window may begin at any moment, so that
+// whatever may fall into one window counts.
 type Limits struct {
-	Writes      int // GitHub: changes of secrets in any 60 s, counted at their arrival and, apart from that, at their completion
+	Writes      int // GitHub: changes of secrets in any 60 s
 	Points      int // GitHub: in any 60 s; GET 1, anything else 5
 	Concurrency int // GitHub: requests at once
 	Primary     int // GitHub: requests an hour for each credential
 	Codacy      int // Codacy: requests in any 5 minutes; beyond it 503
+	// Hourly is a limit of GitHub that no client knows beforehand: changes of
+	// secrets in any hour. Reaching it is no violation; see Refused.
+	Hourly int
 
 	Status     int           // of GitHub's refusals: 403 (default) or 429
 	RetryAfter time.Duration // told with a secondary limit, for which all is refused; a minute by default
@@ -22,9 +28,10 @@ type Limits struct {
 
 // limitState is what is counted.
 type limitState struct {
-	arrived, completed, points, codacy window
+	writes, points, hourly, codacy window
 
 	inFlight int
+	refused  int
 	blocked  time.Time // GitHub refuses everything until then
 	primary  map[string]*hour
 }
@@ -35,27 +42,44 @@ type hour struct {
 	used  int
 }
 
-// window counts what happened in any span of time.
+// window counts what may have happened in any span of time.
 type window struct {
-	events []event
-	sum    int
+	open     int // arrived, and not answered yet
+	answered []answered
+	sum      int // of them
 }
 
-type event struct {
+type answered struct {
 	at     time.Time
 	weight int
 }
 
-// add counts an event and returns the sum over the span that ends with it.
-func (v *window) add(at time.Time, span time.Duration, weight int) int {
+// arrive counts a request that arrives, and returns the most that a window of
+// that span may hold by now.
+func (v *window) arrive(at time.Time, span time.Duration, weight int) int {
 	old := 0
-	for old < len(v.events) && !v.events[old].at.After(at.Add(-span)) {
-		v.sum -= v.events[old].weight
+	for old < len(v.answered) && !v.answered[old].at.After(at.Add(-span)) {
+		v.sum -= v.answered[old].weight
 		old++
 	}
-	v.events = append(v.events[old:], event{at, weight})
+	v.answered = v.answered[old:]
+	v.open += weight
+	return v.open + v.sum
+}
+
+// answer counts that a request is answered.
+func (v *window) answer(at time.Time, weight int) {
+	v.open -= weight
 	v.sum += weight
-	return v.sum
+	v.answered = append(v.answered, answered{at, weight})
+}
+
+// points are what GitHub counts a request for.
+func (c *call) points() int {
+	if c.Method == http.MethodGet {
+		return 1
+	}
+	return 5
 }
 
 // refuse counts a request that arrives, and refuses it where it is one too many.
@@ -63,7 +87,7 @@ func (w *World) refuse(c *call) *answer {
 	l, s := w.options.Limits, &w.limits
 	now := w.now(c.Service)
 	if c.Service == Codacy {
-		if l.Codacy > 0 && s.codacy.add(now, 5*time.Minute, 1) > l.Codacy {
+		if n := s.codacy.arrive(now, 5*time.Minute, 1); l.Codacy > 0 && n > l.Codacy {
 			w.exceeded(c, "more than %d requests to Codacy in 5 minutes", l.Codacy)
 			a := codacyError(http.StatusServiceUnavailable, "Service Unavailable")
 			return &a
@@ -71,31 +95,56 @@ func (w *World) refuse(c *call) *answer {
 		return nil
 	}
 	s.inFlight++
-	weight := 5
-	if c.Method == http.MethodGet {
-		weight = 1
+	points := s.points.arrive(now, time.Minute, c.points())
+	writes, hourly := 0, 0
+	if c.Kind.Writes() {
+		writes, hourly = s.writes.arrive(now, time.Minute, 1), s.hourly.arrive(now, time.Hour, 1)
 	}
-	status := or(l.Status, http.StatusForbidden)
-	pause := or(l.RetryAfter, time.Minute)
 	tooMany := true
 	switch {
 	case l.Concurrency > 0 && s.inFlight > l.Concurrency:
 		w.exceeded(c, "more than %d requests to GitHub at once", l.Concurrency)
-	case l.Points > 0 && s.points.add(now, time.Minute, weight) > l.Points:
+	case l.Points > 0 && points > l.Points:
 		w.exceeded(c, "more than %d points of GitHub in a minute", l.Points)
-	case l.Writes > 0 && c.Kind.Writes() && s.arrived.add(now, time.Minute, 1) > l.Writes:
-		w.exceeded(c, "more than %d writes to GitHub arrived in a minute", l.Writes)
+	case l.Writes > 0 && writes > l.Writes:
+		w.exceeded(c, "more than %d writes to GitHub in a minute", l.Writes)
+	case l.Hourly > 0 && hourly > l.Hourly:
 	default:
 		tooMany = false
 	}
-	if tooMany && s.blocked.Before(now.Add(pause)) {
+	status := or(l.Status, http.StatusForbidden)
+	if pause := or(l.RetryAfter, time.Minute); tooMany && s.blocked.Before(now.Add(pause)) {
 		s.blocked = now.Add(pause)
 	}
 	if s.blocked.After(now) {
+		s.refused++
 		a := secondaryLimit(status, s.blocked.Sub(now))
 		return &a
 	}
 	return w.refusePrimary(c, now, status)
+}
+
+// answered counts a request that is answered, or given up by its client.
+func (w *World) answered(c *call) {
+	now := w.now(c.Service)
+	s := &w.limits
+	if c.Service == Codacy {
+		s.codacy.answer(now, 1)
+		return
+	}
+	s.inFlight--
+	s.points.answer(now, c.points())
+	if c.Kind.Writes() {
+		s.writes.answer(now, 1)
+		s.hourly.answer(now, 1)
+	}
+}
+
+// Refused is how many requests were refused for a limit of GitHub's.
+func (w *World) Refused() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.limits.refused
 }
 
 // refusePrimary counts a request against its credential's hour.
@@ -115,21 +164,13 @@ func (w *World) refusePrimary(c *call, now time.Time, status int) *answer {
 	}
 	c.hour = h
 	if h.used >= limit {
+		w.limits.refused++
 		w.exceeded(c, "more than %d requests to GitHub in an hour", limit)
 		a := primaryLimit(status, limit, h.reset)
 		return &a
 	}
 	h.used++
 	return nil
-}
-
-// complete counts a write that was carried out.
-func (w *World) complete(c *call) {
-	l := w.options.Limits
-	if c.Service == GitHub && c.Kind.Writes() && l.Writes > 0 &&
-		w.limits.completed.add(w.now(GitHub), time.Minute, 1) > l.Writes {
-		w.exceeded(c, "more than %d writes to GitHub were carried out in a minute", l.Writes)
-	}
 }
 
 // exceeded records that a limit was passed.

@@ -37,6 +37,8 @@ type Options struct {
 	NoCreationDates bool // Codacy's list gives no createdAt
 	HideExpired     bool // Codacy's list leaves out expired tokens; their names stay taken
 	NumericKeyIDs   bool // GHES: key_id is a JSON number, above 2^53
+	CaseSensitive   bool // Codacy knows the organization in these letters only
+	WebPages        bool // what is not below /api/v3 answers with a web page, Codacy's 200, GitHub's 404
 
 	CodacyTokens       []string     // valid account tokens; CodacyToken by default
 	CodacyTokenExpires time.Time    // when they expire; zero: never

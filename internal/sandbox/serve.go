@@ -27,6 +27,7 @@ type call struct {
 	base    string // scheme, host and prefix that the client used: what links begin with
 	path    string // after the prefix, still escaped
 	unknown string // why it is nothing that the services know
+	beside  bool   // it goes past the API, to the service's web pages
 	route   *route
 
 	// What the path names.
@@ -82,6 +83,8 @@ func (w *World) parse(s Service, r *http.Request) *call {
 	c.path = r.URL.EscapedPath()
 	if rest, ok := strings.CutPrefix(c.path, "/api/v3"); ok {
 		c.base, c.path = c.base+"/api/v3", rest
+	} else if w.options.WebPages {
+		c.beside = true
 	} else if s == Codacy {
 		c.unknown = "the path does not begin with /api/v3"
 	}
@@ -95,6 +98,9 @@ func (w *World) parse(s Service, r *http.Request) *call {
 	var err error
 	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		c.unknown = "the query can't be read"
+	}
+	if c.beside {
+		return c
 	}
 	c.find(s)
 	c.inspect()
@@ -297,18 +303,23 @@ func (w *World) perform(c *call, r *http.Request) (answer, End) {
 // do carries a request out.
 func (w *World) do(c *call) answer {
 	known := c.unknown == ""
-	if known && c.route.prepare != nil {
+	if known && c.route != nil && c.route.prepare != nil {
 		c.route.prepare(w, c)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var a answer
+	if c.beside {
+		status := map[Service]int{Codacy: http.StatusOK, GitHub: http.StatusNotFound}[c.Service]
+		a = answer{status: status, body: []byte("<!DOCTYPE html><title>Not the API</title>")}
+		a.set("Content-Type", "text/html; charset=utf-8")
+		return a
+	}
 	if c.unknown == "" {
 		if refusal := w.authenticate(c); refusal != nil {
 			return *refusal
 		}
 		a = c.route.do(w, c)
-		w.complete(c)
 	}
 	if c.unknown == "" {
 		return a
@@ -323,9 +334,7 @@ func (w *World) do(c *call) answer {
 func (w *World) leave(c *call, a *answer, end End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.Service == GitHub {
-		w.limits.inFlight--
-	}
+	w.answered(c)
 	if end == Reset || end == Hang {
 		return
 	}
@@ -341,6 +350,9 @@ func (w *World) leave(c *call, a *answer, end End) {
 		w.rateHeaders(c, a)
 		if x := c.credential; x != nil && x.Kind != Installation && !x.Expires.IsZero() {
 			a.set("Github-Authentication-Token-Expiration", x.Expires.UTC().Format("2006-01-02 15:04:05 UTC"))
+		}
+		if x := c.credential; x != nil && x.Kind == Classic {
+			a.set("X-Oauth-Scopes", strings.Join(x.scopes(), ", "))
 		}
 	}
 }

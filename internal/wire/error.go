@@ -44,6 +44,11 @@ type Error struct {
 	RetryAfter time.Duration
 	// Permission that GitHub would have wanted, as it names it.
 	Permission string
+	// Page: the answer was a web page, so it is no API that gave it.
+	Page bool
+	// SSO: GitHub wants the credential to be authorized for the organization's
+	// single sign-on first. https://docs.github.com/rest/authentication/authenticating-to-the-rest-api
+	SSO bool
 	// Err is the cause, if there is one besides Message.
 	Err error
 }
@@ -80,8 +85,16 @@ func Failed(service, op string, err error) error {
 
 // Garbage says that the answer to op, though of status 2xx, makes no sense.
 func Garbage(service, op string, status int, what string) error {
-	return &Error{Service: service, Op: op, Status: status, Fate: Unclear, Garbled: true, Message: bound(what)}
+	return Unreadable(service, op, status, nil, what)
 }
+
+// Unreadable says that the answer to op, though of status 2xx, does not have the
+// described form; it may be a web page.
+func Unreadable(service, op string, status int, h http.Header, what string) error {
+	return &Error{Service: service, Op: op, Status: status, Fate: Unclear, Garbled: true, Page: isPage(h), Message: bound(what)}
+}
+
+func isPage(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "text/html") }
 
 // FateOf tells what became of the request that failed with err.
 func FateOf(err error) Fate {

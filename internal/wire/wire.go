@@ -293,6 +293,8 @@ func (t *Transport) failed(resp *http.Response, req *http.Request) *Error {
 		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
 		Fate: Refused, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
 		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
+		Page:       isPage(resp.Header),
+		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
 	}
 	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
 		strings.HasSuffix(said.Documentation, "secondary-rate-limits")

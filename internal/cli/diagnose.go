@@ -1,0 +1,372 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// problem is a failure at the start whose case is known.
+type problem struct {
+	id     diagnosis.ID
+	values diagnosis.Values // beside those that every case may use
+	err    error            // what the service said; nil if nothing
+}
+
+func (p *problem) Error() string { return string(p.id) }
+
+func (p *problem) Unwrap() error { return p.err }
+
+// lines are the two lines of a case, the second one what to do.
+func (s *session) lines(p *problem) (what, do string) {
+	values := diagnosis.Values{
+		"organization": s.Organization, "provider": s.Provider, "app": s.GitHubAppID,
+		"web": web(s.GitHubAPIURL), "codacy": codacyWeb(s.CodacyAPIURL),
+		"settings":     web(s.GitHubAPIURL) + "/settings/apps",
+		"installation": fmt.Sprintf("%s/organizations/%s/settings/installations", web(s.GitHubAPIURL), s.Organization),
+		"repository":   s.cmd.Getenv("GITHUB_REPOSITORY"),
+	}
+	if s.app != nil && s.app.Installed().Page != "" {
+		values["installation"] = s.app.Installed().Page
+	}
+	maps.Copy(values, p.values)
+	what, do = diagnosis.Tell(p.id, s.label, values)
+	if p.err != nil {
+		what += " (" + p.err.Error() + ")"
+	}
+	return what, do
+}
+
+// label names the input that a case is about. What is said of the token counts
+// for an App's, too.
+func (s *session) label(input string) string {
+	if input == "github-token" {
+		return s.gitHubInput()
+	}
+	return s.Label(input)
+}
+
+// fail tells an error that ends the run at its start, and returns the exit code.
+func (s *session) fail(err error) int {
+	var p *problem
+	if !errors.As(err, &p) {
+		s.rep.Error(err.Error())
+		return ExitFailed
+	}
+	s.rep.Problem(s.lines(p))
+	return diagnosis.Find(p.id).Exit
+}
+
+// codacyWeb is Codacy's web address that belongs to an API's.
+func codacyWeb(api *url.URL) string {
+	if !selfHosted(api) {
+		return "https://app.codacy.com"
+	}
+	return api.Scheme + "://" + api.Host
+}
+
+// noCodacy tells why the account token could not be proved.
+func (s *session) noCodacy(err error) error {
+	isAPI := strings.HasSuffix(s.CodacyAPIURL.Path, "/api/v3")
+	switch e := asWire(err); {
+	case (e.Page || e.Status == http.StatusNotFound) && !isAPI:
+		return &problem{diagnosis.CodacyURL, diagnosis.Values{"address": s.CodacyAPIURL.String()}, err}
+	case !refused(err) || e.Page:
+		return s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
+	}
+	return &problem{s.accountToken(err), nil, err}
+}
+
+// refused tells what the service itself refused, from a redirect that we did.
+func refused(err error) bool { return wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0 }
+
+// accountToken tells why Codacy refuses the account token: "token expired" has
+// no code of its own. A dead one may be answered by a 404, too.
+func (s *session) accountToken(err error) diagnosis.ID {
+	switch {
+	case strings.Contains(asWire(err).Message, "expired"):
+		return diagnosis.AccountTokenExpired
+	case looksLikeProjectToken(s.CodacyAPIToken.Reveal()): // for its form alone
+		return diagnosis.ProjectToken
+	}
+	return diagnosis.AccountTokenRefused
+}
+
+// looksLikeProjectToken: 32 hexadecimal digits, which account tokens are not.
+func looksLikeProjectToken(value string) bool {
+	return len(value) == 32 && strings.Trim(value, "0123456789abcdef") == ""
+}
+
+// noOrganization tells why Codacy does not know the organization, by asking for
+// what it may be meant by.
+func (s *session) noOrganization(ctx context.Context, err error, spelled string) error {
+	other := map[string]string{"gh": "ghe", "ghe": "gh"}[s.Provider]
+	switch {
+	case spelled != "" && spelled != s.Organization && s.codacy.Knows(ctx, s.Provider, spelled):
+		return &problem{diagnosis.Letters, diagnosis.Values{"spelled": spelled}, err}
+	case s.codacy.Knows(ctx, other, s.Organization):
+		return &problem{diagnosis.Provider, diagnosis.Values{"other": other}, err}
+	}
+	return &problem{diagnosis.CodacyOrganization, nil, err}
+}
+
+// noGitHub tells why GitHub's side could not be listed.
+func (s *session) noGitHub(err error) error {
+	e := asWire(err)
+	host := strings.ToLower(s.GitHubAPIURL.Hostname())
+	isAPI := strings.HasSuffix(s.GitHubAPIURL.Path, "/api/v3") || strings.HasPrefix(host, "api.")
+	switch {
+	case e.Page && !isAPI:
+		return &problem{diagnosis.GitHubURL, diagnosis.Values{"address": s.GitHubAPIURL.String()}, err}
+	case !refused(err) || e.Page:
+		return s.unreachable(err, s.GitHubAPIURL, "github-api-url")
+	}
+	id, values := s.refusal(err)
+	return &problem{id, values, err}
+}
+
+// noApp tells which of the App's inputs is at fault, if one is.
+func (s *session) noApp(err error) error {
+	id := diagnosis.ID("")
+	e := asWire(err)
+	switch {
+	case github.IsUnknownApp(err):
+		id = diagnosis.AppUnknown
+	case github.IsWrongTime(err):
+		id = diagnosis.AppClock
+	case wire.IsNotFound(err) && !e.Page:
+		id = diagnosis.AppNotInstalled
+	case wire.IsUnauthorized(err), errors.Is(err, github.ErrKey):
+		id = diagnosis.AppKey
+	case e.Fate == wire.Refused && e.Status != 0 && !e.Page:
+		id = diagnosis.AppSuspended
+	default:
+		return s.noGitHub(err)
+	}
+	return &problem{id, diagnosis.Values{"date": time.Now().UTC().Format(time.RFC3339)}, err}
+}
+
+// refusal tells why GitHub refuses a credential, at the start or a write.
+func (s *session) refusal(err error) (diagnosis.ID, diagnosis.Values) {
+	e := asWire(err)
+	permission, store := s.permission(e)
+	values := diagnosis.Values{"permission": permission, "store": string(store)}
+	switch {
+	case e.SSO:
+		return diagnosis.SingleSignOn, values
+	case github.IsOffAllowList(err):
+		return diagnosis.IPAllowList, values
+	case github.IsForbiddenKind(err):
+		return diagnosis.TokenPolicy, values
+	case s.app != nil && wire.IsUnauthorized(err):
+		return diagnosis.AppSuspended, values
+	case s.app != nil:
+		return diagnosis.AppPermission, values
+	case wire.IsUnauthorized(err):
+		return diagnosis.GitHubTokenRefused, values
+	case github.IsNotAdmin(err):
+		return diagnosis.Role, values
+	case s.isInstallationToken():
+		return diagnosis.WorkflowToken, values
+	case store != config.StoreActions:
+		return diagnosis.TokenStore, values
+	case s.private.onCodacy > 0 && s.private.onGitHub == 0:
+		return diagnosis.TokenForeign, values
+	}
+	return diagnosis.TokenPermission, values
+}
+
+// permissions are the stores' in the words of GitHub's pages, and in its API's.
+var permissions = map[config.Store]struct{ page, api string }{
+	config.StoreActions:    {"Secrets", "secrets"},
+	config.StoreDependabot: {"Dependabot secrets", "dependabot_secrets"},
+	config.StoreCodespaces: {"Codespaces secrets", "codespaces_secrets"},
+}
+
+// permission is the one that GitHub would have wanted, in the words of its pages
+// where they are known, and the store that it is for.
+func (s *session) permission(e *wire.Error) (string, config.Store) {
+	name, _, _ := strings.Cut(e.Permission, "=")
+	for store, p := range permissions {
+		if p.api == name {
+			return p.page, store
+		}
+	}
+	if name != "" {
+		return name, config.StoreAgents
+	}
+	return permissions[config.StoreActions].page, config.StoreActions
+}
+
+// isInstallationToken: one that begins with ghs_, given as the token.
+func (s *session) isInstallationToken() bool {
+	return s.app == nil && strings.HasPrefix(s.GitHubToken.Reveal(), "ghs_") // for its kind alone
+}
+
+// unreachable tells why a service can't be had, as far as this end can see.
+func (s *session) unreachable(err error, api *url.URL, input string) error {
+	service := asWire(err).Service
+	values := diagnosis.Values{"service": service, "host": api.Host, "address": api.String()}
+	var dns *net.DNSError
+	proxy := proxyFor(err, api)
+	switch {
+	case asWire(err).Page:
+		return &problem{diagnosis.WebPage, values, err}
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return &problem{diagnosis.Certificate, values, err}
+	case proxy != "":
+		values["proxy"] = proxy
+		return &problem{diagnosis.Proxy, values, err}
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return &problem{diagnosis.HostUnknown, values, err}
+	}
+	return fmt.Errorf("%w; is the service up, and %s its API's address?", err, s.Label(input))
+}
+
+// proxyFor names the proxy that kept a request from its service; empty if there
+// was none, or an answer came through.
+func proxyFor(err error, api *url.URL) string {
+	var op *net.OpError
+	switch proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: api}); {
+	case asWire(err).Status != 0:
+		return ""
+	case proxy != nil:
+		return proxy.Host
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "of this machine"
+	}
+	return ""
+}
+
+// asWire is err as a *wire.Error, a zero one where it is none.
+func asWire(err error) *wire.Error {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &wire.Error{}
+}
+
+// missing is the permission that the App's installation lacks, nil for none.
+// Where GitHub doesn't list them, or not by a known name, the first write tells.
+func (s *session) missing() *problem {
+	granted := s.app.Installed().Permissions
+	for _, store := range s.SecretStores {
+		p, known := permissions[store]
+		if known && len(granted) > 0 && granted[p.api] != "write" {
+			return &problem{diagnosis.AppPermission, diagnosis.Values{"permission": p.page, "store": string(store)}, nil}
+		}
+	}
+	return nil
+}
+
+// findings are the cases that the repositories' results show: of each the first
+// repository, by name, and how many there are.
+type findings struct {
+	s     *session
+	cases map[diagnosis.ID]*finding
+}
+
+type finding struct {
+	first  provision.Result
+	values diagnosis.Values
+	count  int
+}
+
+// note sees what case a result shows, if any.
+func (f *findings) note(res provision.Result) {
+	e := asWire(res.Err)
+	var id diagnosis.ID
+	var values diagnosis.Values
+	switch {
+	case res.Outcome == provision.Skipped && res.Warning != "":
+		id = diagnosis.Unrenewable
+	case res.Err == nil:
+	case e.Service == codacy.Name && (e.Status == http.StatusNotFound || e.Status == http.StatusForbidden):
+		id = diagnosis.CodacyRole
+	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
+		id = diagnosis.SecretsFull
+	case github.LacksPermission(res.Err):
+		id, values = f.s.refusal(res.Err)
+	}
+	if id == "" {
+		return
+	}
+	found := f.cases[id]
+	if found == nil {
+		found = &finding{first: res, values: values}
+		f.cases[id] = found
+	}
+	found.count++
+	if earlier(id, res, found.first) {
+		found.first = res
+	}
+}
+
+// earlier tells which of two repositories a case names.
+func earlier(id diagnosis.ID, a, b provision.Result) bool {
+	if id == diagnosis.Unrenewable {
+		return a.ExpiresAt.Before(b.ExpiresAt)
+	}
+	return a.Repository < b.Repository
+}
+
+// tell tells the cases that were found, but for that which ended the run.
+func (f *findings) tell(ctx context.Context, ended diagnosis.ID) {
+	for _, id := range slices.Sorted(maps.Keys(f.cases)) {
+		found := f.cases[id]
+		values := diagnosis.Values{
+			"first": found.first.Repository, "hidden": fmt.Sprint(found.count), "store": string(config.StoreActions),
+			"date": found.first.ExpiresAt.UTC().Format(time.DateOnly), "page": f.s.accessPage(),
+		}
+		maps.Copy(values, found.values)
+		p := &problem{id, values, nil}
+		switch {
+		case id == ended, id == diagnosis.Unrenewable && found.count == 1: // told by its own warning
+		case id == diagnosis.Unrenewable:
+			f.s.rep.Caution(f.s.lines(p))
+		case id != diagnosis.SecretsFull || f.full(ctx, found, values):
+			f.s.rep.Problem(f.s.lines(p))
+		}
+	}
+}
+
+// full tells whether a store of the repository holds as many secrets as GitHub
+// allows, and which.
+func (f *findings) full(ctx context.Context, found *finding, values diagnosis.Values) bool {
+	owner, name, _ := strings.Cut(found.first.Repository, "/")
+	for _, store := range f.s.SecretStores {
+		n, err := f.s.github.Secrets(ctx, github.Repository{Owner: owner, Name: name}, string(store))
+		if err == nil && n >= maxSecrets {
+			values["store"] = string(store)
+			return true
+		}
+	}
+	return false
+}
+
+// maxSecrets of a store. https://docs.github.com/actions/reference/secrets-reference
+const maxSecrets = 100
+
+// accessPage is where a credential's repositories are chosen.
+func (s *session) accessPage() string {
+	if s.app != nil && s.app.Installed().Page != "" {
+		return s.app.Installed().Page
+	}
+	return web(s.GitHubAPIURL) + "/settings/personal-access-tokens"
+}

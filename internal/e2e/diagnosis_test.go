@@ -1,0 +1,340 @@
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// misconfiguration is a world in which something is set up wrongly.
+type misconfiguration struct {
+	id           diagnosis.ID
+	options      sandbox.Options
+	repositories []sandbox.Repository // three by default
+	in           inputs
+	env          []string // beside the inputs
+	hook         func(sandbox.Request) sandbox.Effect
+	prepare      func(*fixture) inputs
+	// undone: only a write shows it, so there are some, and nothing is left of them.
+	undone bool
+	// exit, where it is not the case's usual code.
+	exit int
+}
+
+// wrong are the misconfigurations, each case of the catalogue at least once.
+func wrong() map[string]misconfiguration {
+	token := func(value string, c sandbox.Credential) misconfiguration {
+		c.Value = value
+		return misconfiguration{options: sandbox.Options{Credentials: []sandbox.Credential{c}}, in: inputs{"github-token": value}}
+	}
+	app := func(change func(*sandbox.App), in inputs) misconfiguration {
+		o := appOptions()
+		change(o.App)
+		return misconfiguration{options: o, in: appInputs(in)}
+	}
+	answers := func(kind sandbox.Kind, status int, contentType, body string) func(sandbox.Request) sandbox.Effect {
+		return func(r sandbox.Request) sandbox.Effect {
+			if r.Kind != kind {
+				return sandbox.Effect{}
+			}
+			return sandbox.Effect{Skip: true, Status: status, Body: []byte(body), Header: http.Header{"Content-Type": {contentType}}}
+		}
+	}
+	says := func(kind sandbox.Kind, status int, message string) func(sandbox.Request) sandbox.Effect {
+		return answers(kind, status, "application/json", fmt.Sprintf(`{"message":%q}`, message))
+	}
+	const pat = "github_pat_sandbox_0123456789"
+	soon := time.Now().Add(12*24*time.Hour + time.Hour)
+
+	all := map[string]misconfiguration{
+		"workflow-token":                          token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow}),
+		"workflow-token-that-lists-its-own":       token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"infra"}}),
+		"workflow-token-of-a-selected-repository": token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"service-000"}}),
+		"github-token-refused":                    {in: inputs{"github-token": "ghp_another_token"}},
+		"token-without-permission":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{}}),
+		"token-that-may-read-only":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Read}}),
+		"token-without-the-permission-of-a-store": token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Write}}),
+		"token-not-approved-or-of-another-owner":  token(pat, sandbox.Credential{Kind: sandbox.FineGrained, PublicOnly: true}),
+		"token-not-approved-and-nothing-public":   token(pat, sandbox.Credential{Kind: sandbox.FineGrained, PublicOnly: true}),
+		"token-sees-no-repository":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Repositories: []string{}}),
+		"classic-token-without-repo":              token("ghp_classic_0123456789", sandbox.Credential{Kind: sandbox.Classic, Scopes: []string{"public_repo", "read:org"}}),
+		"single-sign-on-not-authorized":           token("ghp_classic_0123456789", sandbox.Credential{Kind: sandbox.Classic, NoSSO: true}),
+		"kind-of-token-forbidden": {hook: says(sandbox.KindGitHubRepositories, 403,
+			"`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a personal access token with fine-grained permissions.")},
+		"ip-allow-list": {hook: says(sandbox.KindGitHubRepositories, 403,
+			"Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.")},
+		"not-an-admin-on-github":  {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
+		"owner-unknown-to-github": {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
+
+		"app-unknown":                            app(func(*sandbox.App) {}, inputs{"github-app-id": "7654321"}),
+		"key-of-another-app":                     app(func(*sandbox.App) {}, inputs{"github-app-private-key": appPEM(appKeys()[1])}),
+		"clock-off":                              app(func(*sandbox.App) {}, nil),
+		"app-not-installed":                      app(func(*sandbox.App) {}, nil),
+		"app-suspended":                          app(func(a *sandbox.App) { a.Suspended = true }, nil),
+		"app-installed-on-selected-repositories": app(func(a *sandbox.App) { a.Repositories = []string{"service-000"} }, nil),
+		"app-without-permission":                 app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Read} }, nil),
+		"app-without-permission-in-a-dry-run": app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Read} },
+			inputs{"dry-run": "true"}),
+		"app-without-dependabot": app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Write} },
+			inputs{"secret-stores": "actions, dependabot"}),
+
+		"account-token-refused":           {in: inputs{"codacy-api-token": "another-account-token"}},
+		"account-token-expired":           {options: sandbox.Options{CodacyTokenExpires: time.Now().Add(-time.Hour)}},
+		"project-token-for-account-token": {in: inputs{"codacy-api-token": "0123456789abcdef0123456789abcdef"}},
+		"not-an-admin-on-codacy":          {repositories: []sandbox.Repository{{Name: "api", CodacyRole: "write"}, {Name: "web", CodacyRole: "read"}}},
+		"organization-not-on-codacy":      {hook: says(sandbox.KindListRepositories, 404, "Organization not found")},
+		"organization-in-other-letters":   {options: sandbox.Options{Organization: "Acme", CaseSensitive: true}},
+		"wrong-provider":                  {options: sandbox.Options{Provider: "ghe"}},
+		"no-repository-added-to-codacy":   {repositories: []sandbox.Repository{{Name: "api", State: sandbox.NotAdded}, {Name: "web", State: sandbox.NotAdded}}},
+
+		"codacy-api-url-without-api-v3": {options: sandbox.Options{WebPages: true}, prepare: func(f *fixture) inputs {
+			return inputs{"codacy-api-url": strings.TrimSuffix(f.codacy, "/api/v3"), "github-api-url": f.github + "/api/v3"}
+		}},
+		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
+		"a-web-page-answers":            {hook: answers(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
+		"tls-inspection": {prepare: func(f *fixture) inputs {
+			codacy, github, _, shut := f.ServeTLS()
+			f.t.Cleanup(shut)
+			f.codacy, f.github = codacy, github
+			return nil
+		}},
+
+		"credential-is-empty":       {in: inputs{"codacy-api-token": ""}, env: []string{"GITHUB_REPOSITORY=acme/infra"}},
+		"secret-name-reserved":      {in: inputs{"secret-name": "GITHUB_CODACY"}},
+		"patterns-match-nothing":    {in: inputs{"repositories": "nothing-like-*"}},
+		"all-repositories-archived": {repositories: []sandbox.Repository{{Name: "api", Archived: true}, {Name: "web", Disabled: true}}},
+		"100-secrets-reached": {undone: true, prepare: func(f *fixture) inputs {
+			for i := range 100 {
+				f.SetSecret("service-001", "actions", fmt.Sprintf("SECRET_%d", i), "x")
+			}
+			return inputs{"repositories": "service-001"}
+		}},
+
+		"account-token-expires-soon": {options: sandbox.Options{CodacyTokenExpires: soon}},
+		"github-token-expires-soon":  token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Expires: soon}),
+		"repositories-that-cant-be-renewed": {prepare: func(f *fixture) inputs {
+			for i, name := range []string{"gone", "moved"} {
+				f.Add(sandbox.Repository{Name: name, Hidden: true})
+				f.Provision(name, aged(f.World, 1, 300, 30-i), "actions")
+			}
+			return nil
+		}},
+		"schedule-too-rare": {prepare: func(f *fixture) inputs {
+			event := `{"schedule":"17 4 1 */3 *","repository":{"name":"infra"}}`
+			if err := os.WriteFile(filepath.Join(f.dir, "event.json"), []byte(event), 0o600); err != nil {
+				f.t.Fatal(err)
+			}
+			return nil
+		}},
+	}
+	change := func(name string, change func(*misconfiguration)) {
+		c := all[name]
+		change(&c)
+		all[name] = c
+	}
+	change("workflow-token-that-lists-its-own", func(c *misconfiguration) {
+		c.id, c.env = diagnosis.WorkflowToken, []string{"GITHUB_REPOSITORY=acme/infra"}
+		c.repositories = []sandbox.Repository{{Name: "infra", NotOnCodacy: true}, {Name: "api"}, {Name: "web"}}
+	})
+	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id, c.exit = diagnosis.WorkflowToken, 1 })
+	change("token-that-may-read-only", func(c *misconfiguration) { c.id, c.undone = diagnosis.TokenPermission, true })
+	change("token-without-the-permission-of-a-store", func(c *misconfiguration) { c.in["secret-stores"] = "actions, dependabot" })
+	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
+	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
+	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
+	change("token-not-approved-and-nothing-public", func(c *misconfiguration) { c.id, c.repositories = diagnosis.TokenForeign, private })
+	change("clock-off", func(c *misconfiguration) {
+		c.hook = says(sandbox.KindInstallation, 401, "'Expiration time' claim ('exp') is too far in the future")
+	})
+	change("app-not-installed", func(c *misconfiguration) { c.hook = says(sandbox.KindInstallation, 404, "Not Found") })
+	change("app-without-permission-in-a-dry-run", func(c *misconfiguration) { c.id, c.exit = diagnosis.AppPermission, -1 })
+	change("app-without-dependabot", func(c *misconfiguration) { c.id = diagnosis.AppPermission })
+	return all
+}
+
+// TestDiagnosis drives the program into every misconfiguration: exit code and
+// the two lines are golden, the input at fault is named, and nothing is written.
+func TestDiagnosis(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range wrong() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			f := serve(t, c.options, c.repositories...)
+			if c.repositories == nil {
+				for _, n := range names(3) {
+					f.Add(sandbox.Repository{Name: n})
+				}
+			}
+			in := inputs{}
+			if c.prepare != nil {
+				for k, v := range c.prepare(f) {
+					in[k] = v
+				}
+			}
+			for k, v := range c.in {
+				in[k] = v
+			}
+			if c.hook != nil {
+				f.Hook(c.hook)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd, finish := f.start(ctx, in)
+			cmd.Env = append(cmd.Env, append(c.env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+filepath.Join(f.dir, "event.json"))...)
+			if err, exit := cmd.Run(), (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
+				t.Fatal(err)
+			}
+			r := finish()
+			f.Check(t)
+
+			found := diagnosis.Find(cmp.Or(c.id, diagnosis.ID(name)))
+			f.told(r.code, name, found, c.exit, r.stdout)
+			switch writes := f.Writes(); {
+			case c.undone:
+				if f.Count(sandbox.KindCreateToken) != f.Count(sandbox.KindDeleteToken) {
+					t.Errorf("%d tokens were made, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))
+				}
+			case r.code != 0 && writes != 0:
+				t.Errorf("%d writes were sent", writes)
+			}
+		})
+	}
+}
+
+// told compares what was told with the golden file and the catalogue.
+func (f *fixture) told(code int, name string, c diagnosis.Case, exit int, stdout string) {
+	f.t.Helper()
+	host := regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
+	got := fmt.Sprintf("exit code %d\n", code)
+	for _, kind := range []string{"error", "warning"} {
+		for _, note := range twoLines(stdout, kind) {
+			note = strings.NewReplacer(f.codacy, "https://codacy.test/api/v3", f.github, "https://github.test").Replace(note)
+			note = host.ReplaceAllString(note, "https://host.test")
+			note = regexp.MustCompile(` of acme/\S+ \(`).ReplaceAllString(note, " of acme/NAME (") // any may be the first
+			note = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(note, "host.test")
+			got += kind + ": " + regexp.MustCompile(`\d{4}-\d\d-\d\d(T[\d:]+Z)?`).ReplaceAllString(note, "DATE") + "\n"
+		}
+	}
+	golden(f.t, filepath.Join("testdata", "diagnosis", name+".txt"), got)
+
+	if want := max(0, cmp.Or(exit, c.Exit)); code != want {
+		f.t.Errorf("exit code %d, want %d\n%s", code, want, stdout)
+	}
+	if c.Input != "" && !strings.Contains(got, ": "+c.Input+": ") && !strings.Contains(got, ": github-app-id: ") {
+		f.t.Errorf("%s is not named in\n%s", c.Input, got)
+	}
+	if !strings.Contains(got, "https://") || strings.Contains(got, "{") || strings.Contains(got, "}") {
+		f.t.Errorf("no address, or a placeholder, in\n%s", got)
+	}
+	// The lines are the catalogue's, word for word between its placeholders.
+	for _, line := range []string{c.What, c.Do} {
+		words := regexp.QuoteMeta(line)
+		words = regexp.MustCompile(`\\\{:?[a-z-]+\\\}`).ReplaceAllString(words, ".*")
+		if !regexp.MustCompile(words).MatchString(got) {
+			f.t.Errorf("%q is not told in\n%s", line, got)
+		}
+	}
+}
+
+// twoLines are the annotations that tell what to do in a second line.
+func twoLines(stdout, kind string) []string {
+	var all []string
+	for l := range strings.Lines(stdout) {
+		if _, message, ok := strings.Cut(l, "::"+kind+"::"); ok && strings.Contains(message, "%0A") {
+			all = append(all, strings.NewReplacer("%0A", "\n", "%25", "%").Replace(strings.TrimSuffix(message, "\n")))
+		}
+	}
+	return all
+}
+
+// golden compares with a file; -update writes it.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s; go test ./internal/e2e -update writes it (-want +got):\n%s", file, diff)
+	}
+}
+
+// unreachable fails each request as a net/http.Transport does.
+type unreachable struct{ err error }
+
+func (u unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
+
+// TestDiagnosisOfTheNetwork: what keeps requests from leaving, in virtual time
+// because it is tried again for a while.
+func TestDiagnosisOfTheNetwork(t *testing.T) {
+	t.Parallel()
+
+	for name, err := range map[string]error{
+		"host-unknown": &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "codacy.test", IsNotFound: true}},
+		"proxy":        &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("dial tcp: lookup proxy.test: no such host")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, names(3)...)
+				code, out := v.start(t.Context(), nil, nil, unreachable{err})
+				f := &fixture{t: t, codacy: "https://codacy.test/api/v3", github: "https://github.test"}
+				f.told(code, name, diagnosis.Find(diagnosis.ID(name)), 0, out)
+			})
+		})
+	}
+}
+
+// TestDiagnosisIsComplete: each case of the catalogue is driven, and no golden
+// file is left over.
+func TestDiagnosisIsComplete(t *testing.T) {
+	t.Parallel()
+
+	driven := map[diagnosis.ID]bool{diagnosis.Proxy: true, diagnosis.HostUnknown: true}
+	for name, c := range wrong() {
+		driven[cmp.Or(c.id, diagnosis.ID(name))] = true
+	}
+	for _, c := range diagnosis.Cases() {
+		if !driven[c.ID] {
+			t.Errorf("the case %s is never driven", c.ID)
+		}
+	}
+	files, err := filepath.Glob("testdata/diagnosis/*.txt")
+	if err != nil || len(files) != len(wrong())+2 {
+		t.Errorf("%d golden files, want %d: %v", len(files), len(wrong())+2, err)
+	}
+	var all bytes.Buffer
+	for _, file := range files {
+		all.WriteString(read(t, file))
+	}
+	if strings.Contains(all.String(), "127.0.0.1") {
+		t.Error("a golden file holds an address that is another one in each run")
+	}
+}

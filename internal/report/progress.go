@@ -1,0 +1,45 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+)
+
+// silence is how long a wait in which nothing changes is not told again.
+const silence = 5 * time.Minute
+
+// Progress tells in one line of the log how far the run has come, if that has
+// changed.
+func (r *Report) Progress(p provision.Progress) {
+	now := time.Now()
+	if p.Done == r.told.Done && p.Waits == r.told.Waits && now.Sub(r.toldAt) < silence {
+		return
+	}
+	r.told, r.toldAt = p, now
+	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
+	if p.Rate > 0 {
+		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))
+	}
+	if p.Writes > 0 {
+		text += fmt.Sprintf("; %d to be written", p.Writes)
+	}
+	if p.Waits != "" {
+		text += "; waits for " + p.Waits
+	}
+	if p.Left > 0 {
+		text += "; about " + roughly(p.Left) + " left"
+	}
+	r.Info("%s", text)
+}
+
+// roughly tells a time for people: "41 min", "2 h 5 min".
+func roughly(d time.Duration) string {
+	minutes := int(math.Ceil(d.Minutes()))
+	if minutes < 60 {
+		return fmt.Sprintf("%d min", minutes)
+	}
+	return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+}
