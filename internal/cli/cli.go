@@ -94,15 +94,17 @@ func (c *Command) Run(ctx context.Context, args []string) int {
 		for _, f := range faults {
 			c.fault(rep, f)
 		}
+		rep.Abort()
 		return ExitUsage
 	}
 	s := c.session(cfg)
 	code := s.run(ctx)
-	if s.begun {
-		if err := s.rep.Finish(); err != nil {
-			s.rep.Error(err.Error())
-			code = max(code, ExitFailed)
-		}
+	if !s.begun {
+		s.rep.Abort()
+		return code
+	}
+	if s.rep.Finish() != nil {
+		code = max(code, ExitFailed)
 	}
 	return code
 }
@@ -194,7 +196,7 @@ func (c *Command) session(cfg *config.Config) *session {
 	s.rep = report.New(report.Options{
 		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
-		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version,
+		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },
 	})
 	return s
