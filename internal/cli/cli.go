@@ -22,6 +22,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/match"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/report"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
@@ -66,11 +67,27 @@ type Command struct {
 	Transport http.RoundTripper
 	// Rand shuffles and spreads; nil for a random seed.
 	Rand *rand.Rand
+
+	net   *redact.Net // below all that is written
+	masks io.Writer   // around it: for the values that the runner is to mask
 }
 
 // Run runs the program with the arguments and returns its exit code. An end of
 // ctx is an interrupt.
 func (c *Command) Run(ctx context.Context, args []string) int {
+	net := &redact.Net{}
+	for _, v := range config.Credentials(c.Getenv) {
+		net.Add(v)
+	}
+	out, errs := net.Writer(c.Stdout), net.Writer(c.Stderr)
+	caught := *c
+	caught.net, caught.masks, caught.Stdout, caught.Stderr = net, c.Stdout, out, errs
+	code := caught.run(ctx, args)
+	_, _ = out.Close(), errs.Close() // to whom to say that it failed?
+	return code
+}
+
+func (c *Command) run(ctx context.Context, args []string) int {
 	cfg, err := config.Parse(args, c.Getenv)
 	switch {
 	case errors.Is(err, config.ErrHelp):
@@ -86,6 +103,7 @@ func (c *Command) Run(ctx context.Context, args []string) int {
 	if err != nil {
 		rep := report.New(report.Options{
 			Runner: c.Getenv("GITHUB_ACTIONS") == "true", Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
+			Net: c.net, Masks: c.masks,
 		})
 		var faults config.Faults
 		if !errors.As(err, &faults) {
@@ -177,24 +195,26 @@ func (c *Command) session(cfg *config.Config) *session {
 	agent := "codacy-project-tokens/" + c.Version
 	codacyHTTP := (&wire.Transport{
 		Service: codacy.Name, Origin: cfg.CodacyAPIURL, Base: base, Gate: s.codacyPace, Clock: s.codacyClock,
-		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken),
+		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken), Redact: c.net.String,
 	}).Client()
 	toGitHub := &wire.Transport{
 		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Gate: s.githubPace, Clock: s.githubClock,
-		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken),
+		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken), Redact: c.net.String,
 	}
 	if cfg.GitHubAppID != "" {
 		s.app = github.NewApp(github.AppOptions{
 			ID: cfg.GitHubAppID, Key: cfg.GitHubAppPrivateKey, Owner: cfg.Organization,
 			Transport: *toGitHub, Pace: s.githubPace, Start: startRetry,
-			Mask: func(v secret.Value) error { return s.rep.Mask(v) },
+			Learn: c.net.Add,
+			Mask:  func(v secret.Value) error { return s.rep.Mask(v) },
 		})
 		toGitHub = s.app.Transport()
 	}
 	s.codacy = codacy.New(codacyHTTP, cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, startRetry, laterRetry)
+	s.codacy.Learn = c.net.Add
 	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, startRetry, laterRetry)
 	s.rep = report.New(report.Options{
-		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
+		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv, Net: c.net, Masks: c.masks,
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
 		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },

@@ -34,10 +34,23 @@ const (
 	maxPages = 10_000
 	// maxValue bounds a token's value, in bytes.
 	maxValue = 4096
+	// maxName is how much is kept of a repository's name, in bytes: more than any
+	// that can be used has.
+	maxName = 256
+	// The most that the lists can hold: an organization's repositories, and the
+	// tokens of one, of which Codacy allows 100.
+	maxRepositories = 1_000_000
+	maxTokens       = 10_000
+	// maxEmpty bounds the pages in a row that hold nothing and point on.
+	maxEmpty = 3
 )
 
 // Client talks to Codacy about one organization.
 type Client struct {
+	// Learn, if set, is told the value of each new token before anything else is
+	// done with the answer that holds it.
+	Learn func(secret.Value)
+
 	http  *http.Client
 	base  *url.URL
 	org   []string // path of the organization
@@ -81,7 +94,7 @@ func (c *Client) User(ctx context.Context) error {
 		var answer struct {
 			Data *struct{} `json:"data"`
 		}
-		err := c.do(ctx, "GET /user", http.MethodGet, c.url(nil, "user"), nil, &answer)
+		err := c.send(ctx, "GET /user", http.MethodGet, c.url(nil, "user"), nil, &answer)
 		if err == nil && answer.Data == nil {
 			err = wire.Garbage(Name, "GET /user", http.StatusOK, "the answer names no user")
 		}
@@ -100,10 +113,14 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 		AddedState string `json:"addedState"`
 		Visibility string `json:"visibility"`
 	}
-	l := list{op: op, path: append(c.org[:3:3], "repositories"), query: url.Values{"limit": {strconv.Itoa(pageSize)}}, first: c.start}
+	l := list{
+		op: op, path: append(c.org[:3:3], "repositories"), query: url.Values{"limit": {strconv.Itoa(pageSize)}},
+		first: c.start, most: maxRepositories,
+	}
 	return pages(ctx, c, l, func(it item) {
 		yield(Repository{
-			Name: it.Name, RemoteID: it.RemoteID, Added: it.AddedState != "NotAdded", Private: it.Visibility == "Private",
+			Name: wire.Clip(it.Name, maxName), RemoteID: wire.Clip(it.RemoteID, maxName),
+			Added: it.AddedState != "NotAdded", Private: it.Visibility == "Private",
 		})
 	})
 }
@@ -123,8 +140,8 @@ func (c *Client) Knows(ctx context.Context, provider, organization string) bool 
 func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, error) {
 	var expires time.Time
 	type item struct {
-		Value   plainValue `json:"token"`
-		Expires time.Time  `json:"expiresAt"`
+		Value   value     `json:"token"`
+		Expires time.Time `json:"expiresAt"`
 	}
 	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}}
 	err := pages(ctx, c, l, func(it item) {
@@ -146,9 +163,10 @@ func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error)
 	}
 	var tokens []Token
 	var withoutID bool // could not be deleted
-	err := pages(ctx, c, list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry}, func(it item) {
+	l := list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry, most: maxTokens}
+	err := pages(ctx, c, l, func(it item) {
 		withoutID = withoutID || it.ID <= 0
-		tokens = append(tokens, Token{ID: it.ID, Name: it.Name, Created: it.Created.Time, Expires: it.Expires})
+		tokens = append(tokens, Token{ID: it.ID, Name: wire.Clip(it.Name, maxName), Created: it.Created.Time, Expires: it.Expires})
 	})
 	if err == nil && withoutID {
 		err = wire.Garbage(Name, op, http.StatusOK, "a token in the list has no id")
@@ -187,13 +205,14 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 			ID      int64      `json:"id"`
 			Name    string     `json:"name"`
 			Expires *time.Time `json:"expiresAt"`
-			Value   plainValue `json:"token"`
+			Value   value      `json:"token"`
 		} `json:"data"`
 	}
+	answer.Data.Value.learn = c.Learn
 	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &answer); err != nil {
 		return Token{}, secret.Value{}, err
 	}
-	if answer.Data.ID <= 0 || answer.Data.Value.IsZero() {
+	if answer.Data.ID <= 0 || !usable(answer.Data.Value.Value) {
 		return Token{}, secret.Value{}, wire.Garbage(Name, op, http.StatusCreated, "the answer holds no usable token")
 	}
 	token := Token{ID: answer.Data.ID}
@@ -203,29 +222,46 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 	return token, answer.Data.Value.Value, nil
 }
 
-// plainValue takes a token's value out of JSON; one that can't be sent in a
-// header (empty, huge, with blanks or control characters) stays zero.
-type plainValue struct{ secret.Value }
+// value takes a token's value out of JSON, and tells it at once; one that is no
+// text, or is longer than maxValue, stays zero.
+type value struct {
+	secret.Value
+	learn func(secret.Value)
+}
 
-func (v *plainValue) UnmarshalJSON(b []byte) error {
+func (v *value) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) != nil || len(s) > maxValue {
 		return nil
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil
-	}
 	v.Value = secret.New(s)
+	if v.learn != nil {
+		v.learn(v.Value)
+	}
 	return nil
+}
+
+// usable tells whether a value can be sent in a header, and be masked as one
+// line: it is not empty, and holds neither blanks nor control characters.
+func usable(v secret.Value) bool {
+	return !v.IsZero() && !strings.ContainsFunc(v.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // DeleteToken deletes a token of a repository. That it is not there is no error.
 func (c *Client) DeleteToken(ctx context.Context, repository string, id int64) error {
 	op := fmt.Sprintf("delete the token %d of %s", id, repository)
 	path := append(c.tokens(repository), strconv.FormatInt(id, 10))
-	err := c.do(ctx, op, http.MethodDelete, c.url(nil, path...), nil, nil)
-	if wire.IsNotFound(err) {
+	// A 204 holds nothing. What does is somebody else's answer, or an error: it
+	// has to be read to be believed.
+	var answer struct {
+		Error *json.RawMessage `json:"error"`
+	}
+	err := c.do(ctx, op, http.MethodDelete, c.url(nil, path...), nil, &answer)
+	switch {
+	case wire.IsNotFound(err):
 		return nil
+	case err == nil && answer.Error != nil:
+		return wire.Garbage(Name, op, http.StatusOK, "the answer holds an error")
 	}
 	return err
 }
@@ -250,6 +286,7 @@ type list struct {
 	path  []string
 	query url.Values // of the first page; the others have a cursor beside it
 	first pace.Retry // of the first page
+	most  int        // items that there can be
 }
 
 // pages calls yield with the items of all pages of a list.
@@ -258,9 +295,14 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		Data       *[]T `json:"data"`
 		Pagination struct {
 			Cursor string `json:"cursor"`
+			Total  *int   `json:"total"`
 		} `json:"pagination"`
 	}
 	seen, retry := map[string]bool{}, l.first
+	items, empty := 0, 0
+	endless := func(why string) error {
+		return wire.Garbage(Name, l.op, http.StatusOK, "the list does not end: "+why)
+	}
 	for range maxPages {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
@@ -276,20 +318,59 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		for _, it := range *p.Data {
 			yield(it)
 		}
-		if p.Pagination.Cursor == "" {
-			return nil
+		items += len(*p.Data)
+		if empty++; len(*p.Data) > 0 {
+			empty = 0
 		}
-		if seen[p.Pagination.Cursor] {
-			return wire.Garbage(Name, l.op, http.StatusOK, "the list does not end: a page points back")
+		total := p.Pagination.Total
+		switch {
+		case items > l.most:
+			return endless(fmt.Sprintf("it holds more than %d items", l.most))
+		case p.Pagination.Cursor == "":
+			return nil
+		case seen[p.Pagination.Cursor]:
+			return endless("a page points back")
+		case total != nil && *total > 0 && items > *total+pageSize: // some may be added meanwhile
+			return endless(fmt.Sprintf("it goes on after %d items, and tells of %d", items, *total))
+		case empty == maxEmpty:
+			return endless(fmt.Sprintf("%d pages in a row are empty and point on", maxEmpty))
 		}
 		seen[p.Pagination.Cursor], retry = true, c.retry
 		l.query.Set("cursor", p.Pagination.Cursor)
 	}
-	return wire.Garbage(Name, l.op, http.StatusOK, fmt.Sprintf("the list does not end after %d pages", maxPages))
+	return endless(fmt.Sprintf("it has more than %d pages", maxPages))
 }
 
-// do sends one request and decodes the answer into v, unless that is nil.
+// do sends one request and decodes the answer into v; an answer without a body
+// leaves it as it is. A 404 that may mean a dead account token is a 401 if it does.
 func (c *Client) do(ctx context.Context, op, method, address string, body []byte, v any) error {
+	err := c.send(ctx, op, method, address, body, v)
+	if !saysNotFound(err) {
+		return err
+	}
+	// Something is missing, or the account token dead: that is another question.
+	proof := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, &struct{}{})
+	switch {
+	case proof != nil && wire.FateOf(proof) == wire.Refused:
+		return &wire.Error{
+			Service: Name, Op: op, Status: http.StatusUnauthorized, Fate: wire.Refused, Err: err,
+			Message: "the account token is not accepted any more",
+		}
+	case proof != nil && method == http.MethodDelete:
+		return proof // nobody knows whether it is gone
+	}
+	return err
+}
+
+// saysNotFound tells the answer that a dead account token may have: a 404 whose
+// body is {"error":"not found"}. Codacy's other 404s say what was not found.
+func saysNotFound(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.EqualFold(e.Message, "not found")
+}
+
+// send is do, without a thought of what a 404 may mean.
+func (c *Client) send(ctx context.Context, op, method, address string, body []byte, v any) error {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", Name, op, err)
@@ -303,12 +384,12 @@ func (c *Client) do(ctx context.Context, op, method, address string, body []byte
 		return wire.Failed(Name, op, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // what matters was read
-	if v == nil {
-		return nil
-	}
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return wire.Failed(Name, op, fmt.Errorf("the answer was cut off: %w", err))
+		return wire.Failed(Name, op, err)
+	}
+	if method == http.MethodDelete && len(bytes.TrimSpace(raw)) == 0 {
+		return nil
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		var syntax *json.SyntaxError

@@ -251,11 +251,15 @@ func TestEndlessPages(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cursor func(n int) string
 		most   int
+		page   string // the rest of it, in place of one item
 	}{
-		"a page that points to itself":    {func(int) string { return "same" }, 2},
-		"two that point to each other":    {func(n int) string { return strconv.Itoa(n % 2) }, 3},
-		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11},
-		"a new page for every one it had": {strconv.Itoa, maxPages},
+		"a page that points to itself":    {func(int) string { return "same" }, 2, ""},
+		"two that point to each other":    {func(n int) string { return strconv.Itoa(n % 2) }, 3, ""},
+		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11, ""},
+		"a new page for every one it had": {strconv.Itoa, maxPages, ""},
+		"more than it tells of":           {strconv.Itoa, pageSize + 4, `"data":[{"id":1}],"pagination":{"total":3,`},
+		"page after page of nothing":      {strconv.Itoa, maxEmpty, `"data":[],"pagination":{"total":9999,`},
+		"more than a repository has":      {strconv.Itoa, 5, `"data":[{"id":1}` + strings.Repeat(`,{"id":1}`, maxTokens/5) + `],"pagination":{`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -263,7 +267,11 @@ func TestEndlessPages(t *testing.T) {
 			n := 0
 			c, _ := newClient(t, func(request) (int, string) {
 				n++
-				return 200, `{"data":[{"id":1,"name":"a"}],"pagination":{"cursor":"` + tt.cursor(n) + `"}}`
+				page := tt.page
+				if page == "" {
+					page = `"data":[{"id":1,"name":"a"}],"pagination":{`
+				}
+				return 200, "{" + page + `"cursor":"` + tt.cursor(n) + `"}}`
 			})
 			tokens, err := c.Tokens(t.Context(), "api")
 			if e := asError(t, err); !e.Garbled || !strings.Contains(e.Message, "does not end") || tokens != nil {
@@ -554,23 +562,124 @@ func TestCutOff(t *testing.T) {
 func TestDeleteToken(t *testing.T) {
 	t.Parallel()
 
+	const dead = `{"error":"not found"}` // what a dead account token may be answered
 	for _, tt := range []struct {
 		status int
 		body   string
-		want   bool
+		user   int // what the account token is worth
+		want   error
 	}{
-		{204, "", true},
-		{404, `{"message":"Token not found"}`, true}, // somebody else was faster
-		{400, "", false},
-		{401, "", false},
-		{409, "", false},
-		{429, "", false},
-		{500, "", false},
+		{204, "", 200, nil},
+		{200, " ", 200, nil},
+		{200, "{}", 200, nil},
+		{404, `{"message":"Token not found"}`, 200, nil}, // somebody else was faster
+		{404, dead, 200, nil},
+		{404, "", 200, nil},
+
+		{404, dead, 404, &wire.Error{Status: 401, Fate: wire.Refused}},
+		{404, dead, 401, &wire.Error{Status: 401, Fate: wire.Refused}},
+		{404, dead, 503, &wire.Error{Status: 503, Fate: wire.Unclear}}, // nobody knows
+		{404, "<html>", 404, &wire.Error{Status: 401, Fate: wire.Refused}},
+		{200, dead, 200, &wire.Error{Status: 200, Fate: wire.Unclear}},
+		{200, "<html>sign in</html>", 200, &wire.Error{Status: 200, Fate: wire.Unclear}},
+		{400, "", 200, &wire.Error{Status: 400, Fate: wire.Refused}},
+		{401, "", 200, &wire.Error{Status: 401, Fate: wire.Refused}},
+		{409, "", 200, &wire.Error{Status: 409, Fate: wire.Refused}},
+		{429, "", 200, &wire.Error{Status: 429, Fate: wire.Limited}},
+		{500, "", 200, &wire.Error{Status: 500, Fate: wire.Unclear}},
 	} {
-		c, _ := newClient(t, always(tt.status, tt.body))
-		if err := c.DeleteToken(t.Context(), "api", 1); (err == nil) != tt.want {
-			t.Errorf("%d: %v", tt.status, err)
+		c, _ := newClient(t, func(r request) (int, string) {
+			if r.method == http.MethodGet {
+				return tt.user, map[bool]string{true: `{"data":{}}`, false: dead}[tt.user == 200]
+			}
+			return tt.status, tt.body
+		})
+		err := c.DeleteToken(t.Context(), "api", 1)
+		if (err == nil) != (tt.want == nil) || wire.StatusOf(err) != wire.StatusOf(tt.want) || wire.FateOf(err) != wire.FateOf(tt.want) {
+			t.Errorf("%d %s, the account %d: %v", tt.status, tt.body, tt.user, err)
 		}
+	}
+}
+
+// A dead account token that is answered by 404 is told as one, whatever was asked
+// for; where it is alive, the 404 stays one.
+func TestDeadAccountToken(t *testing.T) {
+	t.Parallel()
+
+	for user, want := range map[int]int{404: 401, 200: 404, 500: 404} {
+		c, s := newClient(t, func(r request) (int, string) {
+			if strings.HasSuffix(r.path, "/user") {
+				return user, `{"error":"not found"}`
+			}
+			return 404, `{"error":"not found"}`
+		})
+		_, listed := c.Tokens(t.Context(), "api")
+		_, _, made := c.CreateToken(t.Context(), "api", "n", time.Unix(1, 0))
+		for _, err := range []error{listed, made} {
+			if wire.StatusOf(err) != want || wire.FateOf(err) != wire.Refused {
+				t.Errorf("the account is answered by %d: %v", user, err)
+			}
+		}
+		if len(s.seen) != 4 {
+			t.Errorf("%d requests", len(s.seen))
+		}
+	}
+}
+
+// What CreateToken was answered is learned before anything else is done with it,
+// also where it is no use, and never shown.
+func TestLearn(t *testing.T) {
+	t.Parallel()
+
+	for body, want := range map[string]string{
+		`{"data":{"id":7,"token":"A1b2C3d4E5f6"}}`:                  "A1b2C3d4E5f6",
+		`{"data":{"id":0,"token":"A1b2C3d4E5f6"}}`:                  "A1b2C3d4E5f6",
+		`{"data":{"id":"x","token":"A1b2C3d4E5f6"}}`:                "A1b2C3d4E5f6",
+		`{"data":{"id":7,"token":"A1b2C3d4E5f6\nG7"}}`:              "A1b2C3d4E5f6\nG7",
+		`{"data":{"id":7,"token":"A1b2C3d4E5f6","expiresAt":"no"}}`: "A1b2C3d4E5f6",
+	} {
+		c, _ := newClient(t, always(201, body))
+		learned := ""
+		c.Learn = func(v secret.Value) { learned += v.Reveal() }
+		_, _, err := c.CreateToken(t.Context(), "api", "n", time.Unix(1, 0))
+		if learned != want || strings.Contains(fmt.Sprint(err), "A1b2") {
+			t.Errorf("%s: learned %q, %v", body, learned, err)
+		}
+	}
+	// An error's body may hold the token that was made: nobody knows it yet.
+	for _, body := range []string{
+		`{"message":"cannot store A1b2C3d4E5f6"}`, `{"error":"token=A1b2C3d4E5f6;"}`, `{"message":"made A1b2C3d4E5f6, but","innerMessage":"A1b2C3d4E5f6"}`,
+	} {
+		for _, status := range []int{400, 409, 500, 504} {
+			c, _ := newClient(t, always(status, body))
+			_, _, err := c.CreateToken(t.Context(), "api", "codacy-project-token-1", time.Unix(1, 0))
+			if text := fmt.Sprint(err); strings.Contains(text, "A1b2") || !strings.Contains(text, "***") {
+				t.Errorf("%d %s: %s", status, body, text)
+			}
+		}
+	}
+	c, _ := newClient(t, always(409, `{"message":"A token with the name codacy-project-token-1 exists already."}`))
+	_, _, err := c.CreateToken(t.Context(), "api", "codacy-project-token-1", time.Unix(1, 0))
+	if want := "Codacy: create the token codacy-project-token-1 of api: status 409: A token with the name codacy-project-token-1 exists already."; fmt.Sprint(err) != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+// A name of 10 MB is not kept, nor is a long one of a token.
+func TestHugeName(t *testing.T) {
+	t.Parallel()
+
+	huge := strings.Repeat("x", 10<<20)
+	c, _ := newClient(t, always(200, `{"data":[{"id":1,"name":"`+huge+`","addedState":"Added"}]}`))
+	if err := c.Repositories(t.Context(), func(r Repository) {
+		if len(r.Name) != maxName {
+			t.Errorf("%d bytes are kept", len(r.Name))
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	if tokens, err := c.Tokens(t.Context(), "api"); err != nil || len(tokens) != 1 || len(tokens[0].Name) != maxName {
+		t.Errorf("%v, %d tokens", err, len(tokens))
 	}
 }
 

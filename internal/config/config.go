@@ -9,6 +9,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -107,3 +108,39 @@ type Shard struct{ Index, Count int }
 
 // String returns the shard as it is written in the input.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
+
+// Credentials are what the environment holds where credentials are looked for, be
+// it fit to be used or not, and the proxies' passwords: none of it may be printed.
+func Credentials(getenv func(string) string) []secret.Value {
+	var all []secret.Value
+	add := func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			all = append(all, secret.New(text))
+		}
+	}
+	for _, in := range Inputs() {
+		if !in.Credential {
+			continue
+		}
+		for _, name := range append([]string{inputVariable(in.Name)}, in.Env...) {
+			text := getenv(name)
+			add(text)
+			if lines := keyLines(text); lines != text {
+				add(lines)
+			}
+		}
+	}
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		address := getenv(name)
+		if at := strings.LastIndex(address, "@"); at >= 0 {
+			user := address[:at]
+			if _, rest, ok := strings.Cut(user, "//"); ok {
+				user = rest
+			}
+			add(user)
+			_, password, _ := strings.Cut(user, ":")
+			add(password)
+		}
+	}
+	return all
+}

@@ -219,11 +219,13 @@ func describe(text string) string {
 	return "a value of " + strconv.Itoa(utf8.RuneCountInString(text)) + " characters"
 }
 
-// privateKey reads a PEM block, also with its line ends written out as \n, as
-// people paste it into one line. No PEM has a backslash of its own.
+// keyLines is a PEM block with its line ends, also where they are written out as
+// \n, as people paste it into one line. No PEM has a backslash of its own.
+func keyLines(text string) string { return strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text) }
+
+// privateKey reads a PEM block.
 func privateKey(c *Config, text string) []problem {
-	lines := strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text)
-	block, rest := pem.Decode([]byte(lines))
+	block, rest := pem.Decode([]byte(keyLines(text)))
 	if block == nil || strings.TrimSpace(string(rest)) != "" || !isRSAKey(block) {
 		return []problem{{
 			found: describe(text) + " that is not one RSA private key",

@@ -35,8 +35,9 @@ type demo struct {
 	latency      time.Duration // of each request
 	codacy       string        // URL of its API, as is github
 	github       string
-	first        result   // of the first run
-	written      string   // all that the runs wrote, but for what masks a value
+	first        result // of the first run
+	log          bytes.Buffer
+	written      string   // the runs' files
 	failed       []string // what was claimed and is not so
 }
 
@@ -138,13 +139,10 @@ func (d *demo) openSecrets(context.Context) {
 		d.check(false, "a promise was broken: %s", v)
 	}
 
-	leaks := 0
-	for _, value := range append(d.world.AllTokenValues(), sandbox.CodacyToken, sandbox.GitHubToken) {
-		if strings.Contains(d.written, value) || strings.Contains(d.shown.String(), value) {
-			leaks++
-		}
-	}
-	d.check(leaks == 0, "%d tokens in logs, outputs, summaries and on this screen", leaks)
+	leaks := len(sandbox.Leaks(true, map[string]string{
+		"stdout": d.log.String(), "files": d.written, "screen": d.shown.String(),
+	}, d.world.Secrets()))
+	d.check(leaks == 0, "%d tokens or credentials, in any form, in logs, outputs, summaries and on this screen", leaks)
 }
 
 func (d *demo) summary(context.Context) {
@@ -185,12 +183,11 @@ func (d *demo) action(ctx context.Context, dryRun string) result {
 		"INPUT_ORGANIZATION": d.organization, "INPUT_SECRET-NAME": secretName, "INPUT_SECRET-STORES": store,
 		"INPUT_WRITES-PER-MINUTE": "0", "INPUT_DRY-RUN": dryRun,
 	}
-	var log bytes.Buffer
 	screen := &screen{out: d.out, most: logLines}
 	command := cli.Command{
 		Version: "demo",
 		Stdin:   strings.NewReader(""),
-		Stdout:  io.MultiWriter(&log, screen), Stderr: io.MultiWriter(&log, screen),
+		Stdout:  io.MultiWriter(&d.log, screen), Stderr: io.MultiWriter(&d.log, screen),
 		Getenv: func(name string) string { return env[name] },
 	}
 	began := time.Now()
@@ -200,11 +197,6 @@ func (d *demo) action(ctx context.Context, dryRun string) result {
 	file := d.read(outputs)
 	r.outputs, r.summary = parseOutputs(file), d.read(summary)
 	d.written += file + r.summary
-	for line := range strings.Lines(log.String()) {
-		if !strings.HasPrefix(line, maskCommand) {
-			d.written += line
-		}
-	}
 	return r
 }
 

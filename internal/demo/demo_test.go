@@ -94,7 +94,7 @@ func TestLeakIsFound(t *testing.T) {
 	d := newDemo(&out, t.TempDir(), 0)
 	d.written = d.world.AddToken(d.repositories[0], sandbox.Token{Name: "by-hand"}).Value
 	d.openSecrets(t.Context())
-	if !strings.Contains(out.String(), "✗ 1 tokens in logs") {
+	if !strings.Contains(out.String(), "✗ 1 tokens or credentials, in any form, in logs") {
 		t.Errorf("the leak is not told:\n%s", &out)
 	}
 }

@@ -24,7 +24,7 @@ func TestAnswer(t *testing.T) {
 				Version: "test", Stdin: strings.NewReader(answer), Stdout: &out, Stderr: &out, Terminal: true,
 				Getenv: func(k string) string { return env[k] },
 			}
-			if code := command.Run(t.Context(), []string{"--organization", "acme", "--codacy-api-url", f.codacy}); code != 0 {
+			if code := played(t, f.World, t.Context(), command, "--organization", "acme", "--codacy-api-url", f.codacy); code != 0 {
 				t.Errorf("exit code %d, want 0\n%s", code, out.String())
 			}
 			f.Check(t)

@@ -191,10 +191,8 @@ func TestAppByHand(t *testing.T) {
 			Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 			Getenv: func(name string) string { return environment[name] }, Transport: w.RoundTripper(),
 		}
-		code := command.Run(t.Context(), []string{
-			"--organization", "acme", "--github-app-id", appID, "--yes",
-			"--codacy-api-url", sandbox.CodacyURL, "--github-api-url", sandbox.GitHubURL,
-		})
+		code := played(t, w, t.Context(), command, "--organization", "acme", "--github-app-id", appID, "--yes",
+			"--codacy-api-url", sandbox.CodacyURL, "--github-api-url", sandbox.GitHubURL)
 		noAppSecret(t, out.String())
 		return code, out.String()
 	}

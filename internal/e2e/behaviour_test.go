@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,9 +24,9 @@ func TestDryRun(t *testing.T) {
 		f.Add(sandbox.Repository{Name: name, Archived: name == "archived"})
 	}
 	f.SetSecret("overwritten", "actions", secretName, "by hand")
-	f.Provision("due", aged(f, 3, 300, 65), "actions")
-	f.Provision("current", aged(f, 1, 10, 355), "actions")
-	f.Provision("changed", aged(f, 1, 10, 355), "actions")
+	f.Provision("due", aged(f.World, 3, 300, 65), "actions")
+	f.Provision("current", aged(f.World, 1, 10, 355), "actions")
+	f.Provision("changed", aged(f.World, 1, 10, 355), "actions")
 	f.SetSecret("changed", "actions", secretName, "by hand")
 
 	r := f.run(inputs{"dry-run": "true"})
@@ -146,11 +145,11 @@ func TestHundredTokens(t *testing.T) {
 	expiry := f.Time().AddDate(0, 0, 65)
 	for n := range 99 {
 		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
-		f.AddToken("ours", aged(f, n+1, 300-n, 65))
+		f.AddToken("ours", aged(f.World, n+1, 300-n, 65))
 	}
 	// Within its grace nothing is revoked: what goes makes room.
 	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
-	f.Provision("theirs", aged(f, 1, 100, 65), "actions")
+	f.Provision("theirs", aged(f.World, 1, 100, 65), "actions")
 	r := f.run(inputs{"rotate": "always"})
 	f.want(r, 1, "created=1 renewed=1 failed=1")
 	if e := f.entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
@@ -175,7 +174,7 @@ func TestUnseenWithLivingToken(t *testing.T) {
 	t.Parallel()
 
 	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
-	f.AddToken("hidden", aged(f, 4, 300, 20))
+	f.AddToken("hidden", aged(f.World, 4, 300, 20))
 	r := f.run(nil)
 	f.want(r, 0, "created=1 skipped=1")
 	expires := f.Tokens("hidden")[0].Expires.UTC().Format(time.DateOnly)
@@ -343,16 +342,7 @@ func TestByHand(t *testing.T) {
 	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
 	hand := func(env []string, args ...string) (int, string, string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir = t.TempDir()
-		cmd.Env = append(env, "GITHUB_API_URL="+f.github)
-		var stdout, stderr strings.Builder
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		_ = cmd.Run() // its exit code tells
-		r := result{stdout: stdout.String(), stderr: stderr.String()}
-		f.noLeak(r, inputs{"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken})
-		f.Check(t)
-		return cmd.ProcessState.ExitCode(), r.stdout, r.stderr
+		return f.byHand(append(env, "GITHUB_API_URL="+f.github), args...)
 	}
 	credentials := []string{"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken}
 	flags := []string{"--organization", "acme", "--codacy-api-url", f.codacy}

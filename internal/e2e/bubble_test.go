@@ -54,5 +54,6 @@ func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, trans
 		Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stdout,
 		Getenv: func(k string) string { return all[k] }, Transport: transport, Rand: random,
 	}
-	return command.Run(ctx, nil), stdout.String()
+	code = played(v.t, v.World, ctx, command)
+	return code, stdout.String()
 }

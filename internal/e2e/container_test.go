@@ -72,7 +72,7 @@ func TestContainer(t *testing.T) {
 			code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(),
 			outputs: readOutputs(t, output), summary: read(t, summary), report: read(t, filepath.Join(workspace, "report.json")),
 		}
-		f.noLeak(r, in)
+		noLeak(t, f.World, true, written(t, dir, r.stdout, r.stderr, ""), secretsOf(in)...)
 		f.Check(t)
 		return r
 	}

@@ -28,32 +28,32 @@ var scenarios = map[string]struct {
 		in:     inputs{"secret-stores": "actions,dependabot"},
 		stores: []string{"actions", "dependabot"},
 		prepare: func(f *fixture) {
-			f.Provision(crashRepo, aged(f, 1, 300, 65), "actions", "dependabot")
+			f.Provision(crashRepo, aged(f.World, 1, 300, 65), "actions", "dependabot")
 		},
 	},
 	"renew with revocation": {
 		in:     inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "0", "existing-secrets": "keep"},
 		stores: []string{"actions", "dependabot"},
 		prepare: func(f *fixture) {
-			f.AddToken(crashRepo, aged(f, 1, 400, -35))
-			f.Provision(crashRepo, aged(f, 2, 300, 65), "actions", "dependabot")
+			f.AddToken(crashRepo, aged(f.World, 1, 400, -35))
+			f.Provision(crashRepo, aged(f.World, 2, 300, 65), "actions", "dependabot")
 		},
 	},
 	"repair of a half-done run": {
 		in:     inputs{"secret-stores": "actions,dependabot"},
 		stores: []string{"actions", "dependabot"},
 		prepare: func(f *fixture) {
-			f.Provision(crashRepo, aged(f, 1, 200, 165), "actions", "dependabot")
-			f.Provision(crashRepo, aged(f, 2, 1, 364), "dependabot")
+			f.Provision(crashRepo, aged(f.World, 1, 200, 165), "actions", "dependabot")
+			f.Provision(crashRepo, aged(f.World, 2, 1, 364), "dependabot")
 		},
 	},
 }
 
 // aged is a token of ours, made so many days ago, that lives so many days more.
-func aged(f *fixture, number, days, left int) sandbox.Token {
+func aged(w *sandbox.World, number, days, left int) sandbox.Token {
 	return sandbox.Token{
 		Name:    fmt.Sprintf("codacy-project-token-%d", number),
-		Created: f.Time().AddDate(0, 0, -days), Expires: f.Time().AddDate(0, 0, left),
+		Created: w.Time().AddDate(0, 0, -days), Expires: w.Time().AddDate(0, 0, left),
 	}
 }
 
@@ -108,7 +108,7 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
-	cmd, _ := f.start(ctx, in)
+	cmd, finish := f.start(ctx, in)
 	first, started := f.Total(), make(chan struct{})
 	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if int(r.Sequence)-first != at {
@@ -131,4 +131,5 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != -1 {
 		f.t.Fatalf("the program was not killed at request %d: %v", at, err)
 	}
+	finish()
 }

@@ -131,7 +131,7 @@ func wrong() map[string]misconfiguration {
 		"repositories-that-cant-be-renewed": {prepare: func(f *fixture) inputs {
 			for i, name := range []string{"gone", "moved"} {
 				f.Add(sandbox.Repository{Name: name, Hidden: true})
-				f.Provision(name, aged(f, 1, 300, 30-i), "actions")
+				f.Provision(name, aged(f.World, 1, 300, 30-i), "actions")
 			}
 			return nil
 		}},

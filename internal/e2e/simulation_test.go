@@ -255,7 +255,7 @@ func (s *sim) start() *simRun {
 	}
 	s.say("run %d begins", run.number)
 	go func() {
-		code := command.Run(ctx, nil)
+		code := played(s.t, s.World, ctx, command)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		run.done, run.code = true, code

@@ -52,6 +52,8 @@ type AppOptions struct {
 	Pace *pace.Service
 	// Start bounds the first requests.
 	Start pace.Retry
+	// Learn is told each JWT and each token before anything else is done with it.
+	Learn func(secret.Value)
 	// Mask hides a new token from the log before it is used.
 	Mask func(secret.Value) error
 }
@@ -101,7 +103,7 @@ type renewal struct {
 
 // NewApp returns an App that has sent nothing yet.
 func NewApp(o AppOptions) *App {
-	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock}}
+	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock, learn: o.Learn}}
 	own := o.Transport
 	own.Gate = ownGate{a}
 	// Innermost, so that a JWT is as young as can be, and none goes astray after
@@ -330,10 +332,21 @@ func (a *App) make(ctx context.Context) (token secret.Value, expires time.Time, 
 		Token   string    `json:"token"`
 		Expires time.Time `json:"expires_at"`
 	}
-	if json.Unmarshal(raw.Bytes(), &answer) != nil || answer.Token == "" {
-		return fail(wire.Garbage(Name, makeOp, resp.StatusCode, "the answer holds no token"))
+	if json.Unmarshal(raw.Bytes(), &answer) != nil || !usable(answer.Token) {
+		return fail(wire.Garbage(Name, makeOp, resp.StatusCode, "the answer holds no usable token"))
 	}
-	return secret.New(answer.Token), answer.Expires, nil
+	token = secret.New(answer.Token)
+	a.o.Learn(token)
+	return token, answer.Expires, nil
+}
+
+// maxToken bounds a token, in bytes; GitHub promises no length.
+const maxToken = 16 << 10
+
+// usable tells whether a token can be sent in a header, and be masked as one line.
+func usable(token string) bool {
+	return token != "" && len(token) <= maxToken &&
+		!strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // unrenewed is what the failure of a renewal is to a request that waited for it.
@@ -382,6 +395,7 @@ type signer struct {
 	id    string
 	key   secret.Value
 	clock *wire.Clock
+	learn func(secret.Value)
 	used  atomic.Int64 // the clock's offset when the last one was signed
 }
 
@@ -394,11 +408,13 @@ func (s *signer) Sign(jwt.Claims) (string, error) {
 	offset := s.clock.Offset()
 	s.used.Store(int64(offset))
 	issued := time.Now().Add(offset - jwtPast)
-	return ghinstallation.NewRSASigner(jwt.SigningMethodRS256, key).Sign(jwt.RegisteredClaims{
+	signed, err := ghinstallation.NewRSASigner(jwt.SigningMethodRS256, key).Sign(jwt.RegisteredClaims{
 		Issuer:    s.id,
 		IssuedAt:  jwt.NewNumericDate(issued),
 		ExpiresAt: jwt.NewNumericDate(issued.Add(jwtLife)),
 	})
+	s.learn(secret.New(signed))
+	return signed, err
 }
 
 // outdated tells whether the last JWT was signed by a clock that is known to have

@@ -65,8 +65,9 @@ type installed struct {
 	pace   *pace.Service
 	repo   github.Repository
 
-	mu     sync.Mutex
-	masked []secret.Value
+	mu      sync.Mutex
+	learned []secret.Value
+	masked  []secret.Value
 }
 
 // install makes an App that has not been started. It may be called in a bubble,
@@ -94,9 +95,17 @@ func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), l
 			Service: github.Name, Origin: base, Base: w.RoundTripper(), Clock: clock, UserAgent: "test",
 		},
 		Pace: i.pace, Start: pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second},
+		Learn: func(v secret.Value) {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.learned = append(i.learned, v)
+		},
 		Mask: func(v secret.Value) error {
 			i.mu.Lock()
 			defer i.mu.Unlock()
+			if !slices.ContainsFunc(i.learned, v.Equal) {
+				i.t.Error("a token is masked that the last net does not know")
+			}
 			i.masked = append(i.masked, v)
 			return nil
 		},
@@ -301,6 +310,9 @@ func TestAppStartGarbage(t *testing.T) {
 		"no token":                 {sandbox.KindAccessToken, 201, `{"expires_at":"2999-01-01T00:00:00Z"}`},
 		"no expiry":                {sandbox.KindAccessToken, 201, `{"token":"ghs_1"}`},
 		"an expiry that is none":   {sandbox.KindAccessToken, 201, `{"token":"ghs_1","expires_at":"soon"}`},
+		"a token of two lines":     {sandbox.KindAccessToken, 201, `{"token":"ghs_1\nx","expires_at":"2999-01-01T00:00:00Z"}`},
+		"a token with a blank":     {sandbox.KindAccessToken, 201, `{"token":"ghs_1 x","expires_at":"2999-01-01T00:00:00Z"}`},
+		"a huge token":             {sandbox.KindAccessToken, 201, `{"token":"ghs_` + strings.Repeat("1", 17<<10) + `","expires_at":"2999-01-01T00:00:00Z"}`},
 		"expired before it came":   {sandbox.KindAccessToken, 201, `{"token":"ghs_1","expires_at":"1999-01-01T00:00:00Z"}`},
 		"a server that is not up":  {sandbox.KindAccessToken, 503, `{}`},
 		"an error that is no JSON": {sandbox.KindInstallation, 502, `<html>`},

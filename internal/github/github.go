@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/google/go-github/v60/github"
 
@@ -34,6 +35,13 @@ const (
 	Name = "GitHub"
 	// maxPages bounds a list that never ends.
 	maxPages = 10_000
+	// maxEmpty bounds the pages in a row that hold nothing and point on.
+	maxEmpty = 3
+	// pageSize is the most that GitHub gives.
+	pageSize = 100
+	// maxName is how much is kept of a name, in bytes: more than any that can be
+	// used has.
+	maxName = 256
 )
 
 // Client talks to GitHub. It is safe for concurrent use.
@@ -144,18 +152,19 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		items []item
 		next  int
 	}
-	retry := c.start
+	retry, listed, empty := c.start, 0, 0
 	for number, pages := 1, 0; number != 0; pages++ {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var list *[]item
 			var answer any = &list
 			var installed struct {
+				Total        int     `json:"total_count"`
 				Repositories *[]item `json:"repositories"`
 			}
 			if scope == Installation {
 				answer = &installed
 			}
-			resp, err := c.get(ctx, op, fmt.Sprintf("%sper_page=100&page=%d", address, number), answer)
+			resp, err := c.get(ctx, op, fmt.Sprintf("%sper_page=%d&page=%d", address, pageSize, number), answer)
 			if err != nil {
 				return page{}, err
 			}
@@ -169,7 +178,10 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "a repository in the list has no id or no name")
 			case resp.NextPage == 0 && strings.Contains(resp.Header.Get("Link"), `rel="next"`):
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list's next page has no number")
-			case resp.NextPage != 0 && resp.NextPage <= number || pages == maxPages:
+			case resp.NextPage != 0 && resp.NextPage <= number, pages == maxPages,
+				resp.LastPage != 0 && resp.NextPage > resp.LastPage,
+				resp.NextPage != 0 && len(*list) == 0 && empty == maxEmpty-1,
+				installed.Total > 0 && listed+len(*list) > installed.Total+pageSize: // some may be added meanwhile
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list does not end")
 			}
 			return page{*list, resp.NextPage}, nil
@@ -179,9 +191,13 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		}
 		for _, it := range p.items {
 			yield(Repository{
-				ID: it.ID, Owner: it.Owner.Login, Name: it.Name,
+				ID: it.ID, Owner: unique.Make(wire.Clip(it.Owner.Login, maxName)).Value(), Name: wire.Clip(it.Name, maxName),
 				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
 			})
+		}
+		listed += len(p.items)
+		if empty++; len(p.items) > 0 {
+			empty = 0
 		}
 		number, retry = p.next, c.retry
 	}

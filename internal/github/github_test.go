@@ -358,14 +358,19 @@ func TestEndlessPages(t *testing.T) {
 	for name, tt := range map[string]struct {
 		link func(n int) string
 		most int
+		body string // [] if empty
 	}{
-		"a page that points to itself":    {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n) }, 1},
-		"the first page again":            {func(int) string { return `<https://api.test/x?page=1>; rel="next"` }, 1},
-		"back and forth":                  {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, 3-n) }, 2},
-		"a negative page":                 {func(int) string { return `<https://api.test/x?page=-2>; rel="next"` }, 1},
-		"a page that is no number":        {func(int) string { return `<https://api.test/x?page=two>; rel="next"` }, 1},
-		"a cursor":                        {func(int) string { return `<https://api.test/x?after=abc>; rel="next"` }, 1},
-		"a new page for every one it had": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxPages + 1},
+		"a page that points to itself":    {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n) }, 1, ""},
+		"the first page again":            {func(int) string { return `<https://api.test/x?page=1>; rel="next"` }, 1, ""},
+		"back and forth":                  {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, 3-n) }, 2, ""},
+		"a negative page":                 {func(int) string { return `<https://api.test/x?page=-2>; rel="next"` }, 1, ""},
+		"a page that is no number":        {func(int) string { return `<https://api.test/x?page=two>; rel="next"` }, 1, ""},
+		"a cursor":                        {func(int) string { return `<https://api.test/x?after=abc>; rel="next"` }, 1, ""},
+		"a new page for every one it had": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxPages + 1, ""},
+		"beyond the last page": {func(n int) string {
+			return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next", <https://api.test/x?page=3>; rel="last"`, n+1)
+		}, 3, ""},
+		"page after page of nothing": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxEmpty, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -373,7 +378,11 @@ func TestEndlessPages(t *testing.T) {
 			n := 0
 			c, _ := newClient(t, cloud, func(request) response {
 				n++
-				return response{status: 200, body: `[]`, link: tt.link(n)}
+				body := tt.body
+				if body == "" {
+					body = `[{"id":1,"name":"a"}]`
+				}
+				return response{status: 200, body: body, link: tt.link(n)}
 			})
 			c.start, c.retry = pace.Retry{}, pace.Retry{} // one try
 			_, err := names(c, t, Organization)
@@ -381,6 +390,27 @@ func TestEndlessPages(t *testing.T) {
 				t.Errorf("%v after %d pages, want %d", err, n, tt.most)
 			}
 		})
+	}
+	n := 0
+	c, _ := newClient(t, cloud, func(request) response {
+		n++
+		link := fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1)
+		return response{status: 200, body: `{"total_count":1,"repositories":[{"id":1,"name":"a"}]}`, link: link}
+	})
+	c.start, c.retry = pace.Retry{}, pace.Retry{} // one try
+	if _, err := names(c, t, Installation); !asError(t, err).Garbled || n != pageSize+2 {
+		t.Errorf("an installation that shows more than it has: %v after %d pages", err, n)
+	}
+}
+
+// A name of 10 MB is not kept, and what is kept can't be used.
+func TestHugeName(t *testing.T) {
+	t.Parallel()
+
+	c, _ := newClient(t, cloud, always(200, `[{"id":1,"name":"`+strings.Repeat("x", 10<<20)+`"}]`))
+	got, err := names(c, t, Organization)
+	if err != nil || len(got) != 1 || len(got[0]) != maxName {
+		t.Errorf("%v: %d names", err, len(got))
 	}
 }
 

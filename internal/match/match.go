@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/github"
@@ -169,9 +170,13 @@ func (m *Matcher) unseen(r codacy.Repository, why string) Target {
 	}
 }
 
-// usable tells whether a name stays one element of a path: no server takes
-// "..", however it is escaped, for a name.
-func usable(name string) bool { return name != "" && name != "." && name != ".." && len(name) <= 255 }
+// usable tells whether a name stays one element of a path, whatever the servers
+// on the way do with it: none takes ".." for a name, however it is escaped, and
+// some take an escaped slash for a slash. No repository of GitHub is named so.
+func usable(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 255 &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || r == '%' || unicode.IsControl(r) })
+}
 
 // shardKey spreads repositories evenly over shards, and never changes: the id
 // that Codacy gives, else the name. Not what GitHub shows, which may differ

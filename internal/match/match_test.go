@@ -133,6 +133,18 @@ func TestMatch(t *testing.T) {
 			},
 		},
 		{
+			"names that a server could take apart",
+			[]github.Repository{onGitHub(1, "../../x"), onGitHub(2, "a"), onGitHub(3, "b"), onGitHub(4, "c"), onGitHub(5, "##[stop-commands]"), onGitHub(6, "=cmd()")},
+			[]codacy.Repository{
+				onCodacy(1, "../../x"), onCodacy(2, "..%2f"), onCodacy(3, `..\x`), onCodacy(4, "c\n"),
+				onCodacy(5, "##[stop-commands]"), onCodacy(6, "=cmd()"),
+			},
+			[]Target{
+				found("##[stop-commands]", "##[stop-commands]", 5), skipped("../../x", onGitHub(1, "../../x"), badName), found("=cmd()", "=cmd()", 6),
+				skipped("..%2f", onGitHub(2, "a"), badName), skipped(`..\x`, onGitHub(3, "b"), badName), skipped("c\n", onGitHub(4, "c"), badName),
+			},
+		},
+		{
 			// Their tokens can't be asked for either.
 			"such names nowhere", nil,
 			[]codacy.Repository{onCodacy(1, "."), onCodacy(0, "..")},

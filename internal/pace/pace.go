@@ -250,6 +250,27 @@ func (s *Service) Waits() string {
 	return s.name
 }
 
+// Takes is about how long n more writes, with one more read for each, will take by
+// the limits that are known; 0 where there are none.
+func (s *Service) Takes(n int) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	most := max(0, s.held.Sub(now))
+	for _, w := range s.limits {
+		if cost := w.Cost(http.MethodPut); w.kept && cost > 0 {
+			most = max(most, time.Duration(float64(n*cost)/float64(w.Most)*float64(w.Per)))
+		}
+	}
+	if p := s.primary; p.known && now.Before(p.reset) {
+		if more := 2*n - (p.remaining - p.limit/10); more > 0 {
+			hours := more / max(1, p.limit-p.limit/10)
+			most = max(most, p.reset.Sub(now)+time.Duration(hours)*time.Hour)
+		}
+	}
+	return most
+}
+
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
 // Queued tells whether anybody waits to be let in.

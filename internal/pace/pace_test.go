@@ -1021,3 +1021,193 @@ func TestSleep(t *testing.T) {
 		}
 	})
 }
+
+// Try takes room for reads at once or not at all, leaves what it is told to, and
+// takes nothing from those who wait.
+func TestTry(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Limit{Most: 5, Per: time.Minute, Cost: func(string) int { return 1 }})
+		room, _ := s.Try(2, 3)
+		if room == nil {
+			t.Fatal("2 of 5 are not there")
+		}
+		if r, again := s.Try(1, 3); r != nil || !again.IsZero() {
+			t.Errorf("Try = %v, %v; only an answer helps now", r, again)
+		}
+		// Its requests take the room, a write does not.
+		enter(t, room.Context(t.Context()), s, http.MethodGet)(done)
+		enter(t, room.Context(t.Context()), s, http.MethodPost)(done)
+		room.Close() // gives back the one that was not used
+		begin := time.Now()
+		if r, again := s.Try(1, 3); r != nil || again.Sub(begin) != time.Minute {
+			t.Errorf("Try = %v, in %v; want none, in a minute", r, again.Sub(begin))
+		}
+		places, err := s.Room(t.Context(), 3, 0) // what was left is there
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		group.Go(func() {
+			other, err := s.Room(t.Context(), 2, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			other.Close()
+		})
+		synctest.Wait()
+		places.Close()
+		group.Wait()
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("a room of 2 took %v", took)
+		}
+		group.Go(func() { // waits for a place that Try must not take
+			all, err := s.Room(t.Context(), 5, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all.Close()
+		})
+		synctest.Wait()
+		if r, _ := s.Try(1, 0); r != nil {
+			t.Error("it took from one who waits")
+		}
+		group.Wait()
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: 7 * time.Second})
+		held := time.Now().Add(7 * time.Second)
+		if r, again := s.Try(1, 0); r != nil || !again.Equal(held) {
+			t.Errorf("while it is held, Try = %v, %v", r, again)
+		}
+		idle(t, s)
+	})
+}
+
+// A latent limit is counted and not kept, until a refusal that names none comes
+// when about so many were sent.
+func TestLatentLimit(t *testing.T) {
+	t.Parallel()
+
+	hourly := func() Limit {
+		l := HourlyWrites()
+		l.Most = 20
+		return l
+	}
+	secondary := wire.Signal{Status: 403, Limited: true, RetryAfter: time.Second}
+	primary := secondary
+	primary.Header = http.Header{"X-Ratelimit-Remaining": {"0"}}
+	for name, tt := range map[string]struct {
+		sent   int
+		signal wire.Signal
+		kept   bool
+	}{
+		"too early":   {16, secondary, false},
+		"it bites":    {17, secondary, true},
+		"with others": {24, secondary, true},
+		"too late":    {25, secondary, false},
+		"primary":     {20, primary, false},
+		"none":        {20, done, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(hourly())
+				begin := time.Now()
+				for range tt.sent {
+					enter(t, t.Context(), s, http.MethodPut)(done)
+				}
+				enter(t, t.Context(), s, http.MethodPut)(tt.signal)
+				if took := time.Since(begin); took != 0 {
+					t.Fatalf("it waited for %v before anything was known", took)
+				}
+				for range 4 {
+					enter(t, t.Context(), s, http.MethodPut)(done)
+				}
+				if took := time.Since(begin); (took >= time.Hour) != tt.kept {
+					t.Errorf("4 more took %v, kept: %t", took, tt.kept)
+				}
+			})
+		})
+	}
+}
+
+// What is given back after the hour has changed is not of this hour.
+func TestRoomOfAnotherHour(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		tell := func(remaining int, reset time.Duration) wire.Signal {
+			return wire.Signal{Status: 200, Header: http.Header{
+				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {fmt.Sprint(remaining)},
+				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(reset).Unix())},
+			}}
+		}
+		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
+		room, err := s.Room(t.Context(), 4, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		enter(t, t.Context(), s, http.MethodGet)(tell(12, time.Hour))
+		room.Close()
+		if s.primary.remaining != 12 {
+			t.Errorf("%d remain, want 12", s.primary.remaining)
+		}
+		if room, err = s.Room(t.Context(), 2, 0); err != nil {
+			t.Fatal(err)
+		}
+		room.Close()
+		if s.primary.remaining != 12 {
+			t.Errorf("%d remain after a room of this hour, want 12", s.primary.remaining)
+		}
+	})
+}
+
+// What the progress tells: what is waited for, and how long it takes by that.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(Writes(80), Points())
+		if s.Waits() != "" || s.Queued() {
+			t.Errorf("nobody waits, and it is for %q", s.Waits())
+		}
+		if left := s.Takes(400); left != 5*time.Minute {
+			t.Errorf("400 writes take %v", left)
+		}
+		wants := func(want string) {
+			t.Helper()
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { _, _ = s.Room(ctx, 80, 0) }()
+			synctest.Wait()
+			if got := s.Waits(); got != want || !s.Queued() {
+				t.Errorf("it waits for %q, want %q", got, want)
+			}
+			cancel()
+			synctest.Wait()
+		}
+		enter(t, t.Context(), s, http.MethodPut)(done)
+		wants("Service: 80 writes a minute")
+		time.Sleep(time.Minute)
+		told := func(remaining string) wire.Signal {
+			return wire.Signal{Status: 200, Header: http.Header{
+				"X-Ratelimit-Limit": {"5000"}, "X-Ratelimit-Remaining": {remaining},
+				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(29 * time.Minute).Unix())},
+			}}
+		}
+		enter(t, t.Context(), s, http.MethodGet)(told("560"))
+		wants("Service: 5000 requests an hour, less a tenth for others, until 00:30:01 UTC")
+		// 60 in this hour, 4,500 in the next, 4,500 in the one after that.
+		if left := s.Takes(30); left != 22500*time.Millisecond {
+			t.Errorf("30 writes take %v", left)
+		}
+		if left := s.Takes(31 + 4_500); left.Round(time.Minute) != 2*time.Hour+29*time.Minute {
+			t.Errorf("4,531 writes take %v", left)
+		}
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		wants("Service, which asks to wait until 01:01:00 UTC")
+	})
+}

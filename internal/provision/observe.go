@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
 )
@@ -88,7 +89,7 @@ func (r *Run) list(ctx context.Context, t *task) (Observation, error) {
 		if !ours {
 			continue
 		}
-		own := Token{ID: tok.ID, Name: tok.Name, Number: n, Created: tok.Created, Expires: tok.Expires}
+		own := Token{ID: tok.ID, Name: unique.Make(tok.Name).Value(), Number: n, Created: tok.Created, Expires: tok.Expires}
 		if own.Created.IsZero() && !own.Expires.IsZero() {
 			own.Created, own.Derived = own.Expires.Add(-r.Policy.Lifetime), true
 			if own.Created.After(o.Listed.Add(aheadOfTime)) {

@@ -9,9 +9,10 @@ type Progress struct {
 	// Writes is how many are known to need a write and have not had it.
 	Writes int
 	// Rate is how many repositories a minute have been done, in the last five
-	// minutes; 0 where none was.
+	// minutes; 0 where none was, or in the first minute.
 	Rate float64
-	// Left is about how long the rest will take at that rate; 0 if nobody knows.
+	// Left is about how long the rest will take: by the limits where they are
+	// what it waits for, else at that rate; 0 if nobody knows.
 	Left time.Duration
 	// Waits is what the run waits for, such as "GitHub: 80 writes a minute";
 	// empty if for nothing but answers.
@@ -23,33 +24,28 @@ const rateOver = 5 * time.Minute
 
 // mark is how far a run had come at some time.
 type mark struct {
-	at            time.Time
-	done, written int
+	at   time.Time
+	done int
 }
 
 // progress is how far the run has come. Each call is remembered for rateOver, so
 // that the next ones can tell the rate.
 func (r *Run) progress() Progress {
-	now := mark{time.Now(), r.done, r.written}
+	now := mark{time.Now(), r.done}
 	for len(r.marks) > 1 && now.at.Sub(r.marks[1].at) >= rateOver {
 		r.marks = r.marks[1:]
 	}
 	first := r.marks[0]
 	r.marks = append(r.marks, now)
 	p := Progress{Done: r.done, Total: r.total, Writes: len(r.writes) + r.applying, Waits: r.waits()}
-	minutes := now.at.Sub(first.at).Minutes()
-	if minutes == 0 {
-		return p
+	if over := now.at.Sub(first.at); over >= time.Minute {
+		p.Rate = float64(now.done-first.done) / over.Minutes()
 	}
-	p.Rate = float64(now.done-first.done) / minutes
-	// Writes are slow and looks are not: what is to be written counts alone, as
-	// long as there is any.
-	left, rate := r.total-r.done, p.Rate
-	if p.Writes > 0 {
-		left, rate = p.Writes, float64(now.written-first.written)/minutes
-	}
-	if rate > 0 {
-		p.Left = time.Duration(float64(left) / rate * float64(time.Minute))
+	switch {
+	case p.Writes > 0 && p.Waits != "":
+		p.Left = r.GitHubPace.Takes(p.Writes * len(r.Policy.Stores))
+	case p.Rate > 0:
+		p.Left = time.Duration(float64(r.total-r.done) / p.Rate * float64(time.Minute))
 	}
 	return p
 }

@@ -81,10 +81,9 @@ type Run struct {
 	waiting  int // of these, those that wait for room
 	urgent   int // tasks that are missing or due, and not done
 
-	total   int // repositories
-	done    int // of them, those that have ended
-	written int // of these, those that were written
-	marks   []mark
+	total int // repositories
+	done  int // of them, those that have ended
+	marks []mark
 
 	proven   bool // something was written
 	refusals int  // in a row
@@ -162,7 +161,7 @@ func (r *Run) loop(ctx context.Context, open bool) error {
 	defer cancel()
 	var tick <-chan time.Time
 	if r.Progress != nil {
-		r.marks = append(r.marks, mark{time.Now(), r.done, r.written})
+		r.marks = append(r.marks, mark{time.Now(), r.done})
 		ticker := time.NewTicker(r.ProgressEvery)
 		defer ticker.Stop()
 		tick = ticker.C
@@ -228,10 +227,12 @@ func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time
 		return true, time.Time{}
 	}
 	if len(r.looks) > 0 {
-		room, later := r.try(r.CodacyPace, 1, r.toBeMade())
+		room, later := r.try(r.CodacyPace, 1, r.toBeMade(open))
 		if room != nil {
-			t := r.looks[len(r.looks)-1]
-			r.looks = r.looks[:len(r.looks)-1]
+			last := len(r.looks) - 1
+			t := r.looks[last]
+			r.looks[last] = nil // its memory goes when it is done
+			r.looks = r.looks[:last]
 			r.looking++
 			r.begin(jobLook, t, func() event {
 				defer room.Close()
@@ -271,8 +272,11 @@ func (r *Run) try(p *pace.Service, n, keep int) (room *pace.Room, again time.Tim
 
 // toBeMade is how many requests those that are to be written will send to Codacy
 // in the five minutes of its limit: another look and the making of a token. So
-// much is left to them by those that only look.
-func (r *Run) toBeMade() int {
+// much is left to them by those that only look, once the queue is open.
+func (r *Run) toBeMade(open bool) int {
+	if !open {
+		return 0
+	}
 	n := len(r.writes) + r.applying
 	if r.WritesPerMinute > 0 {
 		n = min(n, 5*r.WritesPerMinute/len(r.Policy.Stores)+1)
@@ -331,9 +335,6 @@ func (r *Run) handle(e event) {
 		r.urgent--
 	}
 	r.judge(e)
-	if e.kind == jobWrite {
-		r.written++
-	}
 	r.tell(*e.result)
 }
 

@@ -63,7 +63,11 @@ func (r *Report) writeFile() (err error) {
 	if strings.EqualFold(filepath.Ext(r.o.File), ".csv") {
 		write = r.writeCSV
 	}
-	if err = write(f); err != nil {
+	out := r.o.Net.Writer(f)
+	if err = write(out); err != nil {
+		return err
+	}
+	if err = out.Close(); err != nil {
 		return err
 	}
 	if err = f.Chmod(0o644); err != nil {

@@ -8,8 +8,17 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
-// Progress tells in one line of the log how far the run has come.
+// silence is how long a wait in which nothing changes is not told again.
+const silence = 5 * time.Minute
+
+// Progress tells in one line of the log how far the run has come, if that has
+// changed.
 func (r *Report) Progress(p provision.Progress) {
+	now := time.Now()
+	if p.Done == r.told.Done && p.Waits == r.told.Waits && now.Sub(r.toldAt) < silence {
+		return
+	}
+	r.told, r.toldAt = p, now
 	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
 	if p.Rate > 0 {
 		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))

@@ -5,6 +5,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -52,12 +54,18 @@ type Options struct {
 	Debug bool
 	// Now is Codacy's time, by which expiries are judged.
 	Now func() time.Time
+	// Net replaces credentials and tokens in every text that comes in, and in all
+	// that goes into files. It lies below Stdout and Stderr, too.
+	Net *redact.Net
+	// Masks takes the one command that holds a value: Stdout around the Net.
+	Masks io.Writer
 }
 
 // Report collects results and tells them. It is safe for concurrent use.
 type Report struct {
 	o      Options
 	action *githubactions.Action
+	masks  *githubactions.Action
 
 	mu       sync.Mutex
 	results  []provision.Result
@@ -69,6 +77,9 @@ type Report struct {
 	errs     annotations
 	warns    annotations
 	group    string // the one that is open in the log
+
+	told   provision.Progress // last
+	toldAt time.Time
 }
 
 // annotations are those of one kind.
@@ -81,10 +92,12 @@ type annotations struct {
 
 // New returns a Report.
 func New(o Options) *Report {
+	o.Net = cmp.Or(o.Net, &redact.Net{})
 	r := &Report{
 		o: o, counts: map[provision.Outcome]int{},
 		errs: annotations{kind: "error"}, warns: annotations{kind: "warning"},
 	}
+	r.masks = githubactions.New(githubactions.WithWriter(o.Masks), githubactions.WithGetenv(o.Getenv))
 	r.action = githubactions.New(githubactions.WithWriter(o.Stdout), githubactions.WithGetenv(o.Getenv))
 	return r
 }
@@ -100,7 +113,7 @@ func (r *Report) Selected(n int, left match.Counts) {
 func (r *Report) Info(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.print(fmt.Sprintf(format, args...))
+	r.print(r.o.Net.String(fmt.Sprintf(format, args...)))
 }
 
 // Error tells an error that concerns the whole run.
@@ -111,6 +124,7 @@ func (r *Report) Error(message string) { r.Problem(message, "") }
 func (r *Report) Problem(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	what, do = r.o.Net.String(what), r.o.Net.String(do)
 	r.errors = append(r.errors, note{what, do})
 	r.annotate(&r.errs, lines(what, do))
 }
@@ -123,6 +137,7 @@ func (r *Report) Warning(message string) { r.Caution(message, "") }
 func (r *Report) Caution(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	what, do = r.o.Net.String(what), r.o.Net.String(do)
 	r.warnings = append(r.warnings, note{what, do})
 	r.annotate(&r.warns, lines(what, do))
 }
@@ -186,7 +201,7 @@ func (r *Report) Mask(v secret.Value) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return attempt(func() { r.action.AddMask(v.Reveal()) })
+	return attempt(func() { r.masks.AddMask(v.Reveal()) })
 }
 
 // attempt turns go-githubactions' panics, for what it can't write, into errors.
@@ -204,6 +219,9 @@ func attempt(f func()) (err error) {
 func (r *Report) Add(res provision.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, text := range []*string{&res.Repository, &res.Reason, &res.Warning, &res.TokenName} {
+		*text = r.o.Net.String(*text) // before any cut
+	}
 	r.results = append(r.results, res)
 	r.counts[res.Outcome]++
 	if changed(res) || res.Outcome == provision.FailedHere || r.o.Debug {
@@ -373,8 +391,8 @@ func (r *Report) end() {
 		a.held = nil
 	}
 	if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
-		if err := attempt(func() { r.action.AddStepSummary(r.summary()) }); err != nil {
-			r.annotate(&r.warns, line("the summary could not be written: "+err.Error()))
+		if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
+			r.annotate(&r.warns, line(r.o.Net.String("the summary could not be written: "+err.Error())))
 		}
 	}
 	for _, a := range []annotations{r.errs, r.warns} { // the tenth of each kind
@@ -391,13 +409,13 @@ func (r *Report) writeOutputs() error {
 	}
 	return attempt(func() {
 		for _, o := range provision.Outcomes() {
-			r.action.SetOutput(string(o), fmt.Sprint(r.counts[o]))
+			r.action.SetOutput(string(o), r.o.Net.String(fmt.Sprint(r.counts[o])))
 		}
 		next := ""
 		if t := r.nextExpiry(); !t.IsZero() {
 			next = stamp(t)
 		}
-		r.action.SetOutput("next-expiry", next)
+		r.action.SetOutput("next-expiry", r.o.Net.String(next))
 	})
 }
 

@@ -50,6 +50,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	if change != nil {
 		change(&o)
 	}
+	o.Masks = o.Stdout
 	f.Report = New(o)
 	return f
 }

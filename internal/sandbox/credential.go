@@ -75,6 +75,7 @@ func (w *World) addCredential(c Credential) {
 		}
 	}
 	w.credentials[c.Value] = x
+	w.everCredentials = append(w.everCredentials, c.Value)
 }
 
 // Revoke makes a credential of either service invalid from now on.

@@ -83,11 +83,13 @@ type World struct {
 	accounts    map[string]bool // account tokens of Codacy: whether they live
 	credentials map[string]*credential
 	limits      limitState
-	recording   bool
-	log         []Request
-	attempts    map[attempt]int
-	violations  []Violation
-	expired     []Violation
+
+	everCredentials []string // also those that were revoked
+	recording       bool
+	log             []Request
+	attempts        map[attempt]int
+	violations      []Violation
+	expired         []Violation
 }
 
 // New makes a World without repositories.

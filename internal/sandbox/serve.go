@@ -225,10 +225,25 @@ func (w *World) arrive(c *call) {
 		w.log = append(w.log, c.Request)
 		c.logged = len(w.log)
 	}
+	if w.secretIn(c) {
+		c.unknown = "there is a secret in the address"
+	}
 	if c.unknown != "" {
 		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
 	}
 	c.refusal = w.refuse(c)
+}
+
+// secretIn sees a token or a credential in the address of a request, where logs
+// and proxies would see it.
+func (w *World) secretIn(c *call) bool {
+	for _, part := range strings.FieldsFunc(c.Path, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
+		_, account := w.accounts[part]
+		if account || w.values[part] != nil || w.credentials[part] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // meant finds the repository that a request is about, whoever may see it.

@@ -5,7 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,5 +72,95 @@ func TestValue(t *testing.T) {
 	}
 	if !secret.New(plain).Equal(secret.New(plain)) || secret.New(plain).Equal(secret.New("other")) {
 		t.Error("Equal is wrong")
+	}
+}
+
+// TestPanic: a panic ends in the runtime's own words, on stderr. This process
+// begins itself anew and panics there, with the value in every kind of holder.
+func TestPanic(t *testing.T) {
+	v := secret.New(plain)
+	holders := []any{v, &v, struct{ V secret.Value }{v}, []secret.Value{v}, fmt.Errorf("x: %w", failure{v}), failure{v}}
+	if i, err := strconv.Atoi(os.Getenv("SECRET_TEST_PANIC")); err == nil {
+		panic(holders[i])
+	}
+	t.Parallel()
+	for i := range holders {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPanic$")
+		cmd.Env = []string{fmt.Sprint("SECRET_TEST_PANIC=", i), "GOTRACEBACK=system"}
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "panic: ") || strings.Contains(string(out), plain) {
+			t.Errorf("%T: %v\n%s", holders[i], err, out)
+		}
+	}
+}
+
+// failure is an error with a value in it.
+type failure struct{ v secret.Value }
+
+func (f failure) Error() string { return fmt.Sprintf("failed with %v, %+v", f.v, []secret.Value{f.v}) }
+
+// TestRevealsAreCounted: the value comes out in these functions and in no other. A
+// new one needs a reason that can stand beside it.
+func TestRevealsAreCounted(t *testing.T) {
+	t.Parallel()
+
+	want := map[string]struct {
+		times int
+		why   string
+	}{
+		"secret.Equal":   {2, "compared"},
+		"wire.Bearer":    {1, "sent, in the header of a request"},
+		"github.bearer":  {1, "the same, with an App's token"},
+		"github.Sign":    {1, "the App's key signs"},
+		"seal.seal":      {1, "sealed"},
+		"codacy.usable":  {1, "looked at: can it be sent?"},
+		"cli.listGitHub": {1, "looked at: is it an installation's?"},
+		"report.Mask":    {1, "the one command that holds it, on a runner"},
+		"redact.Add":     {1, "what is to be replaced"},
+		"redact.add":     {1, "the same, in its forms"},
+		"redact.compare": {1, "the same"},
+	}
+	got := map[string]int{}
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		rel := filepath.ToSlash(strings.TrimPrefix(path, root))
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "sandbox" || d.Name() == "demo" || d.Name() == "contract" || strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 2):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, decl := range file.Decls {
+			name := file.Name.Name + "."
+			if f, ok := decl.(*ast.FuncDecl); ok {
+				name += f.Name.Name
+			}
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Reveal" {
+					got[name]++
+				}
+				return true
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, times := range got {
+		if times != want[name].times {
+			t.Errorf("%s reveals a value %d times, %d are accounted for: why?", name, times, want[name].times)
+		}
+	}
+	for name := range want {
+		if got[name] == 0 {
+			t.Errorf("%s reveals nothing any more", name)
+		}
 	}
 }

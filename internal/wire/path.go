@@ -20,3 +20,11 @@ func Path(elements ...string) string {
 	}
 	return strings.Join(escaped, "/")
 }
+
+// Clip cuts s to at most so many bytes, without keeping the rest in memory.
+func Clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.Clone(s[:most])
+}

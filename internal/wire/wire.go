@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -74,6 +75,9 @@ type Transport struct {
 	UserAgent string
 	// Authorize adds the credential. An error of it ends the request unsent.
 	Authorize func(*http.Request) error
+	// Redact, if set, replaces credentials and tokens in words of the service: a
+	// cut would leave half of one, which nobody finds any more.
+	Redact func(string) string
 	// Refused, if set, is told of each request as it was sent whose credential
 	// was refused (401). True: there may be another one now, send it once more.
 	Refused func(*http.Request) bool
@@ -101,7 +105,50 @@ func (t *Transport) Client() *http.Client {
 }
 
 func (t *Transport) refuse(message string) *Error {
-	return &Error{Service: t.Service, Fate: Refused, Message: message}
+	return &Error{Service: t.Service, Fate: Refused, Message: t.clean(message, nil)}
+}
+
+// clean makes words of the service, in an answer to req or about it, fit for an
+// Error.
+func (t *Transport) clean(s string, req *http.Request) string {
+	if t.Redact != nil {
+		s = t.Redact(s)
+	}
+	if req != nil && req.Method == http.MethodPost {
+		s = scrub(s, sentBy(req))
+	}
+	return bound(s)
+}
+
+// word is what a secret could be.
+var word = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{8,}`)
+
+// scrub hides what could be a secret that nobody knows yet, the one that a POST
+// was to make: every longer word that is neither an ordinary one nor was sent.
+func scrub(s, sent string) string {
+	ordinary := func(part string) bool {
+		return !strings.ContainsFunc(part[min(1, len(part)):], func(r rune) bool { return r < 'a' || r > 'z' })
+	}
+	return word.ReplaceAllStringFunc(s, func(w string) string {
+		for _, part := range strings.FieldsFunc(w, func(r rune) bool { return strings.ContainsRune("./-", r) }) {
+			if !ordinary(part) && !strings.Contains(sent, strings.TrimRight(w, ".")) {
+				return secret.Mask
+			}
+		}
+		return w
+	})
+}
+
+// sentBy is what a request says, but for its header.
+func sentBy(req *http.Request) string {
+	said := req.URL.Path
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			raw, _ := io.ReadAll(io.LimitReader(body, maxErrorBody)) // what can't be read was not said
+			said += " " + string(raw)
+		}
+	}
+	return said
 }
 
 type trackKey struct{}
@@ -172,10 +219,12 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 	if err != nil {
 		cancel()
 		leave(Signal{})
-		return nil, req, t.lost(outer, err)
+		return nil, req, t.lost(outer, req, err)
 	}
 	t.Clock.observe(left, time.Now(), resp.Header.Get("Date"))
-	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody + 1, cancel: cancel}
+	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody + 1, cancel: cancel, cut: func(err error) error {
+		return &Error{Service: t.Service, Fate: Unclear, Err: err, Message: t.clean("the answer was cut off: "+err.Error(), req)}
+	}}
 	if resp.StatusCode < 300 || isRedirect(resp) {
 		leave(Signal{Status: resp.StatusCode, Header: resp.Header.Clone()})
 		// go-github would refuse the next call by itself where none remain.
@@ -186,7 +235,7 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		}
 		return resp, req, nil
 	}
-	e := t.failed(resp)
+	e := t.failed(resp, req)
 	leave(Signal{Status: resp.StatusCode, Limited: e.Fate == Limited, RetryAfter: e.RetryAfter, Header: resp.Header})
 	return nil, req, e
 }
@@ -202,14 +251,15 @@ func (t *Transport) unsent(err error) error {
 }
 
 // lost tells what became of a request that had no answer.
-func (t *Transport) lost(ctx context.Context, err error) *Error {
-	e := &Error{Service: t.Service, Fate: Unclear, Err: err, Message: "no answer: " + err.Error()}
+func (t *Transport) lost(ctx context.Context, req *http.Request, err error) *Error {
+	// net/http quotes what it can't read of an answer.
+	e := &Error{Service: t.Service, Fate: Unclear, Err: err, Message: t.clean("no answer: "+err.Error(), req)}
 	var op *net.OpError
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
-		e.Fate, e.Message = Unsent, "no connection: "+err.Error()
+		e.Fate, e.Message = Unsent, t.clean("no connection: "+err.Error(), nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
 	case ctx.Err() != nil:
@@ -219,7 +269,7 @@ func (t *Transport) lost(ctx context.Context, err error) *Error {
 }
 
 // failed reads an answer that is neither 2xx nor a redirect.
-func (t *Transport) failed(resp *http.Response) *Error {
+func (t *Transport) failed(resp *http.Response, req *http.Request) *Error {
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // a body cut off is still a refusal
 	_ = resp.Body.Close()
 	var said struct {
@@ -240,9 +290,9 @@ func (t *Transport) failed(resp *http.Response) *Error {
 		message = cmp.Or(http.StatusText(resp.StatusCode), "no message")
 	}
 	e := &Error{
-		Service: t.Service, Status: resp.StatusCode, Message: bound(message),
+		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
 		Fate: Refused, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
-		Permission: resp.Header.Get("X-Accepted-GitHub-Permissions"),
+		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
 		Page:       isPage(resp.Header),
 		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
 	}
@@ -306,7 +356,8 @@ func isRedirect(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return resp.Header.Get("Location") != ""
+		_, err := resp.Location()
+		return err == nil
 	}
 	return false
 }
@@ -328,6 +379,7 @@ type body struct {
 	io.ReadCloser
 	left   int64 // bytes until there is one too many
 	cancel context.CancelFunc
+	cut    func(error) error // names an error that ends the body early
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -337,6 +389,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	if b.left -= int64(n); b.left <= 0 {
 		return n - 1, ErrTooLarge
+	}
+	if err != nil && err != io.EOF {
+		err = b.cut(err)
 	}
 	return n, err
 }
