@@ -94,7 +94,7 @@ func (d *demo) dryRun(ctx context.Context) {
 	r := d.action(ctx, "true")
 	d.check(r.code == cli.ExitOK && r.outputs["created"] == d.all(),
 		"exit code %d in %s: %s would be created", r.code, r.took, r.outputs["created"])
-	d.check(d.writes() == 0, "%d requests to both services, %d writes among them", d.world.Total(), d.writes())
+	d.check(d.world.Writes() == 0, "%d requests to both services, %d writes among them", d.world.Total(), d.world.Writes())
 }
 
 func (d *demo) firstRun(ctx context.Context) {
@@ -108,11 +108,11 @@ func (d *demo) firstRun(ctx context.Context) {
 
 func (d *demo) secondRun(ctx context.Context) {
 	d.world.Advance(7 * 24 * time.Hour)
-	before := d.writes()
+	before := d.world.Writes()
 	r := d.action(ctx, "")
 	d.check(r.code == cli.ExitOK && r.outputs["current"] == d.all(),
 		"exit code %d in %s: %s current", r.code, r.took, r.outputs["current"])
-	d.check(d.writes() == before, "%d writes: nothing was changed", d.writes()-before)
+	d.check(d.world.Writes() == before, "%d writes: nothing was changed", d.world.Writes()-before)
 }
 
 // openSecrets looks into every secret, and asks for each value whether it is a
@@ -198,17 +198,6 @@ func (d *demo) action(ctx context.Context, dryRun string) result {
 	r.outputs, r.summary = parseOutputs(file), d.read(summary)
 	d.written += file + r.summary
 	return r
-}
-
-// writes counts the requests that change something.
-func (d *demo) writes() int {
-	n := 0
-	for k := range sandbox.KindDeleteSecret + 1 {
-		if k.Writes() {
-			n += d.world.Count(k)
-		}
-	}
-	return n
 }
 
 // all is the number of the repositories, as outputs have it.

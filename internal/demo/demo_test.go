@@ -109,7 +109,7 @@ func TestInterrupted(t *testing.T) {
 	if code := d.run(ctx); code != 1 || !strings.HasSuffix(out.String(), "\nInterrupted.\n") {
 		t.Errorf("exit code %d, want 1, and:\n%s", code, &out)
 	}
-	if n := d.writes(); n != 0 {
+	if n := d.world.Writes(); n != 0 {
 		t.Errorf("%d writes", n)
 	}
 }

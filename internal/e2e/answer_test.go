@@ -28,7 +28,7 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("exit code %d, want 0\n%s", code, out.String())
 			}
 			f.Check(t)
-			if got := f.writes(); got != writes {
+			if got := f.Writes(); got != writes {
 				t.Errorf("%d writes, want %d\n%s", got, writes, out.String())
 			}
 			if !strings.Contains(out.String(), "acme/alpha") || !strings.Contains(out.String(), "[y/N]") {

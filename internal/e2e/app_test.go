@@ -266,7 +266,7 @@ func TestAppRefused(t *testing.T) {
 				}
 			}
 			noAppSecret(t, r.all())
-			if got := f.writes(); got != 0 {
+			if got := f.Writes(); got != 0 {
 				t.Errorf("%d writes", got)
 			}
 		})

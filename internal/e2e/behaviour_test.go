@@ -95,9 +95,9 @@ func TestExistingSecrets(t *testing.T) {
 			}
 			check("first run")
 			f.Advance(24 * time.Hour)
-			writes := f.writes()
-			if r := f.run(in); r.code != 0 || f.writes() != writes {
-				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.writes()-writes)
+			writes := f.Writes()
+			if r := f.run(in); r.code != 0 || f.Writes() != writes {
+				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.Writes()-writes)
 			}
 			check("second run")
 		})
@@ -121,10 +121,10 @@ func TestFirstGeneration(t *testing.T) {
 	}
 	for range 2 {
 		f.Advance(400 * 24 * time.Hour)
-		writes := f.writes()
+		writes := f.Writes()
 		f.want(f.run(inputs{"rotate": "always"}), 0, "current=3")
-		if f.writes() != writes {
-			t.Errorf("a later run sent %d writes", f.writes()-writes)
+		if f.Writes() != writes {
+			t.Errorf("a later run sent %d writes", f.Writes()-writes)
 		}
 	}
 	for _, name := range []string{"new", "old", "lost"} {
@@ -359,12 +359,12 @@ func TestByHand(t *testing.T) {
 	if code, _, errs := hand(nil, flags...); code != 2 || !strings.Contains(errs, "CODACY_API_TOKEN") || !strings.Contains(errs, "GH_TOKEN") {
 		t.Errorf("no credentials: %d, %q", code, errs)
 	}
-	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.writes() != 0 {
-		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.writes(), out)
+	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.Writes() != 0 {
+		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.Writes(), out)
 	}
 	code, out, errs := hand(credentials, flags...)
-	if code != 2 || f.writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
-		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.writes(), out, errs)
+	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
+		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.Writes(), out, errs)
 	}
 	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)
 	if code != 0 || !strings.Contains(out, "created  acme/alpha") || strings.Contains(out, "::add-mask::") {

@@ -207,7 +207,7 @@ func TestDiagnosis(t *testing.T) {
 
 			found := diagnosis.Find(cmp.Or(c.id, diagnosis.ID(name)))
 			f.told(r.code, name, found, c.exit, r.stdout)
-			switch writes := f.writes(); {
+			switch writes := f.Writes(); {
 			case c.undone:
 				if f.Count(sandbox.KindCreateToken) != f.Count(sandbox.KindDeleteToken) {
 					t.Errorf("%d tokens were made, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))

@@ -64,6 +64,7 @@ func serve(t *testing.T, o sandbox.Options, repositories ...sandbox.Repository) 
 type result struct {
 	code           int
 	stdout, stderr string
+	log            runnerLog
 	outputs        map[string]string
 	summary        string
 	report         string // as it stands in the file; empty if there is none
@@ -92,10 +93,10 @@ func (f *fixture) start(ctx context.Context, in inputs) (*exec.Cmd, func() resul
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	return cmd, func() result {
-		r := result{
+		r := asRunner(f.t, result{
 			code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(),
-			outputs: readOutputs(f.t, outputs), summary: read(f.t, summary), report: read(f.t, all["report-file"]),
-		}
+			report: read(f.t, all["report-file"]),
+		}, read(f.t, outputs), read(f.t, summary))
 		noLeak(f.t, f.World, true, written(f.t, dir, stdout.String(), stderr.String(), all["report-file"]), secretsOf(all)...)
 		return r
 	}
@@ -266,27 +267,6 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// readOutputs reads an output file as the runner does.
-func readOutputs(t *testing.T, path string) map[string]string {
-	t.Helper()
-	outputs := map[string]string{}
-	lines := strings.Split(read(t, path), "\n")
-	for i := 0; i < len(lines); i++ {
-		if name, delimiter, ok := strings.Cut(lines[i], "<<"); ok {
-			var value []string
-			for i++; i < len(lines) && lines[i] != delimiter; i++ {
-				value = append(value, lines[i])
-			}
-			outputs[name] = strings.Join(value, "\n")
-		} else if name, value, ok := strings.Cut(lines[i], "="); ok {
-			outputs[name] = value
-		} else if lines[i] != "" {
-			t.Errorf("a line of the outputs that the runner doesn't know: %q", lines[i])
-		}
-	}
-	return outputs
 }
 
 // names makes n names.

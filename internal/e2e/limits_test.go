@@ -660,7 +660,7 @@ func TestPlanAtTheLimit(t *testing.T) {
 			Getenv: func(k string) string { return env[k] }, Transport: v.RoundTripper(),
 		}
 		began := time.Now()
-		code := command.Run(t.Context(), []string{"--organization", "acme"})
+		code := played(t, v.World, t.Context(), command, "--organization", "acme")
 		if took := time.Since(began); code != 2 || took > time.Minute {
 			t.Errorf("exit code %d after %v\n%s", code, took, tail(out.String()))
 		}

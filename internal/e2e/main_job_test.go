@@ -63,21 +63,15 @@ func TestMainJob(t *testing.T) {
 	}
 
 	f.Advance(time.Hour)
-	writes := f.writes()
+	writes := f.Writes()
 	second := f.run(nil)
 	f.want(second, 0, "current=244 skipped=4")
-	if got := f.writes(); got != writes {
+	if got := f.Writes(); got != writes {
 		t.Errorf("the second run sent %d writes", got-writes)
 	}
 	if second.outputs["next-expiry"] != first.outputs["next-expiry"] {
 		t.Errorf("next-expiry went from %s to %s", first.outputs["next-expiry"], second.outputs["next-expiry"])
 	}
-}
-
-// writes counts the requests that change something.
-func (f *fixture) writes() int {
-	return f.Count(sandbox.KindPutSecret) + f.Count(sandbox.KindCreateToken) + f.Count(sandbox.KindDeleteToken) +
-		f.Count(sandbox.KindDeleteTokens) + f.Count(sandbox.KindDeleteSecret)
 }
 
 // TestCost counts requests: not one more than the contract names.

@@ -76,24 +76,15 @@ func TestWrongFromTheStart(t *testing.T) {
 					t.Errorf("no ::error says %q:\n%s", want, r.stdout)
 				}
 			}
-			if n := f.writes(); n != 0 {
+			if n := f.Writes(); n != 0 {
 				t.Errorf("%d writes were sent", n)
 			}
 		})
 	}
 }
 
-// annotations are the messages of one kind, a line each.
-func annotations(r result, kind string) string {
-	var all strings.Builder
-	for l := range strings.Lines(r.stdout) {
-		if strings.HasPrefix(l, "::"+kind) {
-			_, message, _ := strings.Cut(strings.TrimPrefix(l, "::"), "::")
-			all.WriteString(strings.NewReplacer("%0A", "\n", "%25", "%").Replace(message))
-		}
-	}
-	return all.String()
-}
+// annotations are the messages of one kind that the runner keeps, a line each.
+func annotations(r result, kind string) string { return strings.Join(r.log.annotations[kind], "\n") }
 
 // TestMayReadButNotWrite: a token without the permission is found out by the
 // canary, and no token is left behind.

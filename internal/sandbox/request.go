@@ -86,6 +86,17 @@ func (w *World) Count(k Kind) int { return int(w.counts[k].Load()) }
 // Total tells how many requests came in.
 func (w *World) Total() int { return int(w.sequence.Load()) }
 
+// Writes tells how many requests came in that would change a service's state.
+func (w *World) Writes() int {
+	n := 0
+	for k := range kinds {
+		if k.Writes() {
+			n += w.Count(k)
+		}
+	}
+	return n
+}
+
 // Record turns the log of requests on, from an empty one, or off.
 func (w *World) Record(on bool) {
 	w.mu.Lock()

@@ -16,14 +16,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// The base URLs that RoundTripper and the certificate of ServeTLS know, besides
+// The base URLs that RoundTripper and the certificate of TLS know, besides
 // those of the true services: https://app.codacy.com/api/v3,
 // https://api.codacy.com/api/v3 and https://api.github.com.
 const (
@@ -35,6 +37,18 @@ const (
 var hosts = [2][]string{
 	Codacy: {"codacy.test", "app.codacy.com", "api.codacy.com"},
 	GitHub: {"github.test", "api.github.com"},
+}
+
+// ServeHTTP serves both at one address: GitHub under its names, and under any
+// other name that is not Codacy's where the path does not begin with /api/v3/.
+func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	host := (&url.URL{Host: r.Host}).Hostname()
+	isCodacy := slices.Contains(hosts[Codacy], host) || strings.HasPrefix(r.URL.Path, "/api/v3/")
+	if slices.Contains(hosts[GitHub], host) || !isCodacy {
+		w.GitHub().ServeHTTP(rw, r)
+		return
+	}
+	w.Codacy().ServeHTTP(rw, r)
 }
 
 // Codacy serves Codacy's API, under /api/v3/.
@@ -165,13 +179,12 @@ func (w *World) Serve() (codacyURL, gitHubURL string, shut func()) {
 }
 
 // ServeTLS serves both over HTTPS on the loopback, with a certificate of a
-// private authority, whose own it returns. The certificate is good for the
-// loopback and for each host that RoundTripper knows.
+// private authority, whose own it returns.
 func (w *World) ServeTLS() (codacyURL, gitHubURL string, authority []byte, shut func()) {
-	certificate, authority := certificates()
+	config, authority := TLS()
 	servers := [2]*httptest.Server{w.server(Codacy), w.server(GitHub)}
 	for _, s := range servers {
-		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		s.TLS = config.Clone()
 		s.StartTLS()
 	}
 	return servers[Codacy].URL + "/api/v3", servers[GitHub].URL, authority, func() { closeAll(servers) }
@@ -190,8 +203,10 @@ func closeAll(servers [2]*httptest.Server) {
 	}
 }
 
-// certificates makes an authority and a server's certificate.
-func certificates() (server tls.Certificate, authority []byte) {
+// TLS makes a private authority, which it returns in PEM, and a server's
+// configuration with a certificate of it. That is good for the loopback, for
+// each host that RoundTripper knows, and for the addresses given.
+func TLS(addresses ...net.IP) (server *tls.Config, authority []byte) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "sandbox"},
@@ -212,10 +227,12 @@ func certificates() (server tls.Certificate, authority []byte) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     slices.Concat([]string{"localhost"}, hosts[Codacy], hosts[GitHub]),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses:  append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, addresses...),
 	}, parent, rootKey)
 	authority = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root})
-	return tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: leafKey}, authority
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf}, PrivateKey: leafKey}}, MinVersion: tls.VersionTLS12,
+	}, authority
 }
 
 // certify makes a key and has it signed; by itself where there is no parent.

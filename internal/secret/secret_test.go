@@ -108,17 +108,18 @@ func TestRevealsAreCounted(t *testing.T) {
 		times int
 		why   string
 	}{
-		"secret.Equal":   {2, "compared"},
-		"wire.Bearer":    {1, "sent, in the header of a request"},
-		"github.bearer":  {1, "the same, with an App's token"},
-		"github.Sign":    {1, "the App's key signs"},
-		"seal.seal":      {1, "sealed"},
-		"codacy.usable":  {1, "looked at: can it be sent?"},
-		"cli.listGitHub": {1, "looked at: is it an installation's?"},
-		"report.Mask":    {1, "the one command that holds it, on a runner"},
-		"redact.Add":     {1, "what is to be replaced"},
-		"redact.add":     {1, "the same, in its forms"},
-		"redact.compare": {1, "the same"},
+		"secret.Equal":            {2, "compared"},
+		"wire.Bearer":             {1, "sent, in the header of a request"},
+		"github.bearer":           {1, "the same, with an App's token"},
+		"github.Sign":             {1, "the App's key signs"},
+		"seal.seal":               {1, "sealed"},
+		"codacy.usable":           {1, "looked at: can it be sent?"},
+		"cli.accountToken":        {1, "looked at: is it a project's?"},
+		"cli.isInstallationToken": {1, "looked at: is it an installation's?"},
+		"report.Mask":             {1, "the one command that holds it, on a runner"},
+		"redact.Add":              {1, "what is to be replaced"},
+		"redact.add":              {1, "the same, in its forms"},
+		"redact.compare":          {1, "the same"},
 	}
 	got := map[string]int{}
 	root := filepath.Join("..", "..")
