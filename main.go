@@ -19,11 +19,16 @@ var version = "dev"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GITHUB_ACTIONS") != "true" {
+		// By hand a first Ctrl-C ends it well; a second one ends it at once.
+		context.AfterFunc(ctx, stop)
+	}
 	command := cli.Command{
 		Version: version,
 		Stdin:   os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:   os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+		Screen:   term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	code := command.Run(ctx, os.Args[1:])
 	stop()

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
@@ -52,6 +53,10 @@ type Options struct {
 	Version string
 	// Debug: a line for every repository, also where there was nothing to do.
 	Debug bool
+	// Bar: Stderr is a terminal that shows how far the run has come.
+	Bar bool
+	// Colour: the log may have some.
+	Colour bool
 	// Now is Codacy's time, by which expiries are judged.
 	Now func() time.Time
 	// Net replaces credentials and tokens in every text that comes in, and in all
@@ -78,7 +83,10 @@ type Report struct {
 	warns    annotations
 	group    string // the one that is open in the log
 
-	told   provision.Progress // last
+	declined int // repositories of a plan that was answered with no
+
+	bar    *progressbar.ProgressBar // that is shown; nil if none is
+	told   provision.Progress       // last
 	toldAt time.Time
 }
 
@@ -158,7 +166,8 @@ func lines(what, do string) string {
 func (r *Report) annotate(a *annotations, lines string) {
 	switch {
 	case !r.o.Runner:
-		_, _ = fmt.Fprintf(r.o.Stderr, "%s: %s\n", a.kind, lines)
+		r.clear()
+		_, _ = fmt.Fprintln(r.o.Stderr, r.colour(a.kind+": "+lines))
 	case a.made == annotationsOfAKind-1:
 		a.more++
 		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, lines)
@@ -263,7 +272,10 @@ func changed(res provision.Result) bool {
 
 // print prints a line to the log. One that can't be written is lost: there is
 // nowhere to say so.
-func (r *Report) print(text string) { _, _ = fmt.Fprintln(r.o.Stdout, line(text)) }
+func (r *Report) print(text string) {
+	r.clear()
+	_, _ = fmt.Fprintln(r.o.Stdout, r.colour(line(text)))
+}
 
 // fold opens a group of the log, which GitHub shows folded, in place of the one
 // that is open; an empty title only closes that.
@@ -303,9 +315,7 @@ func (r *Report) Healthy() bool {
 func (r *Report) nextExpiry() time.Time {
 	var next time.Time
 	for _, res := range r.results {
-		if !res.ExpiresAt.IsZero() && (next.IsZero() || res.ExpiresAt.Before(next)) {
-			next = res.ExpiresAt
-		}
+		next = sooner(next, res.ExpiresAt)
 	}
 	return next
 }
