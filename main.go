@@ -21,6 +21,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() {
+		if os.Getenv("GITHUB_ACTIONS") != "true" {
+			stop() // by hand a second Ctrl-C ends it at once
+		}
 		time.Sleep(cli.GiveUp)
 		os.Exit(cli.ExitInterrupted)
 	})
@@ -29,6 +32,7 @@ func main() {
 		Stdin:   os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:   os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+		Screen:   term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	code := command.Run(ctx, os.Args[1:])
 	stop()

@@ -60,6 +60,9 @@ var (
 // progressEvery is how often the log tells the progress.
 const progressEvery = 30 * time.Second
 
+// barEvery is how often the bar of a terminal moves.
+const barEvery = 200 * time.Millisecond
+
 // Command is the program with all that it takes from outside.
 type Command struct {
 	Version        string
@@ -68,6 +71,8 @@ type Command struct {
 	Getenv         func(string) string
 	// Terminal tells whether somebody can be asked.
 	Terminal bool
+	// Screen tells whether both Stdout and Stderr are shown on a terminal.
+	Screen bool
 	// Transport carries requests out; nil for the network.
 	Transport http.RoundTripper
 	// Rand shuffles and spreads; nil for a random seed.
@@ -117,15 +122,17 @@ func (c *Command) run(ctx context.Context, args []string) int {
 		for _, f := range faults {
 			c.fault(rep, f)
 		}
+		rep.Abort()
 		return ExitUsage
 	}
 	s := c.session(cfg)
 	code := s.run(ctx)
-	if s.begun {
-		if err := s.rep.Finish(); err != nil {
-			s.rep.Error(err.Error())
-			code = max(code, ExitFailed)
-		}
+	if !s.begun {
+		s.rep.Abort()
+		return code
+	}
+	if s.rep.Finish() != nil {
+		code = max(code, ExitFailed)
 	}
 	return code
 }
@@ -219,7 +226,8 @@ func (c *Command) session(cfg *config.Config) *session {
 	s.rep = report.New(report.Options{
 		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv, Net: c.net, Masks: c.masks,
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
-		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version,
+		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
+		Bar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
 		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },
 	})
 	return s
@@ -246,6 +254,10 @@ func (s *session) run(ctx context.Context) int {
 		return code
 	}
 	s.begun = true
+	every := progressEvery
+	if s.cmd.Screen && !s.Runner {
+		every = barEvery
+	}
 	stores := s.SecretStores
 	run := provision.New(provision.Options{
 		Codacy: s.codacy, GitHub: s.github,
@@ -263,11 +275,18 @@ func (s *session) run(ctx context.Context) int {
 			s.rep.Add(res)
 			s.found.note(res)
 		},
-		Progress: s.rep.Progress, ProgressEvery: progressEvery,
+		Progress: s.rep.Progress, ProgressEvery: every,
 	}, targets)
 
+	if s.cmd.Terminal && !s.Runner {
+		defer context.AfterFunc(ctx, func() {
+			s.rep.Info("Interrupted: what was begun is finished; another Ctrl-C ends it at once.")
+		})()
+	}
 	if s.DryRun || !s.Runner {
-		if err := run.Look(ctx); err != nil {
+		err := run.Look(ctx)
+		s.rep.Rest()
+		if err != nil {
 			return s.ended(ctx, err)
 		}
 		plan := run.Plan()
@@ -282,13 +301,15 @@ func (s *session) run(ctx context.Context) int {
 			s.rep.Error(err.Error())
 			return ExitUsage
 		case !answer:
-			if len(plan) > 0 {
-				s.rep.Info("Nothing was changed.")
+			if !s.DryRun {
+				s.rep.Declined(len(plan))
 			}
 			return s.ended(ctx, nil)
 		}
 	}
-	return s.ended(ctx, run.Finish(ctx))
+	err := run.Finish(ctx)
+	s.rep.Rest()
+	return s.ended(ctx, err)
 }
 
 // confirm shows the plan by hand and has it answered. False without an error:
@@ -297,18 +318,18 @@ func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, e
 	if s.DryRun || len(plan) == 0 {
 		return false, nil
 	}
-	s.rep.Info("")
-	s.rep.Info("The plan for the secret %s:", s.SecretName)
-	for _, res := range plan {
-		s.rep.Info("  %-8s %s: %s", res.Outcome, res.Repository, res.Reason)
-	}
+	s.rep.Plan(plan)
 	switch {
 	case s.Yes:
 		return true, nil
 	case !s.cmd.Terminal:
 		return false, errors.New("nothing was changed: there is no terminal to ask on; --yes answers the plan, --dry-run only shows it")
 	}
-	_, _ = fmt.Fprintf(s.cmd.Stdout, "Apply this to %d repositories? [y/N] ", len(plan)) // the answer will be no
+	word := "repositories"
+	if len(plan) == 1 {
+		word = "repository"
+	}
+	_, _ = fmt.Fprintf(s.cmd.Stdout, "Apply this to %d %s? [y/N] ", len(plan), word) // the answer will be no
 	answer := make(chan string, 1)
 	go func() {
 		text, _ := bufio.NewReader(s.cmd.Stdin).ReadString('\n') // no answer is a no

@@ -26,7 +26,7 @@ func TestDemo(t *testing.T) {
 		"\n2. The first run\n", ": 84 created; ", "✓ 84 tokens made, 84 secrets written\n", maskCommand + "***\n", " more lines\n",
 		"\n3. A week later", ": 84 current\n", "✓ 0 writes: nothing was changed\n",
 		"accepted for this repository, and for no other\n", "✓ 84 of 84 secrets hold a living token of their own repository\n",
-		"\n5. The first run's summary", "All is well: ", "… 79 more\n",
+		"\n5. The first run's summary", "All is well until ", "… 79 more\n",
 		"\nIn earnest, ", "\nBy hand, ",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -176,7 +176,7 @@ func lied(t *testing.T, dir string, what []byte, how uint8) {
 	}
 	for line := range strings.Lines(stdout.String()) {
 		command := strings.HasPrefix(strings.TrimLeft(line, " \t\u00a0"), "::")
-		if command && !regexp.MustCompile(`^::(add-mask|error|warning)::`).MatchString(line) || strings.Contains(line, "##[") {
+		if command && !regexp.MustCompile(`^::(add-mask|error|warning|group|endgroup)::`).MatchString(line) || strings.Contains(line, "##[") {
 			t.Errorf("a command: %q", line)
 		}
 	}

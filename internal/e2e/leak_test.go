@@ -81,6 +81,7 @@ func TestEveryRunIsSearched(t *testing.T) {
 		"leak_test.go":      1, // played
 		"harness_test.go":   5, // go build; start; byHand; programWith and its own
 		"container_test.go": 6, // go build and what serves; the step, with and without an engine
+		"newcomer_test.go":  1, // on a terminal
 		"bench_test.go":     2, // benchmarks look at time and memory
 	}
 	names, err := filepath.Glob("*.go")

@@ -12,8 +12,14 @@ import (
 const silence = 5 * time.Minute
 
 // Progress tells in one line of the log how far the run has come, if that has
-// changed.
+// changed; on a terminal a bar does.
 func (r *Report) Progress(p provision.Progress) {
+	if r.o.Bar {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.show(p)
+		return
+	}
 	now := time.Now()
 	if p.Done == r.told.Done && p.Waits == r.told.Waits && now.Sub(r.toldAt) < silence {
 		return

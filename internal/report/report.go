@@ -8,9 +8,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
@@ -23,6 +26,8 @@ const (
 	// annotationsOfAKind is what GitHub keeps of a step's errors, and of its
 	// warnings; the last says how many more there are.
 	annotationsOfAKind = 10
+	// kept of them are for what concerns the whole run, which is told last.
+	kept = 3
 	// Soon is how near the expiry of a deferred repository's token may come
 	// before the run fails.
 	Soon = 7 * 24 * time.Hour
@@ -46,6 +51,12 @@ type Options struct {
 	File string
 	// Version of the program.
 	Version string
+	// Debug: a line for every repository, also where there was nothing to do.
+	Debug bool
+	// Bar: Stderr is a terminal that shows how far the run has come.
+	Bar bool
+	// Colour: the log may have some.
+	Colour bool
 	// Now is Codacy's time, by which expiries are judged.
 	Now func() time.Time
 	// Net replaces credentials and tokens in every text that comes in, and in all
@@ -68,17 +79,32 @@ type Report struct {
 	left     match.Counts
 	errors   []note // that concern the whole run
 	warnings []note
-	errs     int // annotations made
-	warns    int
+	errs     annotations
+	warns    annotations
+	group    string // the one that is open in the log
 
-	told   provision.Progress // last
+	declined int // repositories of a plan that was answered with no
+
+	bar    *progressbar.ProgressBar // that is shown; nil if none is
+	told   provision.Progress       // last
 	toldAt time.Time
+}
+
+// annotations are those of one kind.
+type annotations struct {
+	kind string
+	made int      // at most nine until Finish
+	more int      // that became plain lines
+	held []string // of repositories, until it is known whether there is room
 }
 
 // New returns a Report.
 func New(o Options) *Report {
 	o.Net = cmp.Or(o.Net, &redact.Net{})
-	r := &Report{o: o, counts: map[provision.Outcome]int{}}
+	r := &Report{
+		o: o, counts: map[provision.Outcome]int{},
+		errs: annotations{kind: "error"}, warns: annotations{kind: "warning"},
+	}
 	r.masks = githubactions.New(githubactions.WithWriter(o.Masks), githubactions.WithGetenv(o.Getenv))
 	r.action = githubactions.New(githubactions.WithWriter(o.Stdout), githubactions.WithGetenv(o.Getenv))
 	return r
@@ -91,12 +117,11 @@ func (r *Report) Selected(n int, left match.Counts) {
 	r.selected, r.left = n, left
 }
 
-// Info prints one line to the log. A line that can't be written is lost: there
-// is nowhere to say so.
+// Info prints one line to the log.
 func (r *Report) Info(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _ = fmt.Fprintln(r.o.Stdout, line(r.o.Net.String(fmt.Sprintf(format, args...))))
+	r.print(r.o.Net.String(fmt.Sprintf(format, args...)))
 }
 
 // Error tells an error that concerns the whole run.
@@ -109,7 +134,7 @@ func (r *Report) Problem(what, do string) {
 	defer r.mu.Unlock()
 	what, do = r.o.Net.String(what), r.o.Net.String(do)
 	r.errors = append(r.errors, note{what, do})
-	r.annotate(&r.errs, "error", what, do)
+	r.annotate(&r.errs, lines(what, do))
 }
 
 // Warning tells a warning that concerns the whole run.
@@ -122,27 +147,47 @@ func (r *Report) Caution(what, do string) {
 	defer r.mu.Unlock()
 	what, do = r.o.Net.String(what), r.o.Net.String(do)
 	r.warnings = append(r.warnings, note{what, do})
-	r.annotate(&r.warns, "warning", what, do)
+	r.annotate(&r.warns, lines(what, do))
 }
 
 // note is what is told about the whole run; do may be empty.
 type note struct{ what, do string }
 
+// lines neutralises one line or two.
+func lines(what, do string) string {
+	if do == "" {
+		return line(what)
+	}
+	return line(what) + "\n  " + line(do)
+}
+
 // annotate makes an annotation on a runner, up to the ninth of its kind: the
 // tenth is Finish's. By hand it is a line or two on stderr.
-func (r *Report) annotate(count *int, kind, what, do string) {
-	*count++
-	lines := line(what)
-	if do != "" {
-		lines += "\n  " + line(do)
-	}
+func (r *Report) annotate(a *annotations, lines string) {
 	switch {
 	case !r.o.Runner:
-		_, _ = fmt.Fprintf(r.o.Stderr, "%s: %s\n", kind, lines)
-	case *count >= annotationsOfAKind:
-		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", kind, lines)
+		r.clear()
+		_, _ = fmt.Fprintln(r.o.Stderr, r.colour(a.kind+": "+lines))
+	case a.made == annotationsOfAKind-1:
+		a.more++
+		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, lines)
 	default:
-		r.command(kind, lines)
+		a.made++
+		r.command(a.kind, lines)
+	}
+}
+
+// about annotates a repository. The last places are kept for what concerns the
+// whole run, until Finish; that the repository failed stands in the log already.
+func (r *Report) about(a *annotations, text string) {
+	switch {
+	case !r.o.Runner || a.made < annotationsOfAKind-kept:
+		r.annotate(a, line(text))
+	case len(a.held) < kept-1:
+		a.held = append(a.held, line(text))
+	default:
+		a.more++
+		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, line(text))
 	}
 }
 
@@ -179,7 +224,7 @@ func attempt(f func()) (err error) {
 	return nil
 }
 
-// Add takes a result and tells it at once.
+// Add takes a result, and tells it at once if something changed or failed.
 func (r *Report) Add(res provision.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -188,28 +233,65 @@ func (r *Report) Add(res provision.Result) {
 	}
 	r.results = append(r.results, res)
 	r.counts[res.Outcome]++
+	if changed(res) || res.Outcome == provision.FailedHere || r.o.Debug {
+		r.fold("Repositories, as they come")
+		r.print(told(res))
+	}
+	switch {
+	case res.Told:
+	case res.Outcome == provision.FailedHere:
+		r.about(&r.errs, res.Repository+": "+res.Reason+expiry(res))
+	case r.dueSoon(res):
+		r.about(&r.errs, res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
+	}
+	if res.Warning != "" {
+		r.about(&r.warns, res.Repository+": "+res.Warning+expiry(res))
+	}
+}
+
+// told is the line of a result.
+func told(res provision.Result) string {
 	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository)
 	if res.Reason != "" {
 		text += ": " + res.Reason
 	}
-	if !res.ExpiresAt.IsZero() {
-		text += " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
+	return text + expiry(res)
+}
+
+// expiry names the token in place and its end.
+func expiry(res provision.Result) string {
+	if res.ExpiresAt.IsZero() {
+		return ""
 	}
-	_, _ = fmt.Fprintln(r.o.Stdout, line(text))
-	switch {
-	case res.Told:
-	case res.Outcome == provision.FailedHere:
-		r.annotate(&r.errs, "error", res.Repository+": "+res.Reason, "")
-	case r.dueSoon(res):
-		r.annotate(&r.errs, "error", res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason, "")
+	return " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
+}
+
+func changed(res provision.Result) bool {
+	return res.Outcome == provision.Created || res.Outcome == provision.Renewed
+}
+
+// print prints a line to the log. One that can't be written is lost: there is
+// nowhere to say so.
+func (r *Report) print(text string) {
+	r.clear()
+	_, _ = fmt.Fprintln(r.o.Stdout, r.colour(line(text)))
+}
+
+// fold opens a group of the log, which GitHub shows folded, in place of the one
+// that is open; an empty title only closes that.
+func (r *Report) fold(title string) {
+	if !r.o.Runner || title == r.group {
+		return
 	}
-	if res.Warning != "" {
-		text := res.Repository + ": " + res.Warning
-		if !res.ExpiresAt.IsZero() {
-			text += " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
+	_ = attempt(func() { // as print
+		if r.group != "" {
+			r.action.EndGroup()
 		}
-		r.annotate(&r.warns, "warning", text, "")
-	}
+		if title != "" {
+			r.action.Group(title)
+		}
+	})
+	r.group = title
 }
 
 // dueSoon tells a deferred repository whose builds are about to break.
@@ -233,16 +315,14 @@ func (r *Report) Healthy() bool {
 func (r *Report) nextExpiry() time.Time {
 	var next time.Time
 	for _, res := range r.results {
-		if !res.ExpiresAt.IsZero() && (next.IsZero() || res.ExpiresAt.Before(next)) {
-			next = res.ExpiresAt
-		}
+		next = sooner(next, res.ExpiresAt)
 	}
 	return next
 }
 
-// Finish writes the annotations' rest, the report file, the outputs and the
-// summary. Its error names what could not be written; a summary that could not
-// is a warning only.
+// Finish tells how the run ended, and writes the report file, the outputs and the
+// summary. What could not be written is told, and is the error; a summary that
+// could not is a warning only.
 func (r *Report) Finish() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -256,27 +336,85 @@ func (r *Report) Finish() error {
 		if err := r.writeOutputs(); err != nil {
 			failed = joinErrors(failed, fmt.Errorf("the outputs could not be written: %w", err))
 		}
-		if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
-			if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
-				r.annotate(&r.warns, "warning", "the summary could not be written: "+err.Error(), "")
-			}
-		}
-		r.more(r.errs, "error")
-		r.more(r.warns, "warning")
 	}
+	if failed != nil {
+		r.errors = append(r.errors, note{what: failed.Error()})
+		r.annotate(&r.errs, lines(failed.Error(), ""))
+	}
+	r.rest()
+	r.fold("")
+	r.print(r.verdict())
+	r.end()
 	return failed
 }
 
-// more makes the tenth annotation of a kind.
-func (r *Report) more(count int, kind string) {
-	if n := count - (annotationsOfAKind - 1); n > 0 {
-		r.command(kind, fmt.Sprintf("%d more of these stand in the log and in the summary", n))
+// Abort ends a run that did not begin: the summary tells why.
+func (r *Report) Abort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end()
+}
+
+// rest lists, folded, what was neither changed nor failed, but for what is
+// current.
+func (r *Report) rest() {
+	var rest []provision.Result
+	for _, res := range r.results {
+		if res.Outcome == provision.Kept || res.Outcome == provision.Skipped || res.Outcome == provision.Deferred {
+			rest = append(rest, res)
+		}
+	}
+	if len(rest) == 0 || r.o.Debug || !r.o.Runner {
+		return
+	}
+	byName(rest)
+	r.fold(fmt.Sprintf("Kept, skipped and deferred (%d)", len(rest)))
+	for _, res := range rest {
+		r.print(told(res))
+	}
+}
+
+// verdict is the whole run in a line: the headline and the counts.
+func (r *Report) verdict() string {
+	text := r.headline()
+	for i, o := range r.outcomes() {
+		text += fmt.Sprintf("%s%d %s", map[bool]string{true: ": ", false: ", "}[i == 0], r.counts[o], o)
+	}
+	return text
+}
+
+// outcomes are those that there were.
+func (r *Report) outcomes() []provision.Outcome {
+	return slices.DeleteFunc(provision.Outcomes(), func(o provision.Outcome) bool { return r.counts[o] == 0 })
+}
+
+// end writes the summary and the last annotations.
+func (r *Report) end() {
+	if !r.o.Runner {
+		return
+	}
+	r.fold("")
+	for _, a := range []*annotations{&r.errs, &r.warns} {
+		for _, text := range a.held {
+			r.annotate(a, text)
+		}
+		a.held = nil
+	}
+	if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
+		if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
+			r.annotate(&r.warns, line(r.o.Net.String("the summary could not be written: "+err.Error())))
+		}
+	}
+	for _, a := range []annotations{r.errs, r.warns} { // the tenth of each kind
+		if a.more > 0 {
+			r.command(a.kind, fmt.Sprintf("%d more of these stand in the log and in the summary", a.more))
+		}
 	}
 }
 
 func (r *Report) writeOutputs() error {
 	if r.o.Getenv("GITHUB_OUTPUT") == "" {
-		r.annotate(&r.warns, "warning", "no outputs: GITHUB_OUTPUT is not set, which a runner always does", "")
+		r.annotate(&r.warns, "no outputs: GITHUB_OUTPUT is not set, which a runner always does")
 		return nil
 	}
 	return attempt(func() {
@@ -289,6 +427,11 @@ func (r *Report) writeOutputs() error {
 		}
 		r.action.SetOutput("next-expiry", r.o.Net.String(next))
 	})
+}
+
+// byName sorts results by the repositories' names.
+func byName(results []provision.Result) {
+	slices.SortFunc(results, func(a, b provision.Result) int { return strings.Compare(a.Repository, b.Repository) })
 }
 
 func date(t time.Time) string  { return t.UTC().Format(time.DateOnly) }

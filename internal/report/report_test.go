@@ -95,15 +95,24 @@ func TestLog(t *testing.T) {
 	f.Info("::%s", "error::z")
 	f.Add(current(1, 30))
 	f.Add(provision.Result{Repository: "acme/x\n::error::y", Outcome: provision.Skipped, Reason: "archived ##[x"})
+	f.Add(provision.Result{Repository: "acme/new", Outcome: provision.Created, Reason: "##[x"})
+	if err := f.Finish(); err != nil {
+		t.Fatal(err)
+	}
 	want := "3 repositories: ::error::x ##\\[error]y\n" +
 		"\\::error::z\n" +
-		"current  acme/r001 (codacy-project-token-1, expires 2026-12-20)\n" +
-		"skipped  acme/x ::error::y: archived ##\\[x\n"
+		"::group::Repositories, as they come\n" +
+		"created  acme/new: ##\\[x\n" +
+		"::endgroup::\n" +
+		"::group::Kept, skipped and deferred (1)\n" +
+		"skipped  acme/x ::error::y: archived ##\\[x\n" +
+		"::endgroup::\n" +
+		"All is well until 2026-12-20: 1 created, 1 current, 1 skipped\n"
 	if diff := cmp.Diff(want, f.stdout.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for l := range strings.Lines(f.stdout.String()) {
-		if isCommand(l) {
+		if isCommand(l) && !strings.HasPrefix(l, "::group::") && l != "::endgroup::\n" {
 			t.Errorf("a command: %s", l)
 		}
 	}
@@ -113,6 +122,66 @@ func TestLog(t *testing.T) {
 }
 
 // GitHub keeps ten annotations of a kind: the tenth tells how many more there are.
+// With debug logging each repository has its line, as it comes.
+func TestDebugLog(t *testing.T) {
+	t.Parallel()
+
+	f := newFixture(t, func(o *Options) { o.Debug = true })
+	f.Add(current(1, 30))
+	f.Add(provision.Result{Repository: "acme/x", Outcome: provision.Skipped, Reason: "archived"})
+	if err := f.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	want := "::group::Repositories, as they come\n" +
+		"current  acme/r001 (codacy-project-token-1, expires 2026-12-20)\n" +
+		"skipped  acme/x: archived\n" +
+		"::endgroup::\n" +
+		"All is well until 2026-12-20: 1 current, 1 skipped\n"
+	if diff := cmp.Diff(want, f.stdout.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What concerns the whole run is told last, and has an annotation all the same,
+// however many repositories failed before.
+func TestLastAnnotations(t *testing.T) {
+	t.Parallel()
+
+	f := newFixture(t, func(o *Options) { o.File = filepath.Join(t.TempDir(), "no", "such", "folder.json") })
+	for i := range 50 {
+		f.Add(failed(i, "no"))
+	}
+	f.Problem("github-token: it is dead", "make another one")
+	if f.Finish() == nil {
+		t.Error("the report file was written")
+	}
+	got := f.lines("::error")
+	if len(got) != 10 || !strings.Contains(strings.Join(got, "\n"), "::error::github-token: it is dead%0A  make another one\n") ||
+		!strings.Contains(strings.Join(got, "\n"), "::error::the report could not be written") || !strings.Contains(got[9], "43 more of these") {
+		t.Errorf("%d annotations:\n%s", len(got), strings.Join(got, "\n"))
+	}
+	if s := f.Summary(); !strings.Contains(s, "the report could not be written") || !strings.Contains(s, "**make another one**") {
+		t.Errorf("the summary does not tell it:\n%.300s", s)
+	}
+}
+
+// A run that did not begin tells why in its summary, and writes nothing else.
+func TestAbort(t *testing.T) {
+	t.Parallel()
+
+	f := newFixture(t, nil)
+	f.Problem("github-token: wrong", "Look at https://github.com/settings/tokens (or ask), and <i>again</i>")
+	f.Abort()
+	want := "## ❌ The run did not begin, and nothing was changed\n\n> [!CAUTION]\n> github-token\\: wrong<br>\n" +
+		"> **Look at <https://github.com/settings/tokens> \\(or ask\\), and &lt;i&gt;again&lt;/i&gt;**\n\n"
+	if diff := cmp.Diff(want, strings.TrimSuffix(f.read("GITHUB_STEP_SUMMARY"), "\n")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if _, err := os.Stat(f.env["GITHUB_OUTPUT"]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("outputs were written: %v", err)
+	}
+}
+
 func TestAnnotationCap(t *testing.T) {
 	t.Parallel()
 
@@ -164,6 +233,7 @@ func TestAnnotationIsEscaped(t *testing.T) {
 	f.Add(provision.Result{Repository: "acme/a", Outcome: provision.Skipped, Warning: "line\n::error::x", ExpiresAt: now, TokenName: "n"})
 	want := []string{
 		`::error::a ::add-mask::b 100%2525 ##\[x`,
+		`::group::Repositories, as they come`,
 		`::error::acme/r001: first  second ::warning::x`,
 		`::warning::acme/a: line ::error::x (n, expires 2026-11-20)`,
 	}
@@ -186,7 +256,7 @@ func TestByHand(t *testing.T) {
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	if out := f.stdout.String(); out != "" {
+	if out := f.stdout.String(); out != "The run did not begin, and nothing was changed\n" {
 		t.Errorf("stdout: %q", out)
 	}
 	if n := strings.Count(f.stderr.String(), "\n"); n != 40 {
@@ -518,21 +588,26 @@ func TestHealthy(t *testing.T) {
 func TestHeadline(t *testing.T) {
 	t.Parallel()
 
+	deferred := provision.Result{Repository: "acme/d", Outcome: provision.Deferred}
 	for _, tt := range []struct {
 		name string
 		dry  bool
 		fill func(*fixture)
 		want string
 	}{
-		{"nothing", false, func(*fixture) {}, "All is well"},
-		{"well", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(current(2, 20)) }, "All is well: the first token expires on 2026-12-10"},
-		{"one failed", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(failed(2, "no")) }, "1 repository of 2 need care"},
+		{"nothing", false, func(*fixture) {}, "✅ All is well"},
+		{"well", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(current(2, 20)) }, "✅ All is well until 2026-12-10"},
+		{"one failed", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(failed(2, "no")) }, "❌ 1 of 2 repositories needs care"},
+		{"the only one failed", false, func(f *fixture) { f.Add(failed(2, "no")) }, "❌ 1 of 1 repository needs care"},
 		{"due soon", false, func(f *fixture) {
 			f.Add(failed(2, "no"))
 			f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Deferred, ExpiresAt: now})
-		}, "2 repositories of 2 need care"},
-		{"ended early", false, func(f *fixture) { f.Error("the token is dead") }, "The run did not come to its end"},
-		{"dry", true, func(f *fixture) { f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Created}) }, "Dry run: 1 repository would change, nothing was changed"},
+		}, "❌ 2 of 2 repositories need care"},
+		{"ended early", false, func(f *fixture) { f.Add(deferred); f.Error("the token is dead") }, "❌ The run did not come to its end"},
+		{"not begun", false, func(f *fixture) { f.Error("the token is dead") }, "❌ The run did not begin, and nothing was changed"},
+		{"deferred", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(deferred) }, "⏳ Nothing failed; 1 of 2 repositories are left to the next run"},
+		{"warned", false, func(f *fixture) { f.Add(current(1, 30)); f.Warning("w") }, "⚠️ All is well until 2026-12-20, with 1 warning"},
+		{"dry", true, func(f *fixture) { f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Created}) }, "🔎 Dry run: 1 repository would change, nothing was changed"},
 	} {
 		f := newFixture(t, func(o *Options) { o.DryRun = tt.dry })
 		tt.fill(f)
@@ -557,14 +632,14 @@ func TestSummary(t *testing.T) {
 	for _, want := range []string{
 		"> [!CAUTION]\n> &lt;b&gt;bad&lt;/b&gt; \\| x\n",
 		"> [!WARNING]\n> a\\|b\n",
-		"| created | renewed | current | kept | skipped | deferred | failed |\n",
-		"| 1 | 0 | 1 | 0 | 1 | 0 | 1 |\n",
+		"\n**1** created · **1** current · **1** skipped · **1** failed\n",
+		"  x-axis [\"Nov 26: 1\", \"Sep 27: 1\"]\n  y-axis 0 --> 10\n  bar [1, 1]\n",
 		"Secret `CODACY_PROJECT_TOKEN` of 4 selected repositories. 1 not added to Codacy. 2 left out by the patterns. 3 in other shards.",
-		"### Needs care\n",
-		"| [a\\|b&lt;i&gt;](https://github.com/acme/a%7Cb%3Ci%3E/settings/secrets/actions) | failed |  | x\\|y &lt;script&gt; |\n",
-		"| skipped |  | not on GitHub; it has a living token |\n",
-		"### Changed\n",
-		"[new](https://github.com/acme/new/settings/secrets/actions) | created | 2026-11-20 | new secret |",
+		"### Needs care (2)\n",
+		"| [a\\|b&lt;i&gt;](https://github.com/acme/a%7Cb%3Ci%3E) ([secrets](https://github.com/acme/a%7Cb%3Ci%3E/settings/secrets/actions)) | **failed**\\: x\\|y &lt;script&gt; |\n",
+		"| **skipped**\\: not on GitHub; it has a living token |\n",
+		"### Changed (1)\n",
+		"([secrets](https://github.com/acme/new/settings/secrets/actions)) | **created**, expires 2026-11-20\\: new secret |",
 		"<details><summary>All others (1)</summary>",
 		"</details>\n",
 	} {
@@ -575,6 +650,41 @@ func TestSummary(t *testing.T) {
 	care := strings.Index(s, "Needs care")
 	if first := strings.Index(s[care:], "[a"); first < 0 || first > strings.Index(s[care:], "[lost]") {
 		t.Error("the rows are not sorted")
+	}
+}
+
+// The chart has a bar for each week or month in which tokens expire, and none
+// that says nothing; what comes too late for it is in the last.
+func TestChart(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		days []int // from now, a Friday
+		want string
+	}{
+		"none":   {nil, ""},
+		"a week": {[]int{0, 1, 2}, `week"|"16 Nov: 3"|10|3`},
+		"weeks":  {[]int{2, 3, 3, 80}, `week"|"16 Nov: 1", "23 Nov: 2", "8 Feb: 1"|10|1, 2, 1`},
+		"months": {[]int{0, 10, 11, 200, 364}, `month"|"Nov 26: 2", "Dec 26: 1", "Jun 27: 1", "Nov 27: 1"|10|2, 1, 1, 1`},
+		"years":  {[]int{0, 400, 800, 4000}, `month"|"Nov 26: 1", "Dec 27: 1", "Jan 29: 1", "Nov 37: 1"|10|1, 1, 1, 1`},
+		"ages": {
+			[]int{0, 50, 100, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 650, 700, 750},
+			`month"|"Nov 26: 1", "Jan 27: 1", "Feb 27: 1", "Apr 27: 1", "Jun 27: 1", "Jul 27: 1", "Sep 27: 1", "Nov 27: 1", "Dec 27: 1", "Feb 28: 1", "Apr 28: 1", "May 28: 1", "Jul 28: 1", "Aug 28 on: 3"|10|` +
+				`1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3`,
+		},
+		"many": {slices.Repeat([]int{30}, 25), `week"|"14 Dec: 25"|25|25`},
+	} {
+		f := newFixture(t, nil)
+		for i, days := range c.days {
+			f.Add(current(i, days))
+		}
+		s, got := f.Summary(), ""
+		if m := regexp.MustCompile("(?s)```mermaid\n.*by (.*?)\n.*x-axis \\[(.*?)\\]\n.*--> (\\d+)\n  bar \\[(.*?)\\]\n```\n").FindStringSubmatch(s); m != nil {
+			got = strings.Join(m[1:], "|")
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s\n%s", name, got, c.want, s)
+		}
 	}
 }
 
@@ -600,7 +710,7 @@ func TestSummaryIsBounded(t *testing.T) {
 		if !strings.HasPrefix(l, "|") {
 			continue
 		}
-		if more := regexp.MustCompile(`^\| … \| \| \| (\d+) more`).FindStringSubmatch(l); more != nil {
+		if more := regexp.MustCompile(`^\| … \| (\d+) more`).FindStringSubmatch(l); more != nil {
 			var n int
 			if _, err := fmt.Sscan(more[1], &n); err != nil {
 				t.Fatal(err)
@@ -643,7 +753,7 @@ func TestConcurrent(t *testing.T) {
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	known := regexp.MustCompile(`^(line \d+|failed   acme/r\d+: no|::(error|warning|add-mask)::.*|(error|warning): .*)\n$`)
+	known := regexp.MustCompile(`^(::group::.*|::endgroup::|50 of 50 repositories need care: 50 failed|line \d+|failed   acme/r\d+: no|::(error|warning|add-mask)::.*|(error|warning): .*)\n$`)
 	for l := range strings.Lines(f.stdout.String()) {
 		if !known.MatchString(l) {
 			t.Errorf("two lines in one: %q", l)

@@ -3,14 +3,16 @@ package report
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // maxSummary is what GitHub shows of a summary, in bytes, less room for the last
-// line. https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+// lines. https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 const maxSummary = 1<<20 - 1<<10
 
 // Summary is what the run did, in GitHub-flavoured Markdown.
@@ -22,61 +24,123 @@ func (r *Report) Summary() string {
 
 func (r *Report) summary() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n", r.headline())
+	fmt.Fprintf(&b, "## %s %s\n\n", r.sign(), r.headline())
+	if counts := r.outcomes(); len(counts) > 0 {
+		for i, o := range counts {
+			fmt.Fprintf(&b, "%s**%d** %s", map[bool]string{false: " · "}[i == 0], r.counts[o], o)
+		}
+		b.WriteString("\n\n")
+	}
 	for _, e := range r.errors {
-		fmt.Fprintf(&b, "> [!CAUTION]\n> %s\n\n", markdown(e.what))
+		b.WriteString(alert("CAUTION", e))
 	}
 	for _, w := range r.warnings {
-		fmt.Fprintf(&b, "> [!WARNING]\n> %s\n\n", markdown(w.what))
+		b.WriteString(alert("WARNING", w))
 	}
-	b.WriteString("|")
-	for _, o := range provision.Outcomes() {
-		fmt.Fprintf(&b, " %s |", o)
+	var care, done, rest []provision.Result
+	for _, res := range r.results {
+		switch {
+		case r.needsCare(res):
+			care = append(care, res)
+		case changed(res):
+			done = append(done, res)
+		default:
+			rest = append(rest, res)
+		}
 	}
-	b.WriteString("\n|" + strings.Repeat(" ---: |", len(provision.Outcomes())) + "\n|")
-	for _, o := range provision.Outcomes() {
-		fmt.Fprintf(&b, " %d |", r.counts[o])
+	r.table(&b, fmt.Sprintf("### Needs care (%d)\n\n", len(care)), "", care)
+	b.WriteString(r.chart())
+	title := map[bool]string{true: "Would change", false: "Changed"}[r.o.DryRun]
+	r.table(&b, fmt.Sprintf("### %s (%d)\n\n", title, len(done)), "", done)
+	r.table(&b, fmt.Sprintf("<details><summary>All others (%d)</summary>\n\n", len(rest)), "</details>\n\n", rest)
+	if r.selected > 0 {
+		b.WriteString(r.aside())
 	}
-	b.WriteString("\n\n" + r.aside() + "\n")
-
-	needsCare := func(res provision.Result) bool {
-		return res.Outcome == provision.FailedHere || res.Warning != "" || r.dueSoon(res)
-	}
-	changed := func(res provision.Result) bool {
-		return res.Outcome == provision.Created || res.Outcome == provision.Renewed
-	}
-	r.table(&b, "Needs care", "", needsCare)
-	r.table(&b, map[bool]string{true: "Would change", false: "Changed"}[r.o.DryRun], "", func(res provision.Result) bool {
-		return changed(res) && !needsCare(res)
-	})
-	r.table(&b, "", "All others", func(res provision.Result) bool { return !changed(res) && !needsCare(res) })
 	return b.String()
+}
+
+// alert is a note in GitHub's frame for it.
+func alert(kind string, n note) string {
+	text := "> [!" + kind + "]\n> " + markdown(n.what)
+	if n.do != "" {
+		// An address is a link; the rest is text.
+		text += "<br>\n> **" + address.ReplaceAllStringFunc(markdown(n.do), unescape) + "**"
+	}
+	return text + "\n\n"
+}
+
+func (r *Report) needsCare(res provision.Result) bool {
+	return res.Outcome == provision.FailedHere || res.Warning != "" || r.dueSoon(res)
+}
+
+// problems counts the repositories that failed, or are about to.
+func (r *Report) problems() int {
+	n := 0
+	for _, res := range r.results {
+		if res.Outcome == provision.FailedHere || r.dueSoon(res) {
+			n++
+		}
+	}
+	return n
+}
+
+// warned counts the warnings, of the run and of repositories.
+func (r *Report) warned() int {
+	n := len(r.warnings)
+	for _, res := range r.results {
+		if res.Warning != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // headline answers: is all well, and until when?
 func (r *Report) headline() string {
-	next := r.nextExpiry()
-	problems := 0
-	for _, res := range r.results {
-		if res.Outcome == provision.FailedHere || r.dueSoon(res) {
-			problems++
-		}
-	}
+	problems, deferred, next := r.problems(), r.counts[provision.Deferred], r.nextExpiry()
+	changes := r.counts[provision.Created] + r.counts[provision.Renewed]
+	text := "All is well"
 	switch {
-	case len(r.errors) > 0 && problems == 0:
-		return "The run did not come to its end"
+	case problems == 1:
+		return fmt.Sprintf("1 of %s needs care", count(len(r.results), "repository", "repositories"))
 	case problems > 0:
-		return fmt.Sprintf("%s of %d need care", count(problems, "repository", "repositories"), len(r.results))
+		return fmt.Sprintf("%d of %d repositories need care", problems, len(r.results))
+	case len(r.errors) > 0 && len(r.results) == 0:
+		return "The run did not begin, and nothing was changed"
+	case len(r.errors) > 0:
+		return "The run did not come to its end"
+	case r.declined > 0:
+		return fmt.Sprintf("Nothing was changed: %s left as before", count(r.declined, "repository is", "repositories are"))
 	case r.o.DryRun:
-		return fmt.Sprintf("Dry run: %s would change, nothing was changed",
-			count(r.counts[provision.Created]+r.counts[provision.Renewed], "repository", "repositories"))
-	case next.IsZero():
-		return "All is well"
+		return fmt.Sprintf("Dry run: %s would change, nothing was changed", count(changes, "repository", "repositories"))
+	case deferred > 0:
+		text = fmt.Sprintf("Nothing failed; %d of %s left to the next run",
+			deferred, count(len(r.results), "repository is", "repositories are"))
+	case !next.IsZero():
+		text += " until " + date(next)
 	}
-	return "All is well: the first token expires on " + date(next)
+	if n := r.warned(); n > 0 {
+		text += ", with " + count(n, "warning", "warnings")
+	}
+	return text
 }
 
-// aside tells what the table of counts doesn't.
+// sign is the headline at a glance.
+func (r *Report) sign() string {
+	switch {
+	case r.problems() > 0 || len(r.errors) > 0:
+		return "❌"
+	case r.warned() > 0:
+		return "⚠️"
+	case r.o.DryRun:
+		return "🔎"
+	case r.counts[provision.Deferred] > 0:
+		return "⏳"
+	}
+	return "✅"
+}
+
+// aside tells what the counts don't.
 func (r *Report) aside() string {
 	s := fmt.Sprintf("Secret `%s` of %s.", r.o.SecretName, count(r.selected, "selected repository", "selected repositories"))
 	for _, c := range []struct {
@@ -94,49 +158,115 @@ func (r *Report) aside() string {
 	return s + "\n"
 }
 
-// table writes the results that fit, sorted by name, under a title or folded.
-func (r *Report) table(b *strings.Builder, title, folded string, fits func(provision.Result) bool) {
-	var rows []provision.Result
+const (
+	// chartBars is how many bars a chart has at most.
+	chartBars = 14
+	day       = 24 * time.Hour
+)
+
+// chart shows when the tokens in place expire: by week where all do within a
+// quarter, else by month. The bars lie, so that it can be read on a phone.
+func (r *Report) chart() string {
+	var all []time.Time
 	for _, res := range r.results {
-		if fits(res) {
-			rows = append(rows, res)
+		if !res.ExpiresAt.IsZero() {
+			all = append(all, res.ExpiresAt.UTC())
 		}
 	}
+	if len(all) == 0 {
+		return ""
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	first, last := all[0], all[len(all)-1]
+	title, form := "week", "2 Jan"
+	from := first.Truncate(day).AddDate(0, 0, -(int(first.Weekday())+6)%7) // Monday
+	next := func(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
+	if last.Sub(from) >= chartBars*7*day {
+		title, form = "month", "Jan 06"
+		from = time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC)
+		next = func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
+	}
+	var labels, bars []string
+	most := 0
+	for len(all) > 0 {
+		to, label, n := next(from), from.Format(form), len(all)
+		if len(bars) == chartBars-1 && !last.Before(to) {
+			label += " on" // all that come later, too
+		} else if i := slices.IndexFunc(all, func(t time.Time) bool { return !t.Before(to) }); i >= 0 {
+			n = i
+		}
+		if n > 0 { // of nothing there would be a stub
+			labels, bars = append(labels, fmt.Sprintf(`"%s: %d"`, label, n)), append(bars, fmt.Sprint(n))
+		}
+		most, from, all = max(most, n), to, all[n:]
+	}
+	// Below ten the axis would count in fractions.
+	return fmt.Sprintf(chartForm, 70+26*len(bars), title, strings.Join(labels, ", "), max(10, most), strings.Join(bars, ", "))
+}
+
+// chartForm is a chart's text: its height in pixels, week or month, labels, the
+// end of the axis, bars. https://mermaid.js.org/syntax/xyChart.html
+const chartForm = "```mermaid\n" +
+	`%%%%{init: {"xyChart": {"width": 480, "height": %d, "titleFontSize": 16, "xAxis": {"labelFontSize": 13}, "yAxis": {"labelFontSize": 12}}, ` +
+	`"themeVariables": {"xyChart": {"plotColorPalette": "#1f883d"}}}}%%%%` + `
+xychart-beta horizontal
+  title "Tokens that expire, by %s"
+  x-axis [%s]
+  y-axis 0 --> %d
+  bar [%s]
+` + "```\n\n"
+
+// table writes the rows between head and tail: what needs care most first, then
+// by name. It is cut between two rows.
+func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.Result) {
 	if len(rows) == 0 {
 		return
 	}
-	slices.SortFunc(rows, func(a, b provision.Result) int { return strings.Compare(a.Repository, b.Repository) })
-	tail := "\n"
-	if folded != "" {
-		fmt.Fprintf(b, "\n<details><summary>%s (%d)</summary>\n\n", folded, len(rows))
-		tail = "\n</details>\n"
-	} else {
-		fmt.Fprintf(b, "\n### %s\n\n", title)
-	}
-	b.WriteString("| repository | outcome | expires | reason |\n| --- | --- | --- | --- |\n")
+	byName(rows)
+	slices.SortStableFunc(rows, func(a, b provision.Result) int { return r.rank(a) - r.rank(b) })
+	// Two columns: more are too wide for a phone.
+	b.WriteString(head + "| repository | outcome |\n| --- | --- |\n")
 	for i, res := range rows {
 		expires := ""
 		if !res.ExpiresAt.IsZero() {
-			expires = date(res.ExpiresAt)
+			expires = ", expires " + date(res.ExpiresAt)
 		}
-		reason := res.Reason
-		if res.Warning != "" {
-			reason = strings.TrimPrefix(reason+"; "+res.Warning, "; ")
+		why := res.Reason
+		if strings.HasPrefix(res.Warning, why) {
+			why = res.Warning
+		} else if res.Warning != "" {
+			why += "; " + res.Warning
 		}
-		row := fmt.Sprintf("| %s | %s | %s | %s |\n", r.link(res.Repository), res.Outcome, expires, markdown(reason))
+		if why != "" {
+			why = ": " + why
+		}
+		row := fmt.Sprintf("| %s | **%s**%s%s |\n", r.link(res.Repository), res.Outcome, expires, markdown(why))
 		if b.Len()+len(row)+len(tail) > maxSummary {
-			fmt.Fprintf(b, "| … | | | %d more: see the log or the report file |\n", len(rows)-i)
+			fmt.Fprintf(b, "| … | %d more; with the input report-file they are all listed |\n", len(rows)-i)
 			break
 		}
 		b.WriteString(row)
 	}
-	b.WriteString(tail)
+	b.WriteString("\n" + tail)
 }
 
-// link is a repository's name, linked to the page of its secrets.
+// rank puts what failed before what only warns, and that before the rest.
+func (r *Report) rank(res provision.Result) int {
+	switch {
+	case res.Outcome == provision.FailedHere:
+		return 0
+	case r.dueSoon(res):
+		return 1
+	}
+	return 2
+}
+
+// link is a repository's name, linked to its page, and a link to that of its
+// secrets.
 func (r *Report) link(repository string) string {
 	owner, name, _ := strings.Cut(repository, "/")
-	return fmt.Sprintf("[%s](%s/%s/%s/settings/secrets/actions)", markdown(name), r.o.Web, url.PathEscape(owner), url.PathEscape(name))
+	page := fmt.Sprintf("%s/%s/%s", r.o.Web, url.PathEscape(owner), url.PathEscape(name))
+	return fmt.Sprintf("[%s](%s) ([secrets](%s/settings/secrets/actions))", markdown(name), page, page)
 }
 
 func count(n int, one, many string) string {
@@ -144,4 +274,14 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// address finds an address in text that markdown has neutralised.
+var address = regexp.MustCompile(`https\\://(?:[^\s,;\\]|\\[^)])+`)
+
+// unescape makes an address out of it again. It is one of ours, of the catalogue
+// or of an input, never a service's.
+func unescape(escaped string) string {
+	plain := strings.ReplaceAll(escaped, `\`, "")
+	return "<" + strings.ReplaceAll(plain, "&amp;", "&") + ">"
 }
