@@ -399,3 +399,32 @@ func TestReport(t *testing.T) {
 		t.Errorf("an unwritable report: %d\n%s", r.code, r.stdout)
 	}
 }
+
+// TestRevokeEverything is the procedure of docs/permissions.md for tokens that are
+// lost: one run, after which none of the older ones is accepted.
+func TestRevokeEverything(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{})
+	var lost []sandbox.Token
+	for i, name := range names(5) {
+		f.Add(sandbox.Repository{Name: name})
+		lost = append(lost, f.Provision(name, aged(f.World, 1, 100, 265)), f.Provision(name, aged(f.World, 2, 10+i, 355), "actions", "dependabot"))
+	}
+	foreign := f.AddToken(names(1)[0], sandbox.Token{Name: "somebody-elses"})
+	r := f.run(inputs{
+		"rotate": "always", "revoke-after-hours": "0", "existing-secrets": "replace", "secret-stores": "actions,dependabot",
+	})
+	f.want(r, 0, "renewed=5")
+	for i, old := range lost {
+		if f.TokenAlive(names(5)[i/2], old.Value) {
+			t.Errorf("%s of %s is still accepted", old.Name, names(5)[i/2])
+		}
+	}
+	for _, name := range names(5) {
+		f.provisioned(name, "actions", "dependabot")
+	}
+	if !f.TokenAlive(names(1)[0], foreign.Value) {
+		t.Error("somebody else's token was deleted")
+	}
+}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"debug/buildinfo"
 	"flag"
 	"fmt"
 	"net/url"
@@ -191,4 +192,63 @@ func docs(t *testing.T) []string {
 		all = append(all, files...)
 	}
 	return all
+}
+
+// TestDependencies: docs/dependencies.md gives a reason for each module in the
+// program, and for no other.
+func TestDependencies(t *testing.T) {
+	t.Parallel()
+
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, dep := range info.Deps {
+		want = append(want, dep.Path)
+	}
+	var got []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (direct|indirect)[:,] .+ \\| .+ \\|$").FindAllStringSubmatch(read(t, root+"docs/dependencies.md"), -1) {
+		got = append(got, row[1])
+		indirect := strings.Contains(read(t, root+"go.mod"), row[1]+" ") &&
+			regexp.MustCompile(regexp.QuoteMeta(row[1])+` \S+ // indirect`).MatchString(read(t, root+"go.mod"))
+		if indirect != (row[2] == "indirect") {
+			t.Errorf("%s is told as %s, which go.mod says otherwise", row[1], row[2])
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) < 5 {
+		t.Fatalf("the program names only %d modules", len(want))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/dependencies.md (-in the program +listed):\n%s", diff)
+	}
+}
+
+// TestProtections: the table of docs/threat-model.md is that of .ci/protections,
+// and each test in it exists.
+func TestProtections(t *testing.T) {
+	t.Parallel()
+
+	_, list, _ := strings.Cut(read(t, root+".ci/protections"), "<<'LIST'\n")
+	list, _, _ = strings.Cut(list, "\nLIST\n")
+	table := "| protection | taken out of | the test that fails |\n|---|---|---|\n"
+	for block := range strings.SplitSeq(list, "\n\n") {
+		lines := strings.Split(block, "\n")
+		if len(lines) != 4 {
+			t.Fatalf("not four lines: %q", block)
+		}
+		dir, test, _ := strings.Cut(lines[3], " => ")
+		table += fmt.Sprintf("| %s | `%s` | `%s` in `%s` |\n", lines[0], lines[1], test, dir)
+		sources, err := filepath.Glob(root + dir + "/*_test.go")
+		if err != nil || !slices.ContainsFunc(sources, func(file string) bool { return strings.Contains(read(t, file), "func "+test+"(") }) {
+			t.Errorf("%s has no %s (%v)", dir, test, err)
+		}
+	}
+	_, got, _ := strings.Cut(read(t, root+"docs/threat-model.md"), "<!-- protections -->\n")
+	got, _, _ = strings.Cut(got, "<!-- /protections -->\n")
+	if diff := cmp.Diff(table, got); diff != "" {
+		t.Errorf("docs/threat-model.md (-.ci/protections +table); .ci/protections --table prints it:\n%s", diff)
+	}
 }

@@ -482,7 +482,7 @@ func lineOf(log, begin string) string {
 // noCommands sees that a log holds no command but the action's own.
 func noCommands(t *testing.T, log string) {
 	t.Helper()
-	own := regexp.MustCompile(`^::(add-mask|error|warning)::[^\r]*\n$`)
+	own := regexp.MustCompile(`^::(add-mask|error|warning|group|endgroup)::[^\r]*\n$`)
 	for line := range strings.Lines(log) {
 		if strings.Contains(line, "##[") || strings.HasPrefix(strings.TrimSpace(line), "::") && !own.MatchString(line) || strings.ContainsAny(line, "\x1b\u202e\r") {
 			t.Errorf("a command, or worse: %.300q", line)

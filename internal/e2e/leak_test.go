@@ -83,6 +83,7 @@ func TestEveryRunIsSearched(t *testing.T) {
 		"container_test.go": 6, // go build and what serves; the step, with and without an engine
 		"newcomer_test.go":  1, // on a terminal
 		"bench_test.go":     2, // benchmarks look at time and memory
+		"release_test.go":   2, // git, and the lines of a workflow
 	}
 	names, err := filepath.Glob("*.go")
 	if err != nil || len(names) < 15 {
@@ -150,7 +151,7 @@ func TestNothingAroundTheNet(t *testing.T) {
 		t.Errorf("exit code %d: a credential is printed by --help:\n%s", code, out.String())
 	}
 
-	around := regexp.MustCompile(`\bfmt\.Print|\bprintln\(|\bprint\(|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
+	around := regexp.MustCompile(`\bfmt\.Print|[^.\w]print(ln)?\("|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
 	allowed := map[string]bool{"../../main.go": true} // hands them to the program
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		switch {

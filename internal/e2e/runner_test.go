@@ -36,8 +36,8 @@ var (
 // commandNames are those that a runner carries out; anything else that looks
 // like a command is text to it.
 var commandNames = map[string]bool{
-	"add-mask": true, "error": true, "warning": true, "notice": true,
-	"debug": false, "group": false, "endgroup": false, "echo": false, "stop-commands": false,
+	"add-mask": true, "error": true, "warning": true, "notice": true, "group": true, "endgroup": true,
+	"debug": false, "echo": false, "stop-commands": false,
 	"add-matcher": false, "remove-matcher": false, "save-state": false, "set-env": false, "set-output": false, "add-path": false,
 }
 
@@ -73,6 +73,10 @@ func readLog(printed string) runnerLog {
 					l.masks = append(l.masks, part)
 				}
 			}
+			continue
+		}
+		if kind == "group" || kind == "endgroup" { // a fold, no annotation
+			l.shown += l.mask(data) + "\n"
 			continue
 		}
 		data = l.mask(data)

@@ -267,7 +267,9 @@ func FuzzNet(f *testing.F) {
 	}
 	f.Add("ghp_aB3xYz90", "ghp_aB3x", "z90", 2, 3)
 	f.Fuzz(func(t *testing.T, v, before, after string, form, size int) {
-		if len(form0(v)) < Shortest || len(v) > 300 { // one long period after the other takes its time
+		// One long period after the other takes its time; and with a star in it the
+		// mask could be the beginning of another one.
+		if len(form0(v)) < Shortest || len(v) > 300 || strings.Contains(v, "*") {
 			return
 		}
 		n := net(v)
@@ -281,14 +283,11 @@ func FuzzNet(f *testing.F) {
 		w := all[names[(form%len(names)+len(names))%len(names)]]
 		text := before + w + after
 		got := n.String(text)
-		if strings.Contains(form0(got), form0(v)) && !strings.Contains("***", form0(v)) {
+		if strings.Contains(form0(got), form0(v)) {
 			t.Errorf("%q became %q", text, got)
 		}
-		if again := n.String(got); again != got && !strings.Contains(form0(v), "*") {
+		if again := n.String(got); again != got {
 			t.Errorf("%q became %q, and that %q", text, got, again)
-		}
-		if strings.Contains(form0(v), "*") {
-			return
 		}
 		var out bytes.Buffer
 		writer := n.Writer(&out)
