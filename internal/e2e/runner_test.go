@@ -37,7 +37,7 @@ var (
 // like a command is text to it.
 var commandNames = map[string]bool{
 	"add-mask": true, "error": true, "warning": true, "notice": true,
-	"debug": false, "group": false, "endgroup": false, "echo": false, "stop-commands": false,
+	"debug": false, "group": true, "endgroup": true, "echo": false, "stop-commands": false,
 	"add-matcher": false, "remove-matcher": false, "save-state": false, "set-env": false, "set-output": false, "add-path": false,
 }
 
