@@ -30,7 +30,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	for _, want := range []string{
-		`"codacy" and its 84 public repositories`,
+		`"codacy" and its 84 public`,
 		"\n1. A dry run", "✓ exit code 0 in ", ": 84 would be created\n", ", 0 writes among them\n",
 		"\n2. The first run", "✓ killed after ", " of 84 secrets written, each with a living token; ", maskCommand + "***\n", " more lines\n",
 		"\n3. An hour later", " created, ", "✓ 84 of 84 secrets hold a living token\n",
