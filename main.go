@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -19,10 +20,13 @@ var version = "dev"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if os.Getenv("GITHUB_ACTIONS") != "true" {
-		// By hand a first Ctrl-C ends it well; a second one ends it at once.
-		context.AfterFunc(ctx, stop)
-	}
+	context.AfterFunc(ctx, func() {
+		if os.Getenv("GITHUB_ACTIONS") != "true" {
+			stop() // by hand a second Ctrl-C ends it at once
+		}
+		time.Sleep(cli.GiveUp)
+		os.Exit(cli.ExitInterrupted)
+	})
 	command := cli.Command{
 		Version: version,
 		Stdin:   os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -42,6 +42,11 @@ const (
 	ExitInterrupted = 3
 )
 
+// GiveUp is how long after an interrupt the process ends, whatever still hangs: a
+// pipe that nobody reads, a disk. What was begun is finished or undone by then, in
+// at most six seconds; the runner kills after ten.
+const GiveUp = 6700 * time.Millisecond
+
 // mostWrites is how many writes a minute GitHub's 900 points allow for: 5 for each,
 // and 1 for the public key that it needs.
 const mostWrites = 150
@@ -484,7 +489,7 @@ func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository))
 		return nil, nil
 	case wire.IsNotFound(err):
 		return err, nil
-	case wire.FateOf(err) == wire.Refused:
+	case refused(err):
 		return nil, &problem{diagnosis.AccountTokenRefused, nil, err}
 	}
 	return nil, s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")

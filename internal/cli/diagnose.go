@@ -86,11 +86,14 @@ func (s *session) noCodacy(err error) error {
 	switch e := asWire(err); {
 	case (e.Page || e.Status == http.StatusNotFound) && !isAPI:
 		return &problem{diagnosis.CodacyURL, diagnosis.Values{"address": s.CodacyAPIURL.String()}, err}
-	case e.Fate != wire.Refused || e.Page:
+	case !refused(err) || e.Page:
 		return s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
 	}
 	return &problem{s.accountToken(err), nil, err}
 }
+
+// refused tells what the service itself refused, from a redirect that we did.
+func refused(err error) bool { return wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0 }
 
 // accountToken tells why Codacy refuses the account token: "token expired" has
 // no code of its own. A dead one may be answered by a 404, too.
@@ -130,7 +133,7 @@ func (s *session) noGitHub(err error) error {
 	switch {
 	case e.Page && !isAPI:
 		return &problem{diagnosis.GitHubURL, diagnosis.Values{"address": s.GitHubAPIURL.String()}, err}
-	case e.Fate != wire.Refused || e.Page:
+	case !refused(err) || e.Page:
 		return s.unreachable(err, s.GitHubAPIURL, "github-api-url")
 	}
 	id, values := s.refusal(err)

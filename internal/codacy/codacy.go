@@ -143,7 +143,7 @@ func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, err
 		Value   value     `json:"token"`
 		Expires time.Time `json:"expiresAt"`
 	}
-	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}}
+	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, most: maxTokens}
 	err := pages(ctx, c, l, func(it item) {
 		if it.Value.Equal(token) {
 			expires = it.Expires

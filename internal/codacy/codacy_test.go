@@ -672,13 +672,13 @@ func TestHugeName(t *testing.T) {
 	huge := strings.Repeat("x", 10<<20)
 	c, _ := newClient(t, always(200, `{"data":[{"id":1,"name":"`+huge+`","addedState":"Added"}]}`))
 	if err := c.Repositories(t.Context(), func(r Repository) {
-		if len(r.Name) != maxName {
+		if len(r.Name) != maxName+3 {
 			t.Errorf("%d bytes are kept", len(r.Name))
 		}
 	}); err != nil {
 		t.Error(err)
 	}
-	if tokens, err := c.Tokens(t.Context(), "api"); err != nil || len(tokens) != 1 || len(tokens[0].Name) != maxName {
+	if tokens, err := c.Tokens(t.Context(), "api"); err != nil || len(tokens) != 1 || len(tokens[0].Name) != maxName+3 {
 		t.Errorf("%v, %d tokens", err, len(tokens))
 	}
 }

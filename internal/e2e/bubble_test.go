@@ -42,6 +42,7 @@ func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, trans
 	v.t.Helper()
 	all := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(v.dir, "output"),
+		"GITHUB_STEP_SUMMARY": filepath.Join(v.dir, "summary"), "INPUT_REPORT-FILE": filepath.Join(v.dir, "report.json"),
 		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
 		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
 		"INPUT_WRITES-PER-MINUTE": "0",

@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,4 +43,104 @@ func TestInterruptWhileHeld(t *testing.T) {
 			t.Errorf("an orphan is left: %s\n%s", living[0].Name, out)
 		}
 	})
+}
+
+// TestInterruptWhateverHangs: each kind of request hangs in turn, for 16 workers
+// at once; an interrupt ends the run with 3 in seconds.
+func TestInterruptWhateverHangs(t *testing.T) {
+	t.Parallel()
+	appKeys()
+
+	for _, kind := range []sandbox.Kind{
+		sandbox.KindUser, sandbox.KindListRepositories, sandbox.KindGitHubOwner, sandbox.KindGitHubRepositories,
+		sandbox.KindListTokens, sandbox.KindPublicKey, sandbox.KindGetSecret, sandbox.KindCreateToken, sandbox.KindPutSecret,
+		sandbox.KindDeleteToken, sandbox.KindInstallation, sandbox.KindAccessToken, sandbox.KindInstallationRepositories,
+	} {
+		for name, effect := range map[string]sandbox.Effect{
+			"hangs": {Skip: true, End: sandbox.Hang}, "is done and hangs": {End: sandbox.Hang},
+			"is limited": {Skip: true, Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, "fails": {Skip: true, Status: 503},
+		} {
+			t.Run(kind.String()+" "+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					o, in := sandbox.Options{Latency: 200 * time.Millisecond}, inputs{"revoke-after-hours": "0"}
+					if kind == sandbox.KindInstallation || kind == sandbox.KindAccessToken || kind == sandbox.KindInstallationRepositories {
+						app := appOptions()
+						o.App, o.Credentials, in = app.App, app.Credentials, appInputs(in)
+					}
+					v := bubble(t, o, names(60)...)
+					for i, name := range names(60) {
+						if i%3 > 0 { // those of one third are missing, of one due, of one to be asked about
+							v.Provision(name, sandbox.Token{
+								Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -100*(i%3)), Expires: v.Time().AddDate(0, 0, 40+150*(i%3-1)),
+							}, "actions")
+						}
+					}
+					met := false
+					v.Hook(func(r sandbox.Request) sandbox.Effect {
+						if r.Kind != kind {
+							return sandbox.Effect{}
+						}
+						met = true
+						return effect
+					})
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					var interrupted time.Time
+					time.AfterFunc(5*time.Second, func() { interrupted = time.Now(); cancel() })
+					code, out := v.start(ctx, in, rand.New(rand.NewPCG(1, 1)), v.RoundTripper())
+					switch took := time.Since(interrupted); {
+					case !met:
+						t.Fatalf("no such request was sent\n%s", tail(out))
+					case interrupted.IsZero(): // it failed before
+						if code != 1 && code != 2 {
+							t.Errorf("exit code %d\n%s", code, tail(out))
+						}
+					case code != 3 || took > 7*time.Second:
+						t.Errorf("exit code %d after %v\n%s", code, took, tail(out))
+					}
+					v.Check(t)
+				})
+			})
+		}
+	}
+}
+
+// TestInterruptWhileNobodyReads: the log goes into a pipe that nobody reads, so
+// that every worker waits to tell its result. The process ends all the same.
+func TestInterruptWhileNobodyReads(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{})
+	for i := range 1500 {
+		f.Add(sandbox.Repository{Name: fmt.Sprintf("service-%04d", i), Archived: true})
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, _ := f.start(ctx, nil)
+	cmd.Stdout = writer
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close() // the program has it
+	time.Sleep(2 * time.Second)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatalf("it had ended: %v", err)
+	}
+	interrupted := time.Now()
+	_ = cmd.Wait() // its exit code tells
+	took := time.Since(interrupted)
+	if code := cmd.ProcessState.ExitCode(); code != 3 || took > 7*time.Second || took < time.Second {
+		t.Errorf("exit code %d after %v", code, took)
+	}
+	log, err := io.ReadAll(reader)
+	if err != nil || len(log) < 60<<10 {
+		t.Errorf("%d bytes were in the pipe, %v", len(log), err)
+	}
+	noLeak(t, f.World, true, map[string]string{"stdout": string(log)})
 }

@@ -102,3 +102,78 @@ func TestEveryRunIsSearched(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskedFirst: on a runner a new token's mask stands in the log before its
+// value is sent anywhere.
+func TestMaskedFirst(t *testing.T) {
+	t.Parallel()
+
+	w := sandbox.New(sandbox.Options{})
+	for _, name := range names(3) {
+		w.Add(sandbox.Repository{Name: name})
+	}
+	var log syncBuffer
+	w.Hook(func(r sandbox.Request) sandbox.Effect {
+		if r.Kind == sandbox.KindPutSecret {
+			for _, made := range w.Living(r.Repository) {
+				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+made.Value+"\n") {
+					t.Errorf("%s is put, and not masked", made.Name)
+				}
+			}
+		}
+		return sandbox.Effect{}
+	})
+	env := map[string]string{
+		"GITHUB_ACTIONS": "true", "INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
+		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
+	}
+	command := cli.Command{
+		Version: "test", Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log,
+		Getenv: func(k string) string { return env[k] }, Transport: w.RoundTripper(),
+	}
+	if code := played(t, w, t.Context(), command); code != 0 || w.Count(sandbox.KindPutSecret) != 3 {
+		t.Errorf("exit code %d\n%s", code, log.String())
+	}
+}
+
+// TestNothingAroundTheNet: below everything there is the net. What no barrier
+// knows, a prompt or the help, goes through it too; and in the program's source
+// nobody prints around it.
+func TestNothingAroundTheNet(t *testing.T) {
+	t.Parallel()
+
+	var out bytes.Buffer
+	env := map[string]string{"CODACY_API_TOKEN": "--organization"}
+	command := cli.Command{Version: "1.2.3", Stdout: &out, Stderr: &out, Getenv: func(k string) string { return env[k] }}
+	w := sandbox.New(sandbox.Options{})
+	if code := played(t, w, t.Context(), command, "--help"); code != 0 || !strings.Contains(out.String(), "  *** ") {
+		t.Errorf("exit code %d: a credential is printed by --help:\n%s", code, out.String())
+	}
+
+	around := regexp.MustCompile(`\bfmt\.Print|\bprintln\(|\bprint\(|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
+	allowed := map[string]bool{"../../main.go": true} // hands them to the program
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "demo" || d.Name() == "sandbox" || d.Name() == "contract" || d.Name() == ".git"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		code := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(src), "")
+		for _, found := range around.FindAllString(code, -1) {
+			if !allowed[path] {
+				t.Errorf("%s prints or writes by itself: %s", path, found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

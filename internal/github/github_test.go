@@ -409,7 +409,7 @@ func TestHugeName(t *testing.T) {
 
 	c, _ := newClient(t, cloud, always(200, `[{"id":1,"name":"`+strings.Repeat("x", 10<<20)+`"}]`))
 	got, err := names(c, t, Organization)
-	if err != nil || len(got) != 1 || len(got[0]) != maxName {
+	if err != nil || len(got) != 1 || len(got[0]) != maxName+3 {
 		t.Errorf("%v: %d names", err, len(got))
 	}
 }

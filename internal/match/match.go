@@ -111,7 +111,8 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 		}
 		taken[t.GitHub.ID] = true
 		switch {
-		case !s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name):
+		// A name that is none is told, though no pattern could match it.
+		case usable(t.GitHub.Name) && (!s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name)):
 			counts.LeftOut++
 			continue
 		case int(shardKey(r)%uint64(s.Count)) != s.Index-1:

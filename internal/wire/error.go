@@ -79,7 +79,8 @@ func Failed(service, op string, err error) error {
 		named.Op = op
 		return &named
 	}
-	return &Error{Service: service, Op: op, Fate: Unclear, Message: bound(err.Error()), Err: err}
+	// What is too large once will be again.
+	return &Error{Service: service, Op: op, Fate: Unclear, Garbled: errors.Is(err, ErrTooLarge), Message: bound(err.Error()), Err: err}
 }
 
 // Garbage says that the answer to op, though of status 2xx, makes no sense.

@@ -21,10 +21,10 @@ func Path(elements ...string) string {
 	return strings.Join(escaped, "/")
 }
 
-// Clip cuts s to at most so many bytes, without keeping the rest in memory.
+// Clip cuts s after so many bytes, with a mark, and keeps the rest out of memory.
 func Clip(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	return strings.Clone(s[:most])
+	return s[:most] + "…"
 }

@@ -1,0 +1,491 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// tamper changes an answer on its way: it may set the status and the header, and
+// returns the body.
+type tamper func(r *http.Request, resp *http.Response, body []byte) []byte
+
+func (v *virtual) tampered(f tamper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		resp, err := v.RoundTripper().RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = f(r, resp, body)
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return resp, nil
+	})
+}
+
+// victim is the one of three repositories that a service is hostile about.
+const victim = "service-001"
+
+func aboutVictim(r *http.Request, method, end string) bool {
+	path := r.URL.EscapedPath()
+	return r.Method == method && strings.Contains(path, "/"+victim+"/") && strings.HasSuffix(path, end)
+}
+
+// swap replaces the field of a JSON text.
+func swap(body []byte, field, value string) []byte {
+	return regexp.MustCompile(`"`+field+`": *("[^"]*"|[0-9]+)`).ReplaceAllLiteral(body, []byte(`"`+field+`":`+value))
+}
+
+// echo is the request's header, as a service with a debug mode would show it.
+func echo(r *http.Request) []byte {
+	h, err := json.Marshal(fmt.Sprintf("%s %s with %v", r.Method, r.URL.Path, r.Header))
+	if err != nil {
+		panic(err)
+	}
+	return []byte(`{"message":` + string(h) + `}`)
+}
+
+// TestHostileAboutOne: what a service does to one repository ends in one clear
+// failure of that repository. The others get their tokens; of the victim's own no
+// orphan is left, and nothing leaks.
+func TestHostileAboutOne(t *testing.T) {
+	t.Parallel()
+
+	key := func(value string) tamper {
+		return func(r *http.Request, _ *http.Response, body []byte) []byte {
+			if aboutVictim(r, "GET", "/public-key") {
+				return swap(body, "key", `"`+value+`"`)
+			}
+			return body
+		}
+	}
+	low := func(hexadecimal string) string {
+		b, err := hex.DecodeString(hexadecimal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(b)
+	}
+	value := func(value string) tamper {
+		return func(r *http.Request, _ *http.Response, body []byte) []byte {
+			if aboutVictim(r, "POST", "/tokens") {
+				return swap(body, "token", value)
+			}
+			return body
+		}
+	}
+	fails := func(method, end string, status int, text func(r *http.Request, body []byte) []byte) tamper {
+		return func(r *http.Request, resp *http.Response, body []byte) []byte {
+			if aboutVictim(r, method, end) {
+				resp.StatusCode = status
+				return text(r, body)
+			}
+			return body
+		}
+	}
+	echoed := func(r *http.Request, _ []byte) []byte { return echo(r) }
+	redirect := func(to string) tamper {
+		return func(r *http.Request, resp *http.Response, body []byte) []byte {
+			if aboutVictim(r, "PUT", "") {
+				resp.StatusCode = http.StatusTemporaryRedirect
+				resp.Header.Set("Location", to)
+			}
+			return body
+		}
+	}
+	const unusable = "the answer holds no usable token"
+	for name, c := range map[string]struct {
+		tamper tamper
+		want   string // in the victim's line
+	}{
+		"a key of 31 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 31))), "31 bytes instead of 32"},
+		"a key of 33 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 33))), "33 bytes instead of 32"},
+		"an empty key":            {key(""), "the answer holds no key"},
+		"a key that is no base64": {key("***"), "not standard padded base64"},
+		"a key of zeros":          {key(low(strings.Repeat("00", 32))), "a point of low order"},
+		"the key 1":               {key(low("01" + strings.Repeat("00", 31))), "a point of low order"},
+		"a key of order 8":        {key(low("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")), "a point of low order"},
+		"another key of order 8":  {key(low("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")), "a point of low order"},
+		"the key p-1":             {key(low("ec" + strings.Repeat("ff", 30) + "7f")), "a point of low order"},
+		"the key p":               {key(low("ed" + strings.Repeat("ff", 30) + "7f")), "a point of low order"},
+		"the key p+1":             {key(low("ee" + strings.Repeat("ff", 30) + "7f")), "a point of low order"},
+		"a key's id that is an object": {
+			func(r *http.Request, _ *http.Response, body []byte) []byte {
+				if aboutVictim(r, "GET", "/public-key") {
+					return swap(body, "key_id", `{"a":1}`)
+				}
+				return body
+			}, "the key's id is neither a text nor a number",
+		},
+
+		"an empty token":            {value(`""`), unusable},
+		"a token of a blank":        {value(`" "`), unusable},
+		"a token of two lines":      {value(`"first-half-of-it\nsecond-half-of-it"`), unusable},
+		"a token that is a command": {value(`"x\r\n::set-output name=x::y"`), unusable},
+		"a token with a NUL":        {value(`"first-half\u0000second-half"`), unusable},
+		"a token of 1 MB":           {value(`"` + strings.Repeat("x", 1<<20) + `"`), unusable},
+		"a token beyond ASCII":      {value(`"tökén-of-a-repository"`), unusable},
+		"a token that is a number":  {value(`12345678`), unusable},
+		"a token's id with slashes": {
+			func(r *http.Request, _ *http.Response, body []byte) []byte {
+				if aboutVictim(r, "POST", "/tokens") {
+					return swap(body, "id", `"1/../../2"`)
+				}
+				return body
+			}, "does not fit its description",
+		},
+
+		"an error that echoes the header, listing tokens": {fails("GET", "/tokens", 400, echoed), "status 400"},
+		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), "status 422"},
+		"an error that echoes the header, at the key":     {fails("GET", "/public-key", 400, echoed), "status 400"},
+		"an error that echoes the header, writing":        {fails("PUT", "", 422, echoed), "status 422"},
+		"an error that echoes the new token": {
+			fails("POST", "/tokens", 400, func(_ *http.Request, body []byte) []byte {
+				var made struct{ Data struct{ Token string } }
+				if json.Unmarshal(body, &made) != nil || made.Data.Token == "" {
+					return body
+				}
+				v := made.Data.Token
+				return []byte(fmt.Sprintf(`{"message":"could not keep %s, %x, %X, %s","error":"%[1]s"}`, v, v, v, base64.StdEncoding.EncodeToString([]byte(v))))
+			}), "status 400: could not keep ***, ***, ***, ***",
+		},
+		"an error with commands": {
+			fails("PUT", "", 400, func(*http.Request, []byte) []byte {
+				return []byte(`{"message":"x\n::stop-commands::y\r##[error]\u001b[31m\u202e<script>|@all =cmd()"}`)
+			}), `x; ::stop-commands::y ##\[error]�[31m�<script>|@all =cmd()`,
+		},
+		"an error of 10 MB": {fails("PUT", "", 400, func(*http.Request, []byte) []byte {
+			return []byte(`{"message":"` + strings.Repeat("long ", 2<<20) + `"}`)
+		}), "status 400: "},
+		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 1<<20) }), "no JSON of the described form"},
+		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the answer is larger than 16 MiB"},
+		"to another host":             {redirect("https://evil.test/x"), "redirected from https://github.test:443 to https://evil.test:443"},
+		"to another port":             {redirect("https://github.test:8443/x"), "redirected from https://github.test:443 to https://github.test:8443"},
+		"to another scheme":           {redirect("http://github.test/x"), "redirected from https://github.test:443 to http://github.test:80"},
+		"to a host beside it":         {redirect("https://github.test.evil.test/x"), "to https://github.test.evil.test:443"},
+		"to one behind a user":        {redirect("https://github.test@evil.test/x"), "to https://evil.test:443"},
+		"to a host that is a command": {redirect("https://%23%23%5Bx%5D.test/x"), "status 307"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, names(3)...)
+				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
+				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, c.want) {
+					t.Errorf("exit code %d, want 1 and %q\n%.3000s", code, c.want, out)
+				}
+				if n := strings.Count(out, "::error"); n != 1 {
+					t.Errorf("%d errors are told, want one\n%.3000s", n, out)
+				}
+				for _, name := range names(3) {
+					if name != victim {
+						v.provisioned(name)
+					}
+				}
+				for _, tok := range v.Living(victim) {
+					// After a refusal nothing is looked for: a 4xx says that nothing was made.
+					// And a 307 that leads nowhere leaves it open.
+					if !slices.Contains([]string{"an error that echoes the new token", "an error that echoes the header, making one", "to a host that is a command"}, name) {
+						t.Errorf("%s lives on", tok.Name)
+					}
+				}
+				noCommands(t, out)
+			})
+		})
+	}
+}
+
+// TestHostileToApp: the App's JWT and its tokens, echoed in an error, are not told.
+func TestHostileToApp(t *testing.T) {
+	t.Parallel()
+	appKeys()
+
+	for _, end := range []string{"/installation", "/access_tokens", "/installation/repositories", "/public-key"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, appOptions(), names(3)...)
+				code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), v.tampered(func(r *http.Request, resp *http.Response, body []byte) []byte {
+					if !strings.HasSuffix(r.URL.Path, end) {
+						return body
+					}
+					resp.StatusCode = 400
+					return echo(r)
+				}))
+				if code == 0 || !strings.Contains(out, "Authorization:[Bearer ***]") && end != "/access_tokens" {
+					t.Errorf("exit code %d\n%s", code, out)
+				}
+				noAppSecret(t, out)
+			})
+		})
+	}
+}
+
+// TestKeyChanges: a store's key is another one by the time that the secret comes.
+func TestKeyChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := bubble(t, sandbox.Options{}, names(3)...)
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind == sandbox.KindCreateToken && r.Repository == victim {
+				v.RotateKey(victim, "actions")
+			}
+			return sandbox.Effect{}
+		})
+		code, out := v.run(nil)
+		if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+		if n := len(v.Living(victim)); n > 0 {
+			t.Errorf("%d tokens are left", n)
+		}
+		v.Hook(nil)
+		time.Sleep(time.Hour)
+		if code, out := v.run(nil); code != 0 {
+			t.Errorf("the next run: exit code %d\n%s", code, out)
+		}
+		v.provisioned(victim)
+	})
+}
+
+// TestHostileNames: a list with names that are none. Those that could become
+// another address are left alone; the others are told harmlessly, everywhere.
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		name, want string
+		inAnswers  bool // the sandbox has it under another name
+	}{
+		"another address":  {"../../x", "skipped  acme/../../x: its name can't be part of an address", false},
+		"one that is not":  {"..", "skipped  acme/..: its name can't be part of an address", false},
+		"escaped":          {"..%2f..%2fx", "skipped  acme/..%2f..%2fx: its name can't be part of an address", false},
+		"of 10 MB":         {strings.Repeat("x", 10<<20), "xxx…: its name can't be part of an address", true},
+		"of two lines":     {"x\n::error::y", "skipped  acme/x ::error::y: its name can't be part of an address", false},
+		"stop-commands":    {"##[stop-commands]", `created  acme/##\[stop-commands]: `, false},
+		"a formula":        {"=cmd()", "created  acme/=cmd(): ", false},
+		"a query":          {"x?y=z#w", "created  acme/x?y=z#w: ", false},
+		"Markdown":         {"<b>|`x`|[y](https://evil.test)@all", "skipped  ", false},
+		"an account token": {sandbox.CodacyToken, "created  acme/***: ", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, names(2)...)
+				transport := v.RoundTripper()
+				if c.inAnswers {
+					v.Add(sandbox.Repository{Name: "placeholder"})
+					from, to := []byte(`"name":"placeholder"`), []byte(`"name":"`+c.name+`"`)
+					answers := v.tampered(func(_ *http.Request, _ *http.Response, body []byte) []byte {
+						return bytes.ReplaceAll(bytes.ReplaceAll(body, []byte(`"name": "`), []byte(`"name":"`)), from, to)
+					})
+					transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+						out := r.Clone(r.Context())
+						out.URL.Path, out.URL.RawPath = strings.ReplaceAll(r.URL.Path, c.name, "placeholder"), ""
+						return answers.RoundTrip(out)
+					})
+				} else {
+					v.Add(sandbox.Repository{Name: c.name})
+				}
+				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), transport)
+				if code != 0 || !strings.Contains(out, c.want) {
+					t.Errorf("exit code %d, want 0 and %q\n%.2000s", code, c.want, out)
+				}
+				if len(out) > 20_000 {
+					t.Errorf("the log has %d bytes", len(out))
+				}
+				each(names(2), func(name string) { v.provisioned(name) })
+				noCommands(t, out)
+				for path, text := range files(t, v.dir) {
+					if len(text) > 30_000 || strings.Contains(text, "<b>") || strings.Contains(text, "\n=cmd") || strings.Contains(text, "@all") && strings.HasSuffix(path, "summary") && !strings.Contains(text, "@\u200ball") {
+						t.Errorf("%s, %d bytes:\n%.2000s", path, len(text), text)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestHostileLists: lists that are no lists end the run, at the start, before
+// anything is written.
+func TestHostileLists(t *testing.T) {
+	t.Parallel()
+
+	gitHub := func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/orgs/acme/repos") }
+	codacy := func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/organizations/gh/acme/repositories")
+	}
+	page := func(at func(*http.Request) bool, change func(r *http.Request, resp *http.Response, body []byte) []byte) tamper {
+		return func(r *http.Request, resp *http.Response, body []byte) []byte {
+			if at(r) {
+				return change(r, resp, body)
+			}
+			return body
+		}
+	}
+	status := func(code int, location string) func(*http.Request, *http.Response, []byte) []byte {
+		return func(_ *http.Request, resp *http.Response, _ []byte) []byte {
+			resp.StatusCode = code
+			resp.Header.Set("Location", location)
+			return nil
+		}
+	}
+	for name, c := range map[string]struct {
+		tamper tamper
+		want   string
+	}{
+		"Codacy: the same cursor": {page(codacy, func(_ *http.Request, resp *http.Response, _ []byte) []byte {
+			resp.StatusCode = 200
+			return []byte(`{"data":[],"pagination":{"cursor":"again"}}`)
+		}), "the list does not end: a page points back"},
+		"Codacy: more than it tells of": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
+			at := 0
+			resp.StatusCode = 200
+			_, _ = fmt.Sscan(r.URL.Query().Get("cursor"), &at)
+			one := `{"name":"a","remoteIdentifier":"1","addedState":"Added"}`
+			return []byte(fmt.Sprintf(`{"data":[%s],"pagination":{"total":120,"limit":100,"cursor":"%d"}}`, one+strings.Repeat(","+one, 99), at+1))
+		}), "the list does not end: it goes on after 300 items, and tells of 120"},
+		"GitHub: a page that points back": {page(gitHub, func(r *http.Request, resp *http.Response, body []byte) []byte {
+			resp.Header.Set("Link", `<https://github.test/orgs/acme/repos?page=1>; rel="next"`)
+			return body
+		}), "the list does not end"},
+		"GitHub: beyond the last page": {page(gitHub, func(r *http.Request, resp *http.Response, body []byte) []byte {
+			at := 0
+			_, _ = fmt.Sscan(r.URL.Query().Get("page"), &at)
+			resp.Header.Set("Link", fmt.Sprintf(`<https://github.test/x?page=%d>; rel="next", <https://github.test/x?page=2>; rel="last"`, at+1))
+			return body
+		}), "the list does not end"},
+		"Codacy: to another host": {
+			page(codacy, status(302, "https://evil.test/repositories")),
+			"redirected from https://codacy.test:443 to https://evil.test:443; credentials are not sent there",
+		},
+		"GitHub: to another scheme": {
+			page(gitHub, status(301, "http://github.test/orgs/acme/repos")),
+			"redirected from https://github.test:443 to http://github.test:80; credentials are not sent there",
+		},
+		"Codacy: to another port": {
+			page(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/user") }, status(307, "https://codacy.test:8443/api/v3/user")),
+			"redirected from https://codacy.test:443 to https://codacy.test:8443; credentials are not sent there",
+		},
+		"Codacy: in a circle": {page(codacy, status(302, "/api/v3/organizations/gh/acme/repositories")), "redirected more than five times"},
+		"GitHub: ids with slashes": {page(gitHub, func(_ *http.Request, _ *http.Response, body []byte) []byte {
+			return swap(body, "id", `"1/2"`)
+		}), "no JSON of the described form"},
+		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the answer is no JSON"},
+		"GitHub: 17 MB":         {page(gitHub, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte(" "), 17<<20) }), "larger than 16 MiB"},
+		"Codacy: the header echoed": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
+			resp.StatusCode = 403
+			return echo(r)
+		}), "Api-Token:[***]"},
+		"GitHub: the header echoed": {page(gitHub, func(r *http.Request, resp *http.Response, _ []byte) []byte {
+			resp.StatusCode = 403
+			return echo(r)
+		}), "Authorization:[Bearer ***]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, names(3)...)
+				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
+				want := 1
+				if strings.Contains(name, "echoed") { // a refusal of the credential
+					want = 2
+				}
+				if line := lineOf(out, "::error::"); code != want || !strings.Contains(line, c.want) || strings.Count(out, "::error::") != 1 {
+					t.Errorf("exit code %d, want %d and one error with %q\n%.3000s", code, want, c.want, out)
+				}
+				if v.Count(sandbox.KindCreateToken)+v.Count(sandbox.KindPutSecret) > 0 {
+					t.Error("something was written")
+				}
+				noCommands(t, out)
+			})
+		})
+	}
+}
+
+// TestIDsThatAreNone: what Codacy gives as GitHub's id is matched or it isn't; it
+// never becomes a part of an address.
+func TestIDsThatAreNone(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
+		sandbox.Repository{Name: "beta", RemoteID: "1/../2"}, sandbox.Repository{Name: "gamma", RemoteID: "-1"},
+		sandbox.Repository{Name: "delta", RemoteID: "9999999999999999999999"})
+	r := f.run(nil)
+	f.want(r, 0, "created=1 skipped=3")
+	f.provisioned("alpha")
+}
+
+// TestCompressionBomb: 64 MiB of zeros in less than one, over a true connection,
+// as a key and as an error.
+func TestCompressionBomb(t *testing.T) {
+	t.Parallel()
+
+	var bomb bytes.Buffer
+	z, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range 64 {
+		if _, err := z.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{200, 400} {
+		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
+		f.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind != sandbox.KindPublicKey || r.Repository != victim {
+				return sandbox.Effect{}
+			}
+			return sandbox.Effect{Skip: true, Status: status, Body: bomb.Bytes(), Header: http.Header{"Content-Encoding": {"gzip"}}}
+		})
+		r := f.run(nil)
+		f.want(r, 1, "created=1 failed=1")
+		want := map[int]string{200: "larger than 16 MiB", 400: "status 400: Bad Request"}[status]
+		if got := f.entries(r)[victim].Reason; !strings.Contains(got, want) {
+			t.Errorf("%d: %q", status, got)
+		}
+	}
+}
+
+// lineOf is the line of a log that begins so.
+func lineOf(log, begin string) string {
+	for line := range strings.Lines(log) {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	return ""
+}
+
+// noCommands sees that a log holds no command but the action's own.
+func noCommands(t *testing.T, log string) {
+	t.Helper()
+	own := regexp.MustCompile(`^::(add-mask|error|warning)::[^\r]*\n$`)
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "##[") || strings.HasPrefix(strings.TrimSpace(line), "::") && !own.MatchString(line) || strings.ContainsAny(line, "\x1b\u202e\r") {
+			t.Errorf("a command, or worse: %.300q", line)
+		}
+	}
+}
