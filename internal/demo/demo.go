@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,10 +34,12 @@ type demo struct {
 	organization string
 	repositories []string
 	world        *sandbox.World
-	latency      time.Duration // of each request
-	codacy       string        // URL of its API, as is github
+	faults       func(sandbox.Request) sandbox.Effect // of the services; nil for none
+	latency      time.Duration                        // of each request
+	codacy       string                               // URL of its API, as is github
 	github       string
-	first        result // of the first run
+	began        time.Time // in the world
+	last         result    // of the last run that changed something
 	log          bytes.Buffer
 	written      string   // the runs' files
 	failed       []string // what was claimed and is not so
@@ -53,25 +57,32 @@ func newDemo(out io.Writer, dir string, latency time.Duration) *demo {
 	return d
 }
 
-// run shows the main job and returns the exit code.
+// run shows a year of the main job and returns the exit code.
 func (d *demo) run(ctx context.Context) int {
 	var shut func()
 	d.codacy, d.github, shut = d.world.Serve()
 	defer shut()
-	d.say(`Codacy and GitHub run inside this program, on the loopback: nothing leaves this
-machine. They know the organization %q and its %d public repositories by
-their real names; no repository has a project token yet. A request takes %d ms;
-the limit of writes is off (writes-per-minute: 0), so that this takes seconds.`,
+	d.world.Hook(d.faults)
+	d.began = d.world.Time()
+	d.say(`A year in a minute. Codacy and GitHub run inside this program, on the loopback:
+nothing leaves this machine. They know the organization %q and its %d public
+repositories by their real names; no repository has a project token yet. Their
+clocks are moved on; each run is a process of the action. A request takes %d ms;
+the limit of writes is off (writes-per-minute: 0).`,
 		d.organization, len(d.repositories), d.latency.Milliseconds())
 	for i, step := range []struct {
 		title string
 		show  func(context.Context)
 	}{
 		{"A dry run: what would be done?", d.dryRun},
-		{"The first run", d.firstRun},
-		{"A week later, the second run", d.secondRun},
+		{"The first run, and its runner is lost in the middle of it:", d.crash},
+		{"An hour later the next run goes on where that one died:", d.repair},
+		{"Two days later what the dead run left behind is revoked:", d.tidy},
+		{"A week later there is nothing to do:", d.nothing},
+		{"Somebody overwrites a secret by hand, and deletes another one:", d.byHand},
+		{"A year goes by, with a run every four weeks:", d.year},
 		{"Does Codacy accept what stands in the secrets? Opened with the private keys:", d.openSecrets},
-		{"The first run's summary, as the job's page on GitHub shows it:", d.summary},
+		{"The summary of the last renewal, as the job's page on GitHub shows it:", d.summary},
 	} {
 		d.say("\n%d. %s", i+1, step.title)
 		step.show(ctx)
@@ -91,28 +102,110 @@ By hand, with CODACY_API_TOKEN and GH_TOKEN set: go run . --organization ORG --d
 }
 
 func (d *demo) dryRun(ctx context.Context) {
-	r := d.action(ctx, "true")
-	d.check(r.code == cli.ExitOK && r.outputs["created"] == d.all(),
-		"exit code %d in %s: %s would be created", r.code, r.took, r.outputs["created"])
+	r := d.action(ctx, "true", logLines)
+	d.ended(r, cli.ExitOK, "created", "would be created", len(d.repositories))
 	d.check(d.world.Writes() == 0, "%d requests to both services, %d writes among them", d.world.Total(), d.world.Writes())
 }
 
-func (d *demo) firstRun(ctx context.Context) {
-	r := d.action(ctx, "")
-	d.first = r
-	d.check(r.code == cli.ExitOK && r.outputs["created"] == d.all(),
-		"exit code %d in %s: %s created; the first one expires at %s", r.code, r.took, r.outputs["created"], r.outputs["next-expiry"])
-	made, put := d.world.Count(sandbox.KindCreateToken), d.world.Count(sandbox.KindPutSecret)
-	d.check(made == len(d.repositories) && put == made, "%d tokens made, %d secrets written", made, put)
+// crash kills the process once a third of the secrets are written.
+func (d *demo) crash(ctx context.Context) {
+	ctx, kill := context.WithCancel(ctx)
+	defer kill()
+	at := len(d.repositories) / 3
+	d.world.Hook(func(r sandbox.Request) sandbox.Effect {
+		if r.Kind == sandbox.KindPutSecret && d.world.Count(sandbox.KindPutSecret) >= at {
+			return sandbox.Effect{After: kill, End: sandbox.Reset}
+		}
+		if d.faults != nil {
+			return d.faults(r)
+		}
+		return sandbox.Effect{}
+	})
+	r := d.action(ctx, "", logLines)
+	d.world.Hook(d.faults)
+	good, orphans := d.count()
+	d.check(r.code == -1, "killed after %s: %d of %d secrets written, each with a living token; %d tokens that no secret holds",
+		r.took, good, len(d.repositories), orphans)
 }
 
-func (d *demo) secondRun(ctx context.Context) {
-	d.world.Advance(7 * 24 * time.Hour)
+func (d *demo) repair(ctx context.Context) {
+	d.world.Advance(time.Hour)
+	before, _ := d.count()
+	r := d.action(ctx, "", logLines)
+	good, _ := d.count()
+	d.check(r.code == cli.ExitOK && good == len(d.repositories), "exit code %d in %s: %s created, %s renewed, %s current",
+		r.code, r.took, r.outputs["created"], r.outputs["renewed"], r.outputs["current"])
+	d.check(good > before, "%d of %d secrets hold a living token", good, len(d.repositories))
+}
+
+func (d *demo) tidy(ctx context.Context) {
+	d.world.Advance(2 * day)
+	_, before := d.count()
+	r := d.action(ctx, "", 1)
+	_, after := d.count()
+	d.ended(r, cli.ExitOK, "current", "current", len(d.repositories))
+	d.check(after == 0, "%d tokens that no secret holds, %d before", after, before)
+}
+
+func (d *demo) nothing(ctx context.Context) {
+	d.world.Advance(7 * day)
 	before := d.world.Writes()
-	r := d.action(ctx, "")
-	d.check(r.code == cli.ExitOK && r.outputs["current"] == d.all(),
-		"exit code %d in %s: %s current", r.code, r.took, r.outputs["current"])
+	r := d.action(ctx, "", 1)
+	d.ended(r, cli.ExitOK, "current", "current", len(d.repositories))
 	d.check(d.world.Writes() == before, "%d writes: nothing was changed", d.world.Writes()-before)
+}
+
+func (d *demo) byHand(ctx context.Context) {
+	d.world.SetSecret(d.repositories[1], store, secretName, "a value by hand")
+	d.world.DeleteSecret(d.repositories[2], store, secretName)
+	d.world.Advance(7 * day)
+	r := d.action(ctx, "", logLines)
+	d.ended(r, cli.ExitOK, "renewed", "renewed", 2)
+	good, _ := d.count()
+	d.check(good == len(d.repositories), "%d of %d secrets hold a living token again", good, len(d.repositories))
+}
+
+// year runs the action every four weeks until each token was renewed, and looks
+// into the secrets before each run: no build met a dead token.
+func (d *demo) year(ctx context.Context) {
+	renewed, worst := 0, len(d.repositories)
+	for range 13 {
+		d.world.Advance(28 * day)
+		good, _ := d.count()
+		worst = min(worst, good)
+		r := d.action(ctx, "", 0)
+		if r.code != cli.ExitOK {
+			d.check(false, "exit code %d", r.code)
+			return
+		}
+		n, _ := strconv.Atoi(r.outputs["renewed"]) // of this program: a number
+		renewed += n
+		if n > 0 {
+			d.last = r
+			d.say("   day %d: %d renewed, the next expiry is %.10s", int(d.world.Time().Sub(d.began)/day), n, r.outputs["next-expiry"])
+		}
+	}
+	d.check(renewed >= len(d.repositories), "%d renewals in 13 runs", renewed)
+	d.check(worst == len(d.repositories), "%d secrets held a living token at any time", worst)
+}
+
+const day = 24 * time.Hour
+
+// ended tells how a run ended, and claims that it ended so.
+func (d *demo) ended(r result, code int, output, words string, want int) {
+	d.check(r.code == code && r.outputs[output] == fmt.Sprint(want), "exit code %d in %s: %s %s", r.code, r.took, r.outputs[output], words)
+}
+
+// count looks into every secret: how many hold a living token of their own
+// repository, and how many tokens nothing holds.
+func (d *demo) count() (good, orphans int) {
+	for _, name := range d.repositories {
+		if value, ok := d.world.Secret(name, store, secretName); ok && d.world.TokenAlive(name, value) {
+			good++
+		}
+		orphans += len(d.world.Orphans(name))
+	}
+	return good, orphans
 }
 
 // openSecrets looks into every secret, and asks for each value whether it is a
@@ -147,7 +240,7 @@ func (d *demo) openSecrets(context.Context) {
 
 func (d *demo) summary(context.Context) {
 	named := 0
-	plain := inline(d.first.summary)
+	plain := inline(d.last.summary)
 	for _, name := range d.repositories {
 		if strings.Contains(plain, name) {
 			named++
@@ -156,7 +249,7 @@ func (d *demo) summary(context.Context) {
 	if named != len(d.repositories) {
 		d.check(false, "the summary names %d of %d repositories", named, len(d.repositories))
 	}
-	d.say("\n%s", indent(terminal(d.first.summary)))
+	d.say("\n%s", indent(terminal(d.last.summary)))
 }
 
 // result is what a run of the action left behind.
@@ -167,41 +260,64 @@ type result struct {
 	summary string
 }
 
-// action runs the action as main does, with the environment that a runner gives.
-func (d *demo) action(ctx context.Context, dryRun string) result {
-	var r result
+// marker in the environment makes this program the action: the demo starts itself
+// for each run, so that one can be killed.
+const marker = "DEMO_IS_THE_ACTION"
+
+// isAction tells whether this process was started as the action, and its exit
+// code once it has ended.
+func isAction(ctx context.Context) (code int, is bool) {
+	if os.Getenv(marker) == "" {
+		return 0, false
+	}
+	command := cli.Command{
+		Version: "demo", Stdin: strings.NewReader(""), Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+	}
+	return command.Run(ctx, nil), true
+}
+
+// action runs the action as a runner does, with the environment that it gives;
+// an end of ctx kills it. Lines of its log are shown.
+func (d *demo) action(ctx context.Context, dryRun string, lines int) result {
+	r := result{code: -1, outputs: map[string]string{}}
 	dir, err := os.MkdirTemp(d.dir, "run-")
 	if err != nil {
 		d.check(false, "%v", err)
 		return r
 	}
+	self, err := os.Executable()
+	if err != nil {
+		d.check(false, "%v", err)
+		return r
+	}
 	outputs, summary := filepath.Join(dir, "output"), filepath.Join(dir, "summary.md")
-	env := map[string]string{
-		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": outputs, "GITHUB_STEP_SUMMARY": summary,
-		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_CODACY-API-URL": d.codacy,
-		"INPUT_GITHUB-TOKEN": sandbox.GitHubToken, "INPUT_GITHUB-API-URL": d.github,
-		"INPUT_ORGANIZATION": d.organization, "INPUT_SECRET-NAME": secretName, "INPUT_SECRET-STORES": store,
-		"INPUT_WRITES-PER-MINUTE": "0", "INPUT_DRY-RUN": dryRun,
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Dir = dir
+	cmd.Env = []string{
+		marker + "=1", "GITHUB_ACTIONS=true", "GITHUB_OUTPUT=" + outputs, "GITHUB_STEP_SUMMARY=" + summary,
+		"INPUT_CODACY-API-TOKEN=" + sandbox.CodacyToken, "INPUT_CODACY-API-URL=" + d.codacy,
+		"INPUT_GITHUB-TOKEN=" + sandbox.GitHubToken, "INPUT_GITHUB-API-URL=" + d.github,
+		"INPUT_ORGANIZATION=" + d.organization, "INPUT_SECRET-NAME=" + secretName, "INPUT_SECRET-STORES=" + store,
+		"INPUT_WRITES-PER-MINUTE=0", "INPUT_DRY-RUN=" + dryRun,
 	}
-	screen := &screen{out: d.out, most: logLines}
-	command := cli.Command{
-		Version: "demo",
-		Stdin:   strings.NewReader(""),
-		Stdout:  io.MultiWriter(&d.log, screen), Stderr: io.MultiWriter(&d.log, screen),
-		Getenv: func(name string) string { return env[name] },
-	}
+	screen := &screen{out: d.out, most: lines}
+	cmd.Stdout = io.MultiWriter(&d.log, screen)
+	cmd.Stderr = cmd.Stdout
 	began := time.Now()
-	r.code = command.Run(ctx, nil)
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil && ctx.Err() == nil {
+		d.check(false, "%v", err)
+	}
 	r.took = time.Since(began).Round(10 * time.Millisecond)
 	screen.end()
+	if cmd.ProcessState == nil || !cmd.ProcessState.Exited() {
+		return r
+	}
+	r.code = cmd.ProcessState.ExitCode()
 	file := d.read(outputs)
 	r.outputs, r.summary = parseOutputs(file), d.read(summary)
 	d.written += file + r.summary
 	return r
 }
-
-// all is the number of the repositories, as outputs have it.
-func (d *demo) all() string { return fmt.Sprint(len(d.repositories)) }
 
 // say prints to the screen. What can't be printed can't be told either.
 func (d *demo) say(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format+"\n", args...) }

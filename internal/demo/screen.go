@@ -62,7 +62,7 @@ func (s *screen) end() {
 		_ = s.show(s.line.String()) // nowhere to say that it failed
 		s.line.Reset()
 	}
-	if s.hidden > 0 {
+	if s.hidden > 0 && s.most > 0 {
 		_, _ = fmt.Fprintf(s.out, "   | … %d more lines\n", s.hidden) // as above
 	}
 }

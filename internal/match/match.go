@@ -100,7 +100,13 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 	slices.SortStableFunc(repositories, func(a, b codacy.Repository) int {
 		return cmp.Compare(min(1, len(b.RemoteID)), min(1, len(a.RemoteID)))
 	})
+	listed := map[string]bool{} // with an id, by the name on Codacy
 	for _, r := range repositories {
+		name := strings.ToLower(r.Name)
+		if r.RemoteID == "" && listed[name] {
+			continue // the same once more, without its id
+		}
+		listed[name] = listed[name] || r.RemoteID != ""
 		if !r.Added {
 			counts.NotAdded++
 			continue
