@@ -30,7 +30,7 @@ func (s *session) warnAhead(owner github.Owner) {
 		{diagnosis.AccountTokenExpiring, s.expires, s.codacyClock},
 		{diagnosis.GitHubTokenExpiring, owner.Expires, s.githubClock},
 	} {
-		left := c.clock.Ours(c.expires).Sub(time.Now())
+		left := time.Until(c.clock.Ours(c.expires))
 		if !c.expires.IsZero() && left < warnWithin {
 			s.rep.Caution(s.lines(&problem{c.id, diagnosis.Values{
 				"date": c.expires.UTC().Format(time.DateOnly), "left": inWords(left), "page": page,

@@ -66,8 +66,10 @@ func TestMatch(t *testing.T) {
 	}{
 		{"by id", []github.Repository{onGitHub(1, "api")}, []codacy.Repository{onCodacy(1, "api")}, []Target{found("api", "api", 1)}},
 		{
-			"listed twice, with and without its id", []github.Repository{onGitHub(1, "api")},
-			[]codacy.Repository{{Name: "API", Added: true}, onCodacy(1, "api")}, []Target{found("api", "api", 1)},
+			"listed twice, with and without its id",
+			[]github.Repository{onGitHub(1, "api")},
+			[]codacy.Repository{{Name: "API", Added: true}, onCodacy(1, "api")},
+			[]Target{found("api", "api", 1)},
 		},
 		{"by id above 32 bits", []github.Repository{onGitHub(1<<40, "api")}, []codacy.Repository{onCodacy(1<<40, "api")}, []Target{found("api", "api", 1<<40)}},
 		{"renamed", []github.Repository{onGitHub(1, "new")}, []codacy.Repository{onCodacy(1, "old")}, []Target{found("old", "new", 1)}},
