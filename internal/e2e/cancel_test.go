@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,12 +77,12 @@ func TestInterruptWhateverHangs(t *testing.T) {
 							}, "actions")
 						}
 					}
-					met := false
+					var met atomic.Bool
 					v.Hook(func(r sandbox.Request) sandbox.Effect {
 						if r.Kind != kind {
 							return sandbox.Effect{}
 						}
-						met = true
+						met.Store(true)
 						return effect
 					})
 					ctx, cancel := context.WithCancel(t.Context())
@@ -90,7 +91,7 @@ func TestInterruptWhateverHangs(t *testing.T) {
 					time.AfterFunc(5*time.Second, func() { interrupted = time.Now(); cancel() })
 					code, out := v.start(ctx, in, rand.New(rand.NewPCG(1, 1)), v.RoundTripper())
 					switch took := time.Since(interrupted); {
-					case !met:
+					case !met.Load():
 						t.Fatalf("no such request was sent\n%s", tail(out))
 					case interrupted.IsZero(): // it failed before
 						if code != 1 && code != 2 {
