@@ -153,6 +153,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		next  int
 	}
 	retry, listed, empty := c.start, 0, 0
+	var raw bytes.Buffer
 	for number, pages := 1, 0; number != 0; pages++ {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var list *[]item
@@ -164,7 +165,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 			if scope == Installation {
 				answer = &installed
 			}
-			resp, err := c.get(ctx, op, fmt.Sprintf("%sper_page=%d&page=%d", address, pageSize, number), answer)
+			resp, err := c.getIn(ctx, &raw, op, fmt.Sprintf("%sper_page=%d&page=%d", address, pageSize, number), answer)
 			if err != nil {
 				return page{}, err
 			}
@@ -299,13 +300,18 @@ func (c *Client) PutSecret(ctx context.Context, r Repository, store, name, keyID
 
 // get sends a GET and decodes the answer into v; a 404 is wire.IsNotFound.
 func (c *Client) get(ctx context.Context, op, address string, v any) (*github.Response, error) {
+	return c.getIn(ctx, new(bytes.Buffer), op, address, v)
+}
+
+// getIn is get with a buffer for the answer, which many large ones can share.
+func (c *Client) getIn(ctx context.Context, raw *bytes.Buffer, op, address string, v any) (*github.Response, error) {
 	req, err := c.gh.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
 		return nil, wire.Failed(Name, op, err)
 	}
-	var raw bytes.Buffer
+	raw.Reset()
 	ctx, latest := wire.Track(ctx)
-	resp, err := c.gh.Do(ctx, req, &raw)
+	resp, err := c.gh.Do(ctx, req, raw)
 	if err != nil {
 		return nil, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}

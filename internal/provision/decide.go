@@ -308,7 +308,7 @@ func Spare(o Observation) (Token, bool) {
 }
 
 // urgency orders what waits: missing, then expired, then by expiry.
-func (o Observation) urgency() int64 {
+func (o *Observation) urgency() int64 {
 	newest, any := o.newest()
 	switch {
 	case !any && !o.FirstGeneration:

@@ -75,11 +75,13 @@ type Run struct {
 	writes queue   // to be written, or something of theirs revoked
 
 	events   chan event
-	running  int
-	looking  int // workers that list
-	applying int // workers that write
-	waiting  int // of these, those that wait for room
-	urgent   int // tasks that are missing or due, and not done
+	jobs     chan func() // for the workers; closed when a loop ends
+	workers  int         // that there are
+	running  int         // of them, those that have a job
+	looking  int         // workers that list
+	applying int         // workers that write
+	waiting  int         // of these, those that wait for room
+	urgent   int         // tasks that are missing or due, and not done
 
 	total int // repositories
 	done  int // of them, those that have ended
@@ -157,6 +159,8 @@ func (r *Run) Plan() []Result {
 // left to do. With open set what is in the queue is written, most urgent first.
 func (r *Run) loop(ctx context.Context, open bool) error {
 	r.interr = ctx
+	r.jobs, r.workers = make(chan func()), 0
+	defer close(r.jobs)
 	ctx, cancel := context.WithDeadlineCause(ctx, r.Until, errTimeUp)
 	defer cancel()
 	var tick <-chan time.Time
@@ -287,13 +291,25 @@ func (r *Run) toBeMade(open bool) int {
 // queued tells whether anybody waits for a limit.
 func (r *Run) queued() bool { return r.GitHubPace.Queued() || r.CodacyPace.Queued() }
 
+// begin has a worker carry out work: one that has nothing to do, whose stack has
+// grown by then, or a new one.
 func (r *Run) begin(kind job, t *task, work func() event) {
-	r.running++
-	go func() {
+	job := func() {
 		e := work()
 		e.kind, e.t = kind, t
 		r.events <- e
-	}()
+	}
+	if r.running++; r.running <= r.workers {
+		r.jobs <- job // who has told its last event comes for the next job at once
+		return
+	}
+	r.workers++
+	go func(jobs <-chan func()) {
+		job()
+		for job := range jobs {
+			job()
+		}
+	}(r.jobs)
 }
 
 // handle takes in what a worker tells.
@@ -628,10 +644,16 @@ func joinWords(a, b string) string {
 type queue []*task
 
 func compare(a, b *task) int {
-	if a.decision.Urgent != b.decision.Urgent {
-		return map[bool]int{true: -1, false: 1}[a.decision.Urgent]
+	switch {
+	case a.decision.Urgent && !b.decision.Urgent:
+		return -1
+	case b.decision.Urgent && !a.decision.Urgent:
+		return 1
 	}
-	return cmp.Or(cmp.Compare(a.seen.urgency(), b.seen.urgency()), cmp.Compare(a.target.GitHub.Name, b.target.GitHub.Name))
+	if order := cmp.Compare(a.seen.urgency(), b.seen.urgency()); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.target.GitHub.Name, b.target.GitHub.Name)
 }
 
 func (q queue) Len() int           { return len(q) }

@@ -47,7 +47,7 @@ type Signal struct {
 	Limited bool
 	// RetryAfter is how long the service asked to wait; 0 if it did not say.
 	RetryAfter time.Duration
-	// Header of the answer; nil if there was none.
+	// Header of the answer, until leave returns; nil if there was none.
 	Header http.Header
 }
 
@@ -226,7 +226,7 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		return &Error{Service: t.Service, Fate: Unclear, Err: err, Message: t.clean("the answer was cut off: "+err.Error(), req)}
 	}}
 	if resp.StatusCode < 300 || isRedirect(resp) {
-		leave(Signal{Status: resp.StatusCode, Header: resp.Header.Clone()})
+		leave(Signal{Status: resp.StatusCode, Header: resp.Header})
 		// go-github would refuse the next call by itself where none remain.
 		for h := range resp.Header {
 			if strings.HasPrefix(h, "X-Ratelimit-") {
@@ -362,15 +362,24 @@ func isRedirect(resp *http.Response) bool {
 	return false
 }
 
-func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
+func sameOrigin(a, b *url.URL) bool {
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
 
 // origin is scheme, host and port, the port written out.
 func origin(u *url.URL) string {
-	scheme, port := strings.ToLower(u.Scheme), u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	return strings.ToLower(u.Scheme) + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
+}
+
+func port(u *url.URL) string {
+	p := u.Port()
+	switch {
+	case p == "" && strings.EqualFold(u.Scheme, "http"):
+		return "80"
+	case p == "" && strings.EqualFold(u.Scheme, "https"):
+		return "443"
 	}
-	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return p
 }
 
 // body is an answer's body: an error past the bound, and the end of the

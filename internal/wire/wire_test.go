@@ -257,7 +257,10 @@ func (g *gate) Enter(context.Context, *http.Request) (func(Signal), error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	return func(s Signal) { g.left = append(g.left, s) }, nil
+	return func(s Signal) {
+		s.Header = s.Header.Clone() // it is the gate's only until it returns
+		g.left = append(g.left, s)
+	}, nil
 }
 
 func TestGate(t *testing.T) {
