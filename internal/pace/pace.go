@@ -88,6 +88,7 @@ type Service struct {
 	mu      sync.Mutex
 	limits  []*window
 	primary primary
+	met     int       // latent limits that are kept by now
 	held    time.Time // nothing is sent before
 	strikes int       // limits or overloads in a row without a time to wait
 	waiting []*ticket // in the order of urgency, then of arrival
@@ -157,18 +158,22 @@ type ticket struct {
 	cost    []int // for each limit
 	keep    int   // that it leaves of each limit for others
 	number  int   // of requests
+	place   *Room // whose place it uses: only a hold can keep it
 	begun   bool
+	met     int           // latent limits that were kept when it was let in
 	reset   time.Time     // of the primary limit that it was counted in
 	by      time.Time     // when it leaves at the latest; zero for no such time
 	in      chan struct{} // closed when it is let in, or late
 	late    bool          // it can't leave by then any more
 }
 
-// Room is the right to send some requests without waiting for a limit of ours.
+// Room is the right to send some requests without waiting for a limit of ours. It
+// ends where a latent limit is met: then they wait as others do.
 type Room struct {
 	s     *Service
 	write bool      // of writes, else of reads
 	cost  []int     // of one, for each limit
+	met   int       // latent limits that were kept when it was had
 	reset time.Time // of the primary limit that it was counted in
 
 	mu   sync.Mutex
@@ -198,7 +203,7 @@ func (s *Service) Room(ctx context.Context, n int, urgency int64) (*Room, error)
 	if err := s.wait(ctx, t); err != nil {
 		return nil, err
 	}
-	return &Room{s: s, write: true, cost: cost, left: n, reset: t.reset}, nil
+	return &Room{s: s, write: true, cost: cost, left: n, met: t.met, reset: t.reset}, nil
 }
 
 // Try takes room for n reads if they may be sent now, keep units of every limit
@@ -216,7 +221,7 @@ func (s *Service) Try(n, keep int) (room *Room, again time.Time) {
 		s.waiting = slices.Delete(s.waiting, last, last+1)
 		return nil, again
 	}
-	return &Room{s: s, cost: cost, left: n, reset: t.reset}, time.Time{}
+	return &Room{s: s, cost: cost, left: n, met: t.met, reset: t.reset}, time.Time{}
 }
 
 func times(cost []int, n int) []int {
@@ -327,12 +332,11 @@ func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signa
 			t.begun, t.urgency = true, math.MinInt64
 		}
 		if room.write == IsWrite(req.Method) && room.take() {
-			// Its place is taken already: only a hold can keep it.
-			t.cost, t.number = make([]int, len(cost)), 0
+			t.place = room
 		}
 	}
 	if err := s.wait(ctx, t); err != nil {
-		if t.number == 0 {
+		if t.place != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.giveBack(cost, 1, 1, room.reset)
@@ -376,7 +380,9 @@ func (s *Service) heed(sig wire.Signal) {
 	}
 	if sig.Limited && (sig.Header == nil || sig.Header.Get("X-Ratelimit-Remaining") != "0") {
 		for _, w := range s.limits {
-			w.meet(time.Now())
+			if w.meet(time.Now()) {
+				s.met++
+			}
 		}
 	}
 	var hold time.Duration
@@ -394,18 +400,9 @@ func (s *Service) heed(sig wire.Signal) {
 	case sig.Status > 0 && sig.Status < 500:
 		s.strikes = 0
 	}
-	until := time.Now().Add(hold)
-	if hold == 0 || !until.After(s.held) {
-		return
+	if until := time.Now().Add(hold); hold > 0 && until.After(s.held) {
+		s.held = until
 	}
-	s.held = until
-	s.waiting = slices.DeleteFunc(s.waiting, func(t *ticket) bool {
-		t.late = !t.by.IsZero() && s.held.After(t.by)
-		if t.late {
-			close(t.in)
-		}
-		return t.late
-	})
 }
 
 // spread is first, doubled for each strike in a row up to sixteen times, and up
@@ -469,17 +466,17 @@ func (s *Service) wait(ctx context.Context, t *ticket) error {
 		s.admit()
 		return err
 	}
-	if !t.late && t.number > 0 {
+	if !t.late && t.place == nil {
 		// Let in at the same moment, but it will not go.
 		s.giveBack(t.cost, 1, t.number, t.reset)
 	}
 	return err
 }
 
-// admit lets in all that may be sent now, sets the timer for the rest and returns
-// its time; zero if no time helps. What waits for one limit doesn't keep those who
-// don't need it; but nobody less urgent takes of a limit that somebody more urgent
-// waits for.
+// admit lets in all that may be sent now, turns away what can't be in time, sets
+// the timer for the rest and returns its time; zero if no time helps. What waits for
+// one limit doesn't keep those who don't need it; but nobody less urgent takes of a
+// limit that somebody more urgent waits for.
 func (s *Service) admit() time.Time {
 	now := time.Now()
 	if s.timer != nil {
@@ -489,38 +486,26 @@ func (s *Service) admit() time.Time {
 	if len(s.waiting) == 0 {
 		return time.Time{}
 	}
-	next := s.held
-	if !now.Before(s.held) {
-		next = time.Time{}
-		blocked := make([]bool, len(s.limits))
-		for _, w := range s.limits {
-			w.tidy(now)
-		}
-		s.waiting = slices.DeleteFunc(s.waiting, func(t *ticket) bool {
-			fits := s.primary.room(t.number, t.begun, now)
-			if !fits {
-				next = earlier(next, s.primary.reset)
-			}
-			for i, w := range s.limits {
-				if t.cost[i] == 0 {
-					continue
-				}
-				if blocked[i] || !w.room(t.cost[i]+t.keep) {
-					fits, blocked[i] = false, true
-					next = earlier(next, w.next())
-				}
-			}
-			if fits {
-				for i, w := range s.limits {
-					w.open += t.cost[i]
-				}
-				s.primary.remaining -= t.number
-				t.reset = s.primary.reset
-				close(t.in)
-			}
-			return fits
-		})
+	for _, w := range s.limits {
+		w.tidy(now)
 	}
+	var next time.Time
+	blocked := make([]bool, len(s.limits))
+	s.waiting = slices.DeleteFunc(s.waiting, func(t *ticket) bool {
+		fits, at := s.fits(t, blocked, now)
+		switch {
+		case fits && t.place == nil:
+			s.take(t)
+		case fits:
+		case !t.by.IsZero() && at.After(t.by):
+			t.late = true
+		default:
+			next = earlier(next, at)
+			return false
+		}
+		close(t.in)
+		return true
+	})
 	if len(s.waiting) > 0 && !next.IsZero() {
 		s.timer = time.AfterFunc(next.Sub(now), func() {
 			s.mu.Lock()
@@ -531,8 +516,57 @@ func (s *Service) admit() time.Time {
 	return next
 }
 
+// fits tells whether t may be let in now; if not, at is when it may be worth
+// another look, zero if no time helps. Blocked are the limits that somebody more
+// urgent waits for.
+func (s *Service) fits(t *ticket, blocked []bool, now time.Time) (ok bool, at time.Time) {
+	if now.Before(s.held) {
+		return false, s.held
+	}
+	if t.place != nil {
+		if t.place.met == s.met {
+			return true, time.Time{}
+		}
+		// Its place is gone: the service has no room where we saw some.
+		s.leave(t.cost)
+		s.primary.remaining += t.number
+		t.place = nil
+	}
+	ok = s.primary.room(t.number, t.begun, now)
+	if !ok {
+		at = s.primary.reset
+	}
+	for i, w := range s.limits {
+		if t.cost[i] == 0 {
+			continue
+		}
+		if blocked[i] || !w.room(t.cost[i]+t.keep) {
+			ok, blocked[i] = false, true
+			at = later(at, w.next())
+		}
+	}
+	return ok, at
+}
+
+// take counts t as sent.
+func (s *Service) take(t *ticket) {
+	for i, w := range s.limits {
+		w.open += t.cost[i]
+	}
+	s.primary.remaining -= t.number
+	t.reset, t.met = s.primary.reset, s.met
+}
+
+// earlier is the earlier of two times, of which zero is none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
 		return b
 	}
 	return a
@@ -567,12 +601,20 @@ func (w *window) leave(now time.Time, cost int) {
 }
 
 // meet keeps a latent limit from now on, if it explains why the service refused:
-// what it refused is counted, too, as is what others may have taken.
-func (w *window) meet(now time.Time) {
+// what it refused is counted, too, and what is missing others have taken. It tells
+// whether that is new.
+func (w *window) meet(now time.Time) bool {
 	w.tidy(now)
-	if n := w.open + w.past; n >= w.Most*9/10 && n <= w.Most*5/4 {
-		w.kept = true
+	n := w.open + w.past
+	if w.kept || n < w.Most*9/10 || n > w.Most*5/4 {
+		return false
 	}
+	w.kept = true
+	if others := w.Most - n; others > 0 {
+		w.open += others
+		w.leave(now, others)
+	}
+	return true
 }
 
 // tidy frees what was answered Per ago or more.

@@ -644,8 +644,8 @@ func TestLeaveBy(t *testing.T) {
 		enter(t, by(time.Second), s, http.MethodPut)(done)
 		tooLate("its time is over", by(-time.Second), 0)
 		tooLate("its time is now", by(0), 0)
-		tooLate("the window is full for longer", by(10*time.Second), 10*time.Second)
-		enter(t, by(51*time.Second), s, http.MethodPut)(done)
+		tooLate("the window is full for longer", by(10*time.Second), 0)
+		enter(t, by(61*time.Second), s, http.MethodPut)(done)
 		if got := time.Since(begin); got != time.Minute {
 			t.Errorf("one that may wait left after %v", got)
 		}
@@ -1122,15 +1122,57 @@ func TestLatentLimit(t *testing.T) {
 				if took := time.Since(begin); took != 0 {
 					t.Fatalf("it waited for %v before anything was known", took)
 				}
-				for range 4 {
-					enter(t, t.Context(), s, http.MethodPut)(done)
-				}
+				// Others may have taken what we did not: the service has no more.
+				enter(t, t.Context(), s, http.MethodPut)(done)
 				if took := time.Since(begin); (took >= time.Hour) != tt.kept {
-					t.Errorf("4 more took %v, kept: %t", took, tt.kept)
+					t.Errorf("one more took %v, kept: %t", took, tt.kept)
 				}
 			})
 		})
 	}
+}
+
+// Room that was had before a latent limit was met is none: the request waits, or
+// is too late at once, also where it waited for the end of a hold.
+func TestRoomEndsWithLatentLimit(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		hourly := HourlyWrites()
+		hourly.Most = 20
+		s := newService(Writes(100), hourly)
+		begin := time.Now()
+		for range 17 {
+			enter(t, t.Context(), s, http.MethodPut)(done)
+		}
+		room, err := s.Room(t.Context(), 3, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave := enter(t, t.Context(), s, http.MethodPut)
+		// An overload holds the service, but tells nothing of a limit.
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 503, RetryAfter: time.Minute})
+		late := make(chan error)
+		go func() {
+			_, err := tryEnter(LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
+			late <- err
+		}()
+		synctest.Wait()
+		leave(wire.Signal{Status: 403, Limited: true, RetryAfter: 2 * time.Minute})
+		if err := <-late; !errors.Is(err, ErrTooLate) || time.Since(begin) != 2*time.Minute {
+			t.Errorf("what waited with a place: %v after %v, want too late after the hold", err, time.Since(begin))
+		}
+		_, err = tryEnter(LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
+		if !errors.Is(err, ErrTooLate) || time.Since(begin) != 2*time.Minute {
+			t.Errorf("what came with a place: %v after %v, want too late at once", err, time.Since(begin))
+		}
+		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+		if took := time.Since(begin); took < time.Hour {
+			t.Errorf("what may wait left after %v", took)
+		}
+		room.Close()
+		idle(t, s)
+	})
 }
 
 // What is given back after the hour has changed is not of this hour.
