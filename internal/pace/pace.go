@@ -8,74 +8,16 @@ package pace
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
-
-// Limit is at most Most units in any period of length Per. A unit is taken when
-// the request leaves, or room for it is had, and free again Per after the answer
-// came: the service may count when it likes.
-type Limit struct {
-	// Name tells it to people: "80 writes a minute".
-	Name string
-	Most int
-	Per  time.Duration
-	// Cost is what a request with this method takes; 0 if the limit does not
-	// concern it.
-	Cost func(method string) int
-	// Latent: nobody knows whether it is there. It is counted, and kept as soon
-	// as it was met: when the service refuses for a limit that it does not name,
-	// and about Most units were taken in the last Per.
-	Latent bool
-}
-
-// IsWrite tells the methods that change something.
-func IsWrite(method string) bool { return method != http.MethodGet && method != http.MethodHead }
-
-// Writes is a Limit of so many writes in any minute.
-func Writes(perMinute int) Limit {
-	return Limit{Name: fmt.Sprintf("%d writes a minute", perMinute), Most: perMinute, Per: time.Minute, Cost: oneForWrites}
-}
-
-// HourlyWrites is GitHub's limit of 500 content-creating requests an hour, which
-// may or may not count a secret's writing.
-// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-func HourlyWrites() Limit {
-	return Limit{Name: "500 writes an hour", Most: 500, Per: time.Hour, Cost: oneForWrites, Latent: true}
-}
-
-func oneForWrites(method string) int {
-	if IsWrite(method) {
-		return 1
-	}
-	return 0
-}
-
-// Points is GitHub's limit of 900 points a minute: 5 for a write, 1 for others.
-// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-func Points() Limit {
-	return Limit{Name: "900 points a minute", Most: 900, Per: time.Minute, Cost: func(method string) int {
-		if IsWrite(method) {
-			return 5
-		}
-		return 1
-	}}
-}
-
-// CodacyCloud is Codacy's limit of 2,500 requests in five minutes.
-// https://docs.codacy.com/codacy-api/using-the-codacy-api/
-func CodacyCloud() Limit {
-	return Limit{Name: "2500 requests in 5 minutes", Most: 2500, Per: 5 * time.Minute, Cost: func(string) int { return 1 }}
-}
 
 // Service is the gate before one service; it implements wire.Gate.
 type Service struct {
@@ -108,49 +50,6 @@ func NewService(name string, clock *wire.Clock, yields bool, rand func() float64
 	return s
 }
 
-// primary is GitHub's hourly limit, as its headers tell it.
-type primary struct {
-	known     bool
-	limit     int
-	remaining int       // told last, less what was sent since
-	reset     time.Time // on our clock
-}
-
-// room tells whether n requests may be sent. A tenth of the limit is kept back
-// for others who use the same credential, but not from what is already begun.
-func (p *primary) room(n int, begun bool, now time.Time) bool {
-	if !p.known || !now.Before(p.reset) {
-		return true
-	}
-	back := p.limit / 10
-	if begun {
-		back = 0
-	}
-	return p.remaining-n >= back
-}
-
-func (p *primary) learn(h http.Header, clock *wire.Clock) {
-	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
-	if err != nil {
-		return
-	}
-	limit, _ := strconv.Atoi(h.Get("X-Ratelimit-Limit"))
-	epoch, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64)
-	if err != nil {
-		return
-	}
-	reset := clock.Ours(time.Unix(epoch+1, 0)) // whole seconds: not a moment early
-	// Answers overtake each other: within one period only less remains.
-	if p.known && reset.Sub(p.reset).Abs() < 2*time.Second {
-		p.remaining = min(p.remaining, remaining)
-		return
-	}
-	if p.known && reset.Before(p.reset) {
-		return
-	}
-	*p = primary{known: true, limit: limit, remaining: remaining, reset: reset}
-}
-
 // ticket is one that waits to be let in.
 type ticket struct {
 	urgency int64
@@ -167,19 +66,6 @@ type ticket struct {
 	late    bool          // it can't leave by then any more
 }
 
-// Room is the right to send some requests without waiting for a limit of ours. It
-// ends where a latent limit is met: then they wait as others do.
-type Room struct {
-	s     *Service
-	write bool      // of writes, else of reads
-	cost  []int     // of one, for each limit
-	met   int       // latent limits that were kept when it was had
-	reset time.Time // of the primary limit that it was counted in
-
-	mu   sync.Mutex
-	left int
-}
-
 type (
 	roomKey    struct{ s *Service }
 	leaveByKey struct{}
@@ -192,44 +78,6 @@ var ErrTooLate = errors.New("it could not be sent in time")
 // fail with ErrTooLate as soon as it is clear that they can't.
 func LeaveBy(ctx context.Context, t time.Time) context.Context {
 	return context.WithValue(ctx, leaveByKey{}, t)
-}
-
-// Room waits until n writes may be sent, and takes the room for them. Of those
-// who wait the one with the lowest urgency is served first. An error means that
-// ctx has ended. Close gives back what was not used.
-func (s *Service) Room(ctx context.Context, n int, urgency int64) (*Room, error) {
-	cost := s.cost(http.MethodPut)
-	t := &ticket{urgency: urgency, cost: times(cost, n), number: n}
-	if err := s.wait(ctx, t); err != nil {
-		return nil, err
-	}
-	return &Room{s: s, write: true, cost: cost, left: n, met: t.met, reset: t.reset}, nil
-}
-
-// Try takes room for n reads if they may be sent now, keep units of every limit
-// are left for others, and nobody waits for what they need. If not, the room is
-// nil, and again is when it may be worth trying again; zero: once a request
-// under way was answered.
-func (s *Service) Try(n, keep int) (room *Room, again time.Time) {
-	cost := s.cost(http.MethodGet)
-	t := &ticket{urgency: math.MaxInt64, cost: times(cost, n), keep: keep, number: n, in: make(chan struct{})}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = append(s.waiting, t)
-	again = s.admit()
-	if last := len(s.waiting) - 1; last >= 0 && s.waiting[last] == t {
-		s.waiting = slices.Delete(s.waiting, last, last+1)
-		return nil, again
-	}
-	return &Room{s: s, cost: cost, left: n, met: t.met, reset: t.reset}, time.Time{}
-}
-
-func times(cost []int, n int) []int {
-	all := slices.Clone(cost)
-	for i := range all {
-		all[i] *= n
-	}
-	return all
 }
 
 // Waits tells people what the most urgent of those who wait is waiting for: "80
@@ -285,35 +133,6 @@ func (s *Service) Queued() bool {
 	return len(s.waiting) > 0
 }
 
-// Context returns a context whose requests to the service take this room. With
-// room for writes they are those of something begun: nothing is kept back from
-// them.
-func (r *Room) Context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, roomKey{r.s}, r)
-}
-
-// Close gives back the room that no request has taken.
-func (r *Room) Close() {
-	r.mu.Lock()
-	left := r.left
-	r.left = 0
-	r.mu.Unlock()
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	r.s.giveBack(r.cost, left, left, r.reset)
-}
-
-// take uses one place of the room, if one is left.
-func (r *Room) take() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.left == 0 {
-		return false
-	}
-	r.left--
-	return true
-}
-
 func (s *Service) cost(method string) []int {
 	cost := make([]int, len(s.limits))
 	for i, w := range s.limits {
@@ -350,19 +169,6 @@ func (s *Service) Enter(ctx context.Context, req *http.Request) (func(wire.Signa
 		s.heed(sig)
 		s.admit()
 	}, nil
-}
-
-// giveBack frees at once what times requests of that cost took and did not use:
-// as many as number of the primary limit, if that is still the one with the
-// reset.
-func (s *Service) giveBack(cost []int, times, number int, reset time.Time) {
-	for i, w := range s.limits {
-		w.open -= times * cost[i]
-	}
-	if reset.Equal(s.primary.reset) {
-		s.primary.remaining += number
-	}
-	s.admit()
 }
 
 // leave frees what cost took, each limit's period from now.
@@ -570,148 +376,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// window counts what a Limit has given out.
-type window struct {
-	Limit
-	kept  bool
-	open  int // taken and not answered yet
-	past  int // answered less than Per ago
-	spent []spent
-}
-
-type spent struct {
-	free time.Time
-	cost int
-}
-
-func (w *window) room(cost int) bool {
-	// What asks for more than there can be gets it when all is free.
-	return !w.kept || w.open+w.past+cost <= w.Most || (w.open+w.past == 0 && cost > w.Most)
-}
-
-func (w *window) leave(now time.Time, cost int) {
-	if cost == 0 {
-		return
-	}
-	w.open -= cost
-	w.past += cost
-	w.spent = append(w.spent, spent{now.Add(w.Per), cost})
-}
-
-// meet keeps a latent limit from now on, if it explains why the service refused:
-// what it refused is counted, too, and what is missing others have taken. It tells
-// whether that is new.
-func (w *window) meet(now time.Time) bool {
-	w.tidy(now)
-	n := w.open + w.past
-	if w.kept || n < w.Most*9/10 || n > w.Most*5/4 {
-		return false
-	}
-	w.kept = true
-	if others := w.Most - n; others > 0 {
-		w.open += others
-		w.leave(now, others)
-	}
-	return true
-}
-
-// tidy frees what was answered Per ago or more.
-func (w *window) tidy(now time.Time) {
-	n := 0
-	for n < len(w.spent) && !now.Before(w.spent[n].free) {
-		w.past -= w.spent[n].cost
-		n++
-	}
-	w.spent = slices.Delete(w.spent, 0, n)
-}
-
-// next is when the next place becomes free by time alone; zero if none does.
-func (w *window) next() time.Time {
-	if len(w.spent) == 0 {
-		return time.Time{}
-	}
-	return w.spent[0].free
-}
-
-// Retry says how long an operation is tried.
-type Retry struct {
-	// Within: no try begins later than this after the first one's begin, or
-	// after the end of a wait that the service asked for.
-	Within time.Duration
-	// Most, if set, bounds all of it, the waits of a Service included, as long
-	// as the operation itself has met no limit.
-	Most time.Duration
-}
-
-// limitedTries bounds how often a service may put one operation off.
-const limitedTries = 10
-
-// Do carries out fn, which must be fit to be carried out twice, until it is
-// done or refused. After a failure that leaves it open it waits 0.5 s, then
-// twice as long each time; an answer that makes no sense is asked for twice
-// more; after a limit it goes on when the Service lets it.
-func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
-	begin, limited, garbled := time.Now(), 0, 0
-	waited := false // the try that is under way began with a wait for a limit
-	if r.Most > 0 {
-		bounded, cancel := context.WithTimeout(ctx, r.Most)
-		defer cancel()
-		try := fn
-		fn = func(ctx context.Context) (T, error) {
-			if limited == 0 {
-				ctx = bounded
-			}
-			return try(ctx)
-		}
-	}
-	for pause := 500 * time.Millisecond; ; pause *= 2 {
-		v, err := fn(ctx)
-		if err == nil {
-			return v, nil
-		}
-		var e *wire.Error
-		if ctx.Err() != nil || !errors.As(err, &e) || e.Fate == wire.Refused || errors.Is(err, ErrTooLate) {
-			return v, err
-		}
-		// Nobody's certificate becomes somebody's in a second.
-		if errors.As(err, new(*tls.CertificateVerificationError)) {
-			return v, err
-		}
-		if e.Fate == wire.Limited {
-			if limited++; limited > limitedTries {
-				return v, err
-			}
-			waited = true
-			pause = 250 * time.Millisecond
-			continue
-		}
-		if waited {
-			begin, waited = time.Now(), false
-		}
-		if e.Garbled {
-			if garbled++; garbled > 2 {
-				return v, err
-			}
-		}
-		if time.Since(begin)+pause > r.Within {
-			return v, err
-		}
-		if Sleep(ctx, pause) != nil {
-			return v, err
-		}
-	}
-}
-
-// Sleep waits for d, or until ctx ends, which is its error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
