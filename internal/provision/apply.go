@@ -16,6 +16,16 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
+const (
+	// finishWithin and undoWithin are the seconds after an interrupt in which
+	// what was begun is finished, and then undone: the runner gives ten in all.
+	finishWithin = 4500 * time.Millisecond
+	undoWithin   = 1500 * time.Millisecond
+	// staleTries bounds how often an apply begins anew, because what it had seen
+	// was too old by the time that a limit let it go on.
+	staleTries = 10
+)
+
 // What ends an apply without a failure.
 var (
 	errAnother = errors.New("another run is at work on it")
@@ -34,6 +44,34 @@ type applied struct {
 type storeKey struct {
 	id  string
 	key seal.Key
+}
+
+// write applies the decision for t, if it is one to write, and revokes.
+func (r *Run) write(ctx context.Context, t *task) event {
+	waiting := true
+	gotRoom := func() {
+		if waiting {
+			waiting = false
+			r.events <- event{room: true}
+		}
+	}
+	var done applied
+	var err error
+	for tries := 0; t.writes() && (tries == 0 || errors.Is(err, errStale) && tries < staleTries && ctx.Err() == nil); tries++ {
+		done, err = r.apply(ctx, t, gotRoom)
+	}
+	gotRoom()
+	var result Result
+	switch {
+	case err != nil:
+		result = r.failed(t, done, err)
+	case t.writes():
+		result = r.wrote(t, done)
+	default:
+		result = r.settled(t)
+	}
+	r.revoke(ctx, t, err == nil && t.writes(), &result)
+	return event{result: &result, err: err, done: done}
 }
 
 // apply makes a token for t and stores it, in the order of the contract. It is
@@ -306,4 +344,20 @@ func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v se
 		return created, err
 	})
 	return created, doubt, err
+}
+
+// grace returns a context that an end of ctx does not end; an interrupt does, d
+// after it came or after now, whichever is later.
+func (r *Run) grace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(r.interr, func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { stop(); cancel(nil) }
 }

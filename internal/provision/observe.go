@@ -102,5 +102,27 @@ func (r *Run) list(ctx context.Context, t *task) (Observation, error) {
 	return o, nil
 }
 
+// firstLook lists the tokens of t. Where nothing can be written, only one that
+// GitHub does not show is listed: a living token there is a worry.
+func (r *Run) firstLook(ctx context.Context, t *task) event {
+	if t.target.Skip == "" {
+		return event{err: r.look(ctx, t)}
+	}
+	result := r.result(t, Skipped, t.target.Skip)
+	if t.target.Unseen {
+		o, err := r.list(ctx, t)
+		newest, ok := o.newest()
+		switch {
+		case err != nil:
+			result.Reason += "; its tokens could not be listed: " + err.Error()
+		case ok && !newest.expired(o.Listed):
+			result.TokenID, result.TokenName, result.ExpiresAt = newest.ID, newest.Name, newest.Expires
+			result.Warning = t.target.Skip + ", but it has a living token of ours, which can't be renewed"
+		}
+		return event{result: &result, err: err}
+	}
+	return event{result: &result}
+}
+
 // codacyNow is the time on Codacy's clock.
 func (r *Run) codacyNow() time.Time { return time.Now().Add(r.CodacyClock.Offset()) }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/seal"
@@ -30,49 +29,6 @@ type GitHub interface {
 	PublicKey(ctx context.Context, r github.Repository, store string) (id string, key seal.Key, err error)
 	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
 	PutSecret(ctx context.Context, r github.Repository, store, name, keyID, sealed string) (created bool, err error)
-}
-
-// Outcome is what a repository ends in.
-type Outcome string
-
-// The outcomes, as the contract names them.
-const (
-	Created    Outcome = "created"
-	Renewed    Outcome = "renewed"
-	Unchanged  Outcome = "current"
-	Kept       Outcome = "kept"
-	Skipped    Outcome = "skipped"
-	Deferred   Outcome = "deferred"
-	FailedHere Outcome = "failed"
-)
-
-// Outcomes lists all outcomes, in the order in which they are told.
-func Outcomes() []Outcome {
-	return []Outcome{Created, Renewed, Unchanged, Kept, Skipped, Deferred, FailedHere}
-}
-
-// Result is how one repository ended. Reason and Warning may hold words of a
-// service: neutralise them before they are printed.
-type Result struct {
-	// Repository is its name on GitHub, with its owner.
-	Repository string
-	Outcome    Outcome
-	Reason     string
-	// Warning is what looks well and is not; empty if nothing.
-	Warning string
-	// Err is what it failed with; nil unless the outcome is that.
-	Err error
-	// Told: the error that ends the run tells this one, too.
-	Told bool
-	// Stores that hold the token, as far as is known.
-	Stores []config.Store
-	// TokenID and TokenName are of the token in place; 0 and empty if there is
-	// none or nobody knows.
-	TokenID   int64
-	TokenName string
-	// ExpiresAt is when it expires, on Codacy's clock; zero if it doesn't or
-	// there is none.
-	ExpiresAt time.Time
 }
 
 // Options are what a Run works with.

@@ -1,0 +1,29 @@
+package provision
+
+import (
+	"context"
+	"strings"
+)
+
+func (r *Run) revocable(t *task, renewed bool) []Token {
+	return Revocable(t.seen, r.Policy, r.codacyNow(), renewed)
+}
+
+// revoke deletes the replaced tokens whose time has come. One that can't be
+// deleted is a warning: the next run tries again.
+func (r *Run) revoke(ctx context.Context, t *task, renewed bool, result *Result) {
+	var gone []string
+	for _, old := range r.revocable(t, renewed) {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := r.remove(ctx, t, old.ID); err != nil {
+			result.Warning = joinWords(result.Warning, old.Name+" could not be revoked, the next run tries again: "+err.Error())
+			break
+		}
+		gone = append(gone, old.Name)
+	}
+	if len(gone) > 0 {
+		result.Reason = joinWords(result.Reason, "revoked "+strings.Join(gone, ", "))
+	}
+}
