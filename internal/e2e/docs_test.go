@@ -225,30 +225,3 @@ func TestDependencies(t *testing.T) {
 		t.Errorf("docs/dependencies.md (-in the program +listed):\n%s", diff)
 	}
 }
-
-// TestProtections: the table of docs/threat-model.md is that of .ci/protections,
-// and each test in it exists.
-func TestProtections(t *testing.T) {
-	t.Parallel()
-
-	_, list, _ := strings.Cut(read(t, root+".ci/protections"), "<<'LIST'\n")
-	list, _, _ = strings.Cut(list, "\nLIST\n")
-	table := "| protection | taken out of | the test that fails |\n|---|---|---|\n"
-	for block := range strings.SplitSeq(list, "\n\n") {
-		lines := strings.Split(block, "\n")
-		if len(lines) != 4 {
-			t.Fatalf("not four lines: %q", block)
-		}
-		dir, test, _ := strings.Cut(lines[3], " => ")
-		table += fmt.Sprintf("| %s | `%s` | `%s` in `%s` |\n", lines[0], lines[1], test, dir)
-		sources, err := filepath.Glob(root + dir + "/*_test.go")
-		if err != nil || !slices.ContainsFunc(sources, func(file string) bool { return strings.Contains(read(t, file), "func "+test+"(") }) {
-			t.Errorf("%s has no %s (%v)", dir, test, err)
-		}
-	}
-	_, got, _ := strings.Cut(read(t, root+"docs/threat-model.md"), "<!-- protections -->\n")
-	got, _, _ = strings.Cut(got, "<!-- /protections -->\n")
-	if diff := cmp.Diff(table, got); diff != "" {
-		t.Errorf("docs/threat-model.md (-.ci/protections +table); .ci/protections --table prints it:\n%s", diff)
-	}
-}
