@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
 )
@@ -102,8 +103,10 @@ func TestAction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readAction(string(b))
-	if err != nil {
+	var got action
+	decoder := yaml.NewDecoder(bytes.NewReader(b))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
 	var want []entry
@@ -117,12 +120,12 @@ func TestAction(t *testing.T) {
 		}
 		want = append(want, entry{in.Name, fields})
 	}
-	if diff := cmp.Diff(want, got["inputs"]); diff != "" {
+	if diff := cmp.Diff(want, []entry(got.Inputs)); diff != "" {
 		t.Errorf("inputs (-want +got):\n%s", diff)
 	}
 
 	outputs := []string{}
-	for _, e := range got["outputs"] {
+	for _, e := range got.Outputs {
 		outputs = append(outputs, e.Name)
 		if len(e.Fields) != 1 || e.Fields["description"] == "" {
 			t.Errorf("output %s has %v, want a description only", e.Name, e.Fields)
@@ -132,107 +135,43 @@ func TestAction(t *testing.T) {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
 
-	for section, want := range map[string]map[string]string{
-		"":         {"name": "Codacy project tokens", "description": got[""][0].Fields["description"]},
-		"branding": {"icon": "refresh-cw", "color": "blue"},
-		"runs":     {"using": "docker", "image": "Dockerfile"},
-	} {
-		if diff := cmp.Diff([]entry{{"", want}}, got[section]); diff != "" {
-			t.Errorf("section %q (-want +got):\n%s", section, diff)
-		}
+	got.Inputs, got.Outputs = nil, nil
+	if diff := cmp.Diff(action{
+		Name: "Codacy project tokens", Description: got.Description,
+		Branding: map[string]string{"icon": "refresh-cw", "color": "blue"},
+		Runs:     map[string]string{"using": "docker", "image": "Dockerfile"},
+	}, got); diff != "" || got.Description == "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// entry is a named group of fields in a section of action.yml. The fields that
-// stand in the section itself are in an entry without a name.
+// action is action.yml, with all that it may hold.
+type action struct {
+	Name, Description string
+	Branding, Runs    map[string]string
+	Inputs, Outputs   entries
+}
+
+// entry is an input or an output, with its fields.
 type entry struct {
 	Name   string
 	Fields map[string]string
 }
 
-// readAction reads YAML of the shape that action.yml has, and no other:
-// sections, entries and fields by two blanks each, values on one line, plain
-// or double-quoted.
-func readAction(text string) (map[string][]entry, error) {
-	sections := map[string][]entry{}
-	section, last := "", 0
-	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		fail := func(what string) (map[string][]entry, error) {
-			return nil, fmt.Errorf("action.yml:%d: %s: %q", i+1, what, line)
-		}
-		body := strings.TrimLeft(line, " ")
-		depth := len(line) - len(body)
-		key, value, ok := strings.Cut(body, ":")
-		if !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz-") != "" || depth%2 != 0 || depth > last+2 || depth > 4 {
-			return fail("not a line of the known shape")
-		}
-		last = depth
-		if value == "" {
-			switch depth {
-			case 0:
-				if section = key; sections[key] != nil {
-					return fail("a second section of that name")
-				}
-				sections[key] = []entry{}
-			case 2:
-				sections[section] = append(sections[section], entry{key, map[string]string{}})
-			default:
-				return fail("an empty field")
-			}
-			continue
-		}
-		if depth == 0 {
-			section = ""
-		}
-		entries := sections[section]
-		if depth < 4 && len(entries) == 0 {
-			entries = []entry{{"", map[string]string{}}}
-		}
-		if len(entries) == 0 || (entries[len(entries)-1].Name == "") != (depth < 4) {
-			return fail("a field in an odd place")
-		}
-		sections[section] = entries
-		fields := entries[len(entries)-1].Fields
-		if _, twice := fields[key]; twice {
-			return fail("a field that was there before")
-		}
-		var good bool
-		if fields[key], good = scalar(value[1:]); !good || value[0] != ' ' {
-			return fail("not a plain or double-quoted value")
-		}
-	}
-	return sections, nil
-}
+// entries are those of a section, in the order in which they stand there.
+type entries []entry
 
-func scalar(text string) (value string, ok bool) {
-	if quoted, ok := strings.CutPrefix(text, `"`); ok {
-		quoted, ok = strings.CutSuffix(quoted, `"`)
-		return quoted, ok && !strings.ContainsAny(quoted, `"\`)
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (e *entries) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: not a mapping", n.Line)
 	}
-	// Nothing that YAML would take for more than text.
-	return text, text != "" && !strings.ContainsAny(text[:1], " -?:,[]{}#&*!|>'%@`") &&
-		!strings.Contains(text, ": ") && !strings.Contains(text, " #") && strings.TrimSpace(text) == text
-}
-
-func TestReadAction(t *testing.T) {
-	t.Parallel()
-
-	for _, text := range []string{
-		"inputs:\n  a: {b: c}\n",
-		"inputs:\n  a:\n    b: 'c'\n",
-		"inputs:\n  a:\n    b: \"c\\n\"\n",
-		"inputs:\n  a:\n    b: >\n      c\n",
-		"inputs:\n  a:\n    b: c: d\n",
-		"inputs:\n  a:\n    b: c\n    b: d\n",
-		"inputs:\n    b: c\n",
-		"inputs:\n a: c\n",
-		"inputs:\n  a:\n    b:\n",
-		"inputs:\n  a:\n    b: c\ninputs:\n",
-		"- a\n",
-		"# a\n",
-	} {
-		if got, err := readAction(text); err == nil {
-			t.Errorf("%q is read as %v, want an error", text, got)
+	for i := 0; i < len(n.Content); i += 2 {
+		one := entry{Name: n.Content[i].Value}
+		if err := n.Content[i+1].Decode(&one.Fields); err != nil {
+			return err
 		}
+		*e = append(*e, one)
 	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -344,56 +343,3 @@ func (r *release) tagged(refs ...string) {
 
 // calls are those of gh.
 func (r *release) calls() string { return read(r.t, r.log) }
-
-// TestWorkflows: what a workflow may do stands at each job, with its reason;
-// every action is pinned to a commit with its version; no value of an expression
-// gets into a script but through its environment.
-func TestWorkflows(t *testing.T) {
-	t.Parallel()
-
-	workflows, err := filepath.Glob(root + ".github/workflows/*.yml")
-	if err != nil || len(workflows) < 5 {
-		t.Fatalf("%d workflows: %v", len(workflows), err)
-	}
-	pin := regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	grant := regexp.MustCompile(`^\s+[a-z-]+: (read|write)\b`)
-	pins := map[string]string{}
-	for _, file := range workflows {
-		text := read(t, file)
-		if !strings.Contains(text, "\npermissions: {}\n") {
-			t.Errorf("%s: no permissions: {} at the top", file)
-		}
-		if checkouts := strings.Count(text, "uses: actions/checkout@"); strings.Count(text, "persist-credentials: false") != checkouts {
-			t.Errorf("%s: a checkout leaves credentials behind", file)
-		}
-		inScript := -1
-		for line := range strings.Lines(text) {
-			line = strings.TrimSuffix(line, "\n")
-			indent := len(line) - len(strings.TrimLeft(line, " -"))
-			if line != "" && indent <= inScript {
-				inScript = -1
-			}
-			if _, after, ok := strings.Cut(line, "run:"); ok {
-				inScript = indent
-				line = "run:" + after
-			}
-			if inScript >= 0 && strings.Contains(line, "${{") {
-				t.Errorf("%s: an expression in a script: %s", file, line)
-			}
-			if grant.MatchString(line) && !strings.Contains(line, " # ") {
-				t.Errorf("%s: a permission without a reason: %s", file, line)
-			}
-			if strings.Contains(line, "uses: ") && !strings.Contains(line, "uses: ./") {
-				if !pin.MatchString(line) {
-					t.Errorf("%s: not pinned: %s", file, line)
-				}
-				_, ref, _ := strings.Cut(line, "uses: ")
-				action, ref, _ := strings.Cut(ref, "@")
-				if other, ok := pins[action]; ok && other != ref {
-					t.Errorf("%s: %s is pinned to %s and to %s", file, action, ref, other)
-				}
-				pins[action] = ref
-			}
-		}
-	}
-}

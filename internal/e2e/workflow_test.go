@@ -1,0 +1,341 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// workflow is what a test needs of a workflow's YAML.
+type workflow struct {
+	Permissions map[string]string
+	Jobs        map[string]struct {
+		Timeout  int `yaml:"timeout-minutes"`
+		Env      map[string]string
+		Strategy struct{ Matrix map[string][]string }
+		Steps    []workflowStep
+	}
+}
+
+type workflowStep struct {
+	Uses, Run string
+	With, Env map[string]string
+}
+
+// usesAction tells whether the step is one of this action.
+func (s workflowStep) usesAction() bool {
+	return strings.HasPrefix(s.Uses, "OWNER/codacy-project-tokens@")
+}
+
+// blocks are the YAML blocks of a Markdown file that hold steps: whole workflows,
+// and steps of one, which become a workflow.
+func blocks(t *testing.T, file string) []workflow {
+	t.Helper()
+	var all []workflow
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllStringSubmatch(read(t, file), -1) {
+		text := m[1]
+		if strings.HasPrefix(strings.TrimSpace(text), "- ") {
+			text = "jobs:\n  job:\n    steps:\n" + text
+		}
+		if w := parseWorkflow(t, file, text); len(w.Jobs) > 0 {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func parseWorkflow(t *testing.T, file, text string) workflow {
+	t.Helper()
+	var w workflow
+	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return w
+}
+
+// expand puts the values of its expressions into a text, as GitHub does. One that
+// is not known ends the test: a workflow to copy has to be simple.
+func expand(t *testing.T, text string, values map[string]string) string {
+	t.Helper()
+	return regexp.MustCompile(`\$\{\{ *(.*?) *\}\}`).ReplaceAllStringFunc(text, func(m string) string {
+		name := strings.TrimSpace(m[3 : len(m)-2])
+		v, ok := values[name]
+		if !ok {
+			t.Fatalf("nothing is known of %s", m)
+		}
+		return v
+	})
+}
+
+// actionInputs are the inputs that the runner gives the action in a step: those of
+// the step, and the defaults of those that are not there at all.
+func actionInputs(t *testing.T, s workflowStep, values map[string]string) inputs {
+	t.Helper()
+	var action struct {
+		Inputs map[string]struct{ Default string }
+	}
+	if err := yaml.Unmarshal([]byte(read(t, root+"action.yml")), &action); err != nil {
+		t.Fatal(err)
+	}
+	in := inputs{}
+	for name, input := range action.Inputs {
+		in[name] = expand(t, input.Default, values)
+	}
+	for name, text := range s.With {
+		if _, ok := in[name]; !ok {
+			t.Errorf("the action has no input %s", name)
+		}
+		in[name] = expand(t, text, values)
+	}
+	return in
+}
+
+// runStep runs the program as the runner does for a step of this action. Only
+// Codacy's address is another one.
+func (f *fixture) runStep(s workflowStep, values map[string]string) result {
+	f.t.Helper()
+	known := map[string]string{
+		"github.repository_owner": "acme", "github.api_url": f.github,
+		"secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "secrets.SECRETS_TOKEN": sandbox.GitHubToken,
+	}
+	maps.Copy(known, values)
+	in := actionInputs(f.t, s, known)
+	in["codacy-api-url"] = f.codacy
+	dir := f.t.TempDir()
+	if in["report-file"] != "" {
+		in["report-file"] = filepath.Join(dir, in["report-file"])
+	}
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	defer cancel()
+	cmd := programWith(ctx, dir, in)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		f.t.Fatal(err)
+	}
+	f.Check(f.t)
+	noLeak(f.t, f.World, true, written(f.t, dir, stdout.String(), stderr.String(), in["report-file"]), secretsOf(in)...)
+	return asRunner(f.t, result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()},
+		read(f.t, filepath.Join(dir, "output")), read(f.t, filepath.Join(dir, "summary.md")))
+}
+
+// appValues are what the workflows with an App name.
+func appValues() map[string]string {
+	return map[string]string{"vars.TOKENS_APP_ID": appID, "secrets.TOKENS_APP_PRIVATE_KEY": appPEM(appKeys()[0])}
+}
+
+// TestReadmeWorkflow runs README's workflow as it stands there: by hand with the
+// tick and without, and then by its schedule; and the step with an App.
+func TestReadmeWorkflow(t *testing.T) {
+	t.Parallel()
+
+	all := blocks(t, root+"README.md")
+	if len(all) != 2 {
+		t.Fatalf("README has %d blocks with steps, want a workflow and the step with an App", len(all))
+	}
+	var steps []workflowStep
+	for _, w := range all {
+		for _, job := range w.Jobs {
+			steps = append(steps, job.Steps...)
+		}
+	}
+	if len(steps) != 2 || !steps[0].usesAction() || !steps[1].usesAction() {
+		t.Fatalf("README's steps are %+v, want one and one of this action", steps)
+	}
+	if all[0].Permissions == nil || len(all[0].Permissions) != 0 {
+		t.Errorf("the workflow has the permissions %v, want {}", all[0].Permissions)
+	}
+
+	t.Run("token", func(t *testing.T) {
+		t.Parallel()
+		f := serve(t, sandbox.Options{})
+		for _, name := range names(3) {
+			f.Add(sandbox.Repository{Name: name})
+		}
+		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "true"}), 0, "created=3")
+		if n := f.Writes(); n != 0 {
+			t.Errorf("%d writes in a dry run", n)
+		}
+		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "false"}), 0, "created=3")
+		each(names(3), func(name string) { f.provisioned(name) })
+		// A schedule has no inputs: they are empty.
+		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": ""}), 0, "current=3")
+	})
+	t.Run("App", func(t *testing.T) {
+		t.Parallel()
+		f := serve(t, appOptions())
+		for _, name := range names(3) {
+			f.Add(sandbox.Repository{Name: name, Private: true})
+		}
+		f.want(f.runStep(steps[1], appValues()), 0, "created=3")
+		each(names(3), func(name string) { f.provisioned(name) })
+	})
+}
+
+// TestExamplesRun runs each step of the examples that uses the action, as it
+// stands there, over ten repositories, and sees what it did to their secrets.
+func TestExamplesRun(t *testing.T) {
+	t.Parallel()
+
+	const kept = "service-001" // has a secret that somebody made by hand
+	for _, c := range []struct {
+		file, job string
+		options   sandbox.Options
+		values    map[string]string
+		want      string   // the counts
+		stores    []string // that hold the same token in the end, of all repositories but those kept
+		kept      bool
+		untouched bool
+	}{
+		{file: "schedule-token.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
+		{file: "schedule-app.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
+		{file: "dependabot.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
+		{file: "dry-run-approval.yml", job: "plan", want: "created=10", untouched: true},
+		{file: "dry-run-approval.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
+		{
+			file: "first-run.yml", job: "tokens", values: map[string]string{"inputs.repositories": "service-*", "inputs.dry-run": "true"},
+			want: "created=9 kept=1", untouched: true,
+		},
+		{
+			file: "first-run.yml", job: "tokens", values: map[string]string{"inputs.repositories": "service-*", "inputs.dry-run": "false"},
+			want: "created=9 kept=1", stores: []string{"actions"}, kept: true,
+		},
+		{file: "self-hosted.yml", job: "tokens", options: sandbox.Options{Provider: "ghe"}, want: "created=10", stores: []string{"actions"}},
+		{file: "shards.yml", job: "tokens", options: appOptions(), values: appValues(), want: "", stores: []string{"actions"}},
+	} {
+		t.Run(c.file+" "+c.job+" "+c.values["inputs.dry-run"], func(t *testing.T) {
+			t.Parallel()
+			f := serve(t, c.options)
+			for _, name := range names(10) {
+				f.Add(sandbox.Repository{Name: name, Private: true})
+			}
+			f.SetSecret(kept, "actions", secretName, "by hand")
+			job := parseWorkflow(t, c.file, read(t, root+"examples/"+c.file)).Jobs[c.job]
+			i := slices.IndexFunc(job.Steps, workflowStep.usesAction)
+			if i < 0 {
+				t.Fatalf("the job %s does not use the action", c.job)
+			}
+			if parts := job.Strategy.Matrix["part"]; parts != nil {
+				created := 0
+				for _, part := range parts {
+					values := maps.Clone(c.values)
+					values["matrix.part"], values["strategy.job-total"] = part, fmt.Sprint(len(parts))
+					r := f.runStep(job.Steps[i], values)
+					n := 0
+					if _, err := fmt.Sscan(r.outputs["created"], &n); err != nil || r.code != 0 {
+						t.Errorf("part %s ended with %d and created %q", part, r.code, r.outputs["created"])
+					}
+					created += n
+				}
+				if created != 10 {
+					t.Errorf("the parts created %d, want 10 in all", created)
+				}
+			} else {
+				f.want(f.runStep(job.Steps[i], c.values), 0, c.want)
+			}
+			if c.untouched {
+				if n := f.Writes(); n != 0 {
+					t.Errorf("%d writes", n)
+				}
+				return
+			}
+			for _, name := range names(10) {
+				if c.kept && name == kept {
+					if v, _ := f.Secret(name, "actions", secretName); v != "by hand" {
+						t.Errorf("%s does not hold what it held", name)
+					}
+					continue
+				}
+				f.provisioned(name, c.stores...)
+			}
+		})
+	}
+}
+
+// TestWorkflows: what a workflow may do, of ours and of the examples, stands at each
+// job, with its reason; every action is pinned to a commit with its version, and
+// everywhere to the same; no value of an expression gets into a script but through
+// its environment. Each example is told of, and run by TestExamplesRun.
+func TestWorkflows(t *testing.T) {
+	t.Parallel()
+
+	var files []string
+	for _, pattern := range []string{".github/workflows/*", "examples/*.yml"} {
+		found, err := filepath.Glob(root + pattern)
+		if err != nil || len(found) < 5 {
+			t.Fatalf("%s: %d files, %v", pattern, len(found), err)
+		}
+		files = append(files, found...)
+	}
+	grant := regexp.MustCompile(`(?m)^ +[a-z-]+: (read|write)\b(.*)$`)
+	use := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`)
+	pin := regexp.MustCompile(`^(\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
+	pins := map[string]string{}
+	self := read(t, "workflow_test.go")
+	for _, file := range files {
+		text, name := read(t, file), filepath.Base(file)
+		bad := func(what string, args ...any) {
+			t.Helper()
+			t.Errorf("%s: "+what, append([]any{name}, args...)...)
+		}
+		w := parseWorkflow(t, file, text)
+		if w.Permissions == nil || len(w.Permissions) > 0 {
+			bad("its permissions are %v, want {}", w.Permissions)
+		}
+		if strings.Contains(text, "pull_request_target") || strings.Contains(text, "workflow_run") {
+			bad("it runs for strangers with the repository's secrets")
+		}
+		for _, g := range grant.FindAllStringSubmatch(text, -1) {
+			if !strings.HasPrefix(g[2], " # ") {
+				bad("a permission without its reason: %s", g[0])
+			}
+		}
+		for _, u := range use.FindAllStringSubmatch(text, -1) {
+			if u[1] == "./" || u[1] == "OWNER/codacy-project-tokens@v1" && strings.Contains(file, "examples") {
+				continue
+			}
+			m := pin.FindStringSubmatch(u[1] + u[2])
+			if m == nil {
+				bad("not pinned to a commit, with its version: %s", u[0])
+				continue
+			}
+			project := strings.Join(strings.SplitN(m[1], "/", 3)[:2], "/")
+			if was, now := pins[project], m[2]+" "+m[3]; was != "" && was != now {
+				bad("%s is pinned to %s, and elsewhere to %s", project, now, was)
+			}
+			pins[project] = m[2] + " " + m[3]
+		}
+		for id, job := range w.Jobs {
+			if job.Timeout == 0 {
+				bad("the job %s has no timeout", id)
+			}
+			for _, s := range job.Steps {
+				if strings.Contains(s.Run, "${{") {
+					bad("an expression inside a script: %s", s.Run)
+				}
+				if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != "false" {
+					bad("a checkout leaves its credential behind")
+				}
+			}
+		}
+		if !strings.Contains(file, "examples") {
+			continue
+		}
+		if !strings.Contains(read(t, root+"examples/README.md"), "]("+name+")") {
+			bad("examples/README.md does not tell of it")
+		}
+		if !strings.Contains(self, `file: "`+name+`"`) {
+			bad("TestExamplesRun does not run it")
+		}
+	}
+}
