@@ -28,20 +28,6 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// The exit codes.
-const (
-	// ExitOK: all is well.
-	ExitOK = 0
-	// ExitFailed: some repository failed or is about to, a service could not be
-	// had, or a report or the outputs could not be written.
-	ExitFailed = 1
-	// ExitUsage: the inputs are wrong, nothing was selected, or the credentials
-	// are refused at the start.
-	ExitUsage = 2
-	// ExitInterrupted: a signal ended the run.
-	ExitInterrupted = 3
-)
-
 // GiveUp is how long after an interrupt the process ends, whatever still hangs: a
 // pipe that nobody reads, a disk. What was begun is finished or undone by then, in
 // at most six seconds; the runner kills after ten.
@@ -101,7 +87,7 @@ func (c *Command) run(ctx context.Context, args []string) int {
 	cfg, err := config.Parse(args, c.Getenv)
 	switch {
 	case errors.Is(err, config.ErrHelp):
-		config.Usage(c.Stdout)
+		c.usage()
 		return ExitOK
 	case errors.Is(err, config.ErrVersion):
 		_, _ = fmt.Fprintln(c.Stdout, "codacy-project-tokens "+c.Version) // to whom to say that it failed?
@@ -135,6 +121,16 @@ func (c *Command) run(ctx context.Context, args []string) int {
 		code = max(code, ExitFailed)
 	}
 	return code
+}
+
+// usage prints the text of --help, for a screen of 24 lines. Who asks for it can do
+// nothing about an error.
+func (c *Command) usage() {
+	var codes []string
+	for _, e := range Exits() {
+		codes = append(codes, fmt.Sprintf("%d %s", e.Code, e.Short))
+	}
+	_, _ = fmt.Fprintf(c.Stdout, "%sExit codes: %s\n", config.Usage(), strings.Join(codes, "; "))
 }
 
 // fault tells what is wrong with an input.

@@ -8,7 +8,7 @@ import (
 // yes is read like an input, but is none: by hand only.
 var yes = Input{
 	Name: "yes", Default: "false", boolean: true,
-	Short: "answer the plan with yes",
+	Short: "ask nothing",
 	set:   boolean(func(c *Config) *bool { return &c.Yes }),
 }
 

@@ -12,7 +12,7 @@ import (
 type Input struct {
 	Name        string
 	Default     string // as in action.yml; may be an expression there
-	Short       string // for --help
+	Short       string // for --help; none of a credential
 	Description string // one line of Markdown, for action.yml and the docs
 	Required    bool
 	Credential  bool // never a flag, never echoed
@@ -52,13 +52,11 @@ func Inputs() []Input {
 	return []Input{
 		{
 			Name: "codacy-api-token", Required: true, Credential: true, Env: []string{"CODACY_API_TOKEN"},
-			Short:       "account API token of Codacy",
 			Description: "Account API token of Codacy; its owner needs admin rights on the repositories.",
 			set:         token(func(c *Config) *secret.Value { return &c.CodacyAPIToken }),
 		},
 		{
 			Name: "github-token", Credential: true, Env: []string{"GH_TOKEN", "GITHUB_TOKEN"},
-			Short:       "token that may write secrets",
 			Description: "Token that may write the repositories' secrets; this, or the two below. A workflow's own `GITHUB_TOKEN` may not.",
 			set:         token(func(c *Config) *secret.Value { return &c.GitHubToken }),
 		},
@@ -70,7 +68,6 @@ func Inputs() []Input {
 		},
 		{
 			Name: "github-app-private-key", Credential: true, Env: []string{"GITHUB_APP_PRIVATE_KEY"},
-			Short:       "private key (PEM) of the GitHub App",
 			Description: "Private key of that GitHub App, as the PEM file that GitHub gave.",
 			set:         privateKey,
 		},
@@ -137,25 +134,25 @@ func Inputs() []Input {
 		},
 		{
 			Name: "token-lifetime-days", Default: "365",
-			Short:       "lifetime of a new token, 2 to 365",
+			Short:       "days that a new token lives, 2 to 365",
 			Description: "Lifetime of a new token in days, 2 to 365, counted on Codacy's clock.",
 			set:         number(2, maxLifetime, func(c *Config, n int) { c.TokenLifetime = time.Duration(n) * day }),
 		},
 		{
 			Name: "renew-before-days", Default: "90",
-			Short:       "renewed so long before the expiry",
+			Short:       "days before its expiry that it is renewed",
 			Description: "How many days before its expiry a token is renewed: 1 or more, less than the lifetime. So long can the schedule be silent before anything breaks.",
 			set:         number(1, maxLifetime-1, func(c *Config, n int) { c.RenewBefore = time.Duration(n) * day }),
 		},
 		{
 			Name: "revoke-after-hours", Default: "24",
-			Short:       "a replaced token lives on, at least",
+			Short:       "hours that a replaced token lives on",
 			Description: "How many hours, at least, a replaced token lives on for jobs that have read it; `0`: it is revoked as soon as the new one is stored.",
 			set:         number(0, maxGrace, func(c *Config, n int) { c.RevokeAfter = time.Duration(n) * time.Hour }),
 		},
 		{
 			Name: "dry-run", Default: "false", boolean: true,
-			Short:       "read and decide, change nothing",
+			Short:       "change nothing",
 			Description: "`true`: read and decide, but change nothing.",
 			set:         boolean(func(c *Config) *bool { return &c.DryRun }),
 		},

@@ -2,46 +2,34 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
-// Usage writes the text of --help, which fits on 40 lines of 80 columns. Who
-// asks for help can do nothing about an error of the writer.
-func Usage(w io.Writer) {
+// Usage returns what --help tells of the flags, a line each with its default in
+// brackets, and of the environment: on 22 lines of at most 80 columns.
+func Usage() string {
 	var b strings.Builder
-	line := func(name, meaning string) { fmt.Fprintf(&b, "  %-24s %s\n", name, meaning) }
-
-	b.WriteString("Usage: codacy-project-tokens [flags]\n\nFlags, with their defaults in brackets:\n")
+	b.WriteString("Usage: GH_TOKEN=$(gh auth token) codacy-project-tokens [flags]\n")
+	var switches, variables []string
 	for _, in := range append(Inputs(), yes) {
-		if in.Credential {
-			continue
-		}
-		meaning := in.Short
-		if len(in.Env) > 0 {
-			meaning += " [$" + in.Env[0] + "]"
-		} else if in.Default != "" && !in.boolean {
-			meaning += " [" + in.Default + "]"
-		}
-		line("--"+in.Name, meaning)
-	}
-	line("--version", "print the version")
-	line("--help", "print this")
-
-	b.WriteString("\nEnvironment:\n")
-	for _, in := range Inputs() {
-		if in.Credential {
-			line(strings.Join(in.Env, ", "), in.Short)
+		switch preset := in.Default; {
+		case in.Credential:
+			variables = append(variables, strings.Join(in.Env, " or "))
+		case in.boolean:
+			switches = append(switches, fmt.Sprintf("--%s (%s)", in.Name, in.Short))
+		default:
+			if len(in.Env) > 0 {
+				preset = "$" + in.Env[0]
+			}
+			if preset != "" {
+				preset = " [" + preset + "]"
+			}
+			fmt.Fprintf(&b, "  --%-21s %s%s\n", in.Name, in.Short, preset)
 		}
 	}
-	b.WriteString(`
-The login of GitHub's CLI can be used: GH_TOKEN=$(gh auth token)
-
-Exit codes: 0 all well; 1 some repository failed or is about to, a service
-could not be had, or a report or outputs could not be written; 2 inputs wrong,
-nothing selected, or credentials refused; 3 interrupted.
-`)
-	_, _ = io.WriteString(w, b.String())
+	fmt.Fprintf(&b, "  %s, --version, --help\n", strings.Join(switches, ", "))
+	fmt.Fprintf(&b, "Environment: %s\n", strings.Join(variables, ", "))
+	return b.String()
 }
 
 // Markdown returns the table of the inputs, for the docs.

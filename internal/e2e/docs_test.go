@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
@@ -22,15 +23,15 @@ var update = flag.Bool("update", false, "write the tables in README.md anew")
 
 const root = "../../"
 
-// TestReadmeTables compares README's tables of inputs and outputs with the code
-// and action.yml; -update writes them.
+// TestReadmeTables compares README's tables of inputs, outputs and exit codes with
+// the code and action.yml; -update writes them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 
 	const file = root + "README.md"
 	got := read(t, file)
 	want := got
-	for name, table := range map[string]string{"inputs": config.Markdown(), "outputs": outputsTable(t)} {
+	for name, table := range map[string]string{"inputs": config.Markdown(), "outputs": outputsTable(t), "exits": exitsTable()} {
 		begin, end := fmt.Sprintf("<!-- %s -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)
 		head, rest, ok1 := strings.Cut(want, begin)
 		_, tail, ok2 := strings.Cut(rest, end)
@@ -48,6 +49,15 @@ func TestReadmeTables(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("go test ./internal/e2e -update brings it up to date (-want +got):\n%s", diff)
 	}
+}
+
+// exitsTable is the table of the exit codes.
+func exitsTable() string {
+	table := "| code | meaning |\n|---|---|\n"
+	for _, e := range cli.Exits() {
+		table += fmt.Sprintf("| %d | %s |\n", e.Code, e.Meaning)
+	}
+	return table
 }
 
 // outputsTable is the table of action.yml's outputs.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
 
@@ -141,8 +142,11 @@ func TestNewcomer(t *testing.T) {
 
 	help := f.atTerminal(nil, "--help").ends(f.World, 0)
 	show("help", help)
-	if n := strings.Count(help, "\n"); n > 40 {
-		t.Errorf("the help has %d lines, and the screen 40", n)
+	// A terminal of 24 lines has one for the prompt.
+	for i, line := range strings.Split(strings.TrimSuffix(screen(help), "\n"), "\n") {
+		if i >= 23 || utf8.RuneCountInString(line) > 80 {
+			t.Errorf("line %d of the help doesn't fit 24 lines of 80 columns: %q", i+1, line)
+		}
 	}
 
 	x := f.atTerminal(nil, flags...)
