@@ -270,11 +270,8 @@ func Revocable(o Observation, p Policy, now time.Time, renewed bool) []Token {
 		!slices.ContainsFunc(present, func(s Store) bool { return now.Sub(s.Updated) < p.RevokeAfter })
 	var gone []Token
 	for _, t := range o.Ours {
-		switch {
-		case t.ID == newest.ID && !renewed:
-		case renewed && (t.expired(now) || p.RevokeAfter == 0):
-			gone = append(gone, t)
-		case t.ID != newest.ID && o.free(t) && (t.expired(now) || grace):
+		if renewed && (t.expired(now) || p.RevokeAfter == 0) ||
+			t.ID != newest.ID && o.free(t) && (t.expired(now) || grace) {
 			gone = append(gone, t)
 		}
 	}
