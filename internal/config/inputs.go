@@ -12,7 +12,7 @@ import (
 type Input struct {
 	Name        string
 	Default     string // as in action.yml; may be an expression there
-	Short       string // for --help; none of a credential
+	Short       string // for --help and for errors
 	Description string // one line of Markdown, for action.yml and the docs
 	Required    bool
 	Credential  bool // never a flag, never echoed
@@ -52,11 +52,13 @@ func Inputs() []Input {
 	return []Input{
 		{
 			Name: "codacy-api-token", Required: true, Credential: true, Env: []string{"CODACY_API_TOKEN"},
+			Short:       "account API token of Codacy",
 			Description: "Account API token of Codacy; its owner needs admin rights on the repositories.",
 			set:         token(func(c *Config) *secret.Value { return &c.CodacyAPIToken }),
 		},
 		{
 			Name: "github-token", Credential: true, Env: []string{"GH_TOKEN", "GITHUB_TOKEN"},
+			Short:       "token that may write secrets",
 			Description: "Token that may write the repositories' secrets; this, or the two below. A workflow's own `GITHUB_TOKEN` may not.",
 			set:         token(func(c *Config) *secret.Value { return &c.GitHubToken }),
 		},
@@ -68,6 +70,7 @@ func Inputs() []Input {
 		},
 		{
 			Name: "github-app-private-key", Credential: true, Env: []string{"GITHUB_APP_PRIVATE_KEY"},
+			Short:       "private key (PEM) of the GitHub App",
 			Description: "Private key of that GitHub App, as the PEM file that GitHub gave.",
 			set:         privateKey,
 		},

@@ -80,7 +80,7 @@ func TestInputs(t *testing.T) {
 	t.Parallel()
 
 	for _, in := range config.Inputs() {
-		if n := len(in.Short); (n == 0) != in.Credential || n > 45 {
+		if n := len(in.Short); n == 0 || n > 45 {
 			t.Errorf("%s: the short description has %d characters", in.Name, n)
 		}
 		if in.Description == "" || strings.ContainsAny(in.Description, "\n|\"\\") || !strings.HasSuffix(in.Description, ".") {

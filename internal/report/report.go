@@ -95,6 +95,7 @@ type annotations struct {
 	kind string
 	made int      // at most nine until Finish
 	more int      // that became plain lines
+	last string   // of these
 	held []string // of repositories, until it is known whether there is room
 }
 
@@ -169,8 +170,7 @@ func (r *Report) annotate(a *annotations, lines string) {
 		r.clear()
 		_, _ = fmt.Fprintln(r.o.Stderr, r.colour(a.kind+": "+lines))
 	case a.made == annotationsOfAKind-1:
-		a.more++
-		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, lines)
+		r.overflow(a, lines)
 	default:
 		a.made++
 		r.command(a.kind, lines)
@@ -186,9 +186,15 @@ func (r *Report) about(a *annotations, text string) {
 	case len(a.held) < kept-1:
 		a.held = append(a.held, line(text))
 	default:
-		a.more++
-		_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, line(text))
+		r.overflow(a, line(text))
 	}
+}
+
+// overflow makes a plain line of what finds no place among the annotations.
+func (r *Report) overflow(a *annotations, lines string) {
+	a.more++
+	a.last = lines
+	_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, lines)
 }
 
 // command prints an annotation, in go-githubactions' escaping.
@@ -240,7 +246,7 @@ func (r *Report) Add(res provision.Result) {
 	switch {
 	case res.Told:
 	case res.Outcome == provision.FailedHere:
-		r.about(&r.errs, res.Repository+": "+res.Reason+expiry(res))
+		r.about(&r.errs, res.Repository+": "+briefly(res)+expiry(res))
 	case r.dueSoon(res):
 		r.about(&r.errs, res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
 	}
@@ -253,9 +259,15 @@ func (r *Report) Add(res provision.Result) {
 func told(res provision.Result) string {
 	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository)
 	if res.Reason != "" {
-		text += ": " + res.Reason
+		text += ": " + briefly(res)
 	}
 	return text + expiry(res)
+}
+
+// briefly is the reason without the repository's name, where that stands beside it.
+func briefly(res provision.Result) string {
+	_, name, _ := strings.Cut(res.Repository, "/")
+	return strings.NewReplacer(" of "+res.Repository+" (", " (", " of "+name+": ", ": ").Replace(res.Reason)
 }
 
 // expiry names the token in place and its end.
@@ -406,7 +418,10 @@ func (r *Report) end() {
 		}
 	}
 	for _, a := range []annotations{r.errs, r.warns} { // the tenth of each kind
-		if a.more > 0 {
+		switch {
+		case a.more == 1:
+			r.command(a.kind, a.last)
+		case a.more > 1:
 			r.command(a.kind, fmt.Sprintf("%d more of these stand in the log and in the summary", a.more))
 		}
 	}

@@ -48,8 +48,8 @@ func (r *Report) summary() string {
 			rest = append(rest, res)
 		}
 	}
-	r.table(&b, fmt.Sprintf("### Needs care (%d)\n\n", len(care)), "", care)
 	b.WriteString(r.chart())
+	r.table(&b, "### "+r.careTitle(len(care))+"\n\n", "", care)
 	title := map[bool]string{true: "Would change", false: "Changed"}[r.o.DryRun]
 	r.table(&b, fmt.Sprintf("### %s (%d)\n\n", title, len(done)), "", done)
 	r.table(&b, fmt.Sprintf("<details><summary>All others (%d)</summary>\n\n", len(rest)), "</details>\n\n", rest)
@@ -95,16 +95,37 @@ func (r *Report) warned() int {
 	return n
 }
 
+// careTitle tells how many of n results failed or are about to, and how many only
+// warn.
+func (r *Report) careTitle(n int) string {
+	problems := r.problems()
+	switch {
+	case problems == 0:
+		return fmt.Sprintf("Warnings (%d)", n)
+	case problems < n:
+		return fmt.Sprintf("Needs care (%d), and warnings (%d)", problems, n-problems)
+	}
+	return fmt.Sprintf("Needs care (%d)", n)
+}
+
 // headline answers: is all well, and until when?
 func (r *Report) headline() string {
 	problems, deferred, next := r.problems(), r.counts[provision.Deferred], r.nextExpiry()
 	changes := r.counts[provision.Created] + r.counts[provision.Renewed]
+	repositories := count(len(r.results), "repository", "repositories")
+	verb := func(n int, one, many string) string { return map[bool]string{true: one, false: many}[n == 1] }
 	text := "All is well"
 	switch {
-	case problems == 1:
-		return fmt.Sprintf("1 of %s needs care", count(len(r.results), "repository", "repositories"))
 	case problems > 0:
-		return fmt.Sprintf("%d of %d repositories need care", problems, len(r.results))
+		text = fmt.Sprintf("%d of %s %s care", problems, repositories, verb(problems, "needs", "need"))
+		switch {
+		case next.IsZero():
+		case next.After(r.o.Now()):
+			text += ", and no token expires before " + date(next)
+		default:
+			text += ", and a token has expired on " + date(next)
+		}
+		return text
 	case len(r.errors) > 0 && len(r.results) == 0:
 		return "The run did not begin, and nothing was changed"
 	case len(r.errors) > 0:
@@ -114,8 +135,7 @@ func (r *Report) headline() string {
 	case r.o.DryRun:
 		return fmt.Sprintf("Dry run: %s would change, nothing was changed", count(changes, "repository", "repositories"))
 	case deferred > 0:
-		text = fmt.Sprintf("Nothing failed; %d of %s left to the next run",
-			deferred, count(len(r.results), "repository is", "repositories are"))
+		text = fmt.Sprintf("Nothing failed; %d of %s %s left to the next run", deferred, repositories, verb(deferred, "is", "are"))
 	case !next.IsZero():
 		text += " until " + date(next)
 	}
@@ -231,7 +251,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		if !res.ExpiresAt.IsZero() {
 			expires = ", expires " + date(res.ExpiresAt)
 		}
-		why := res.Reason
+		why := briefly(res)
 		if strings.HasPrefix(res.Warning, why) {
 			why = res.Warning
 		} else if res.Warning != "" {
