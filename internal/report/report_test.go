@@ -597,12 +597,12 @@ func TestHeadline(t *testing.T) {
 	}{
 		{"nothing", false, func(*fixture) {}, "✅ All is well"},
 		{"well", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(current(2, 20)) }, "✅ All is well until 2026-12-10"},
-		{"one failed", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(failed(2, "no")) }, "❌ 1 of 2 repositories needs care, and no token expires before 2026-12-20"},
+		{"one failed", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(failed(2, "no")) }, "❌ 1 of 2 repositories needs care; the next token expires 2026-12-20"},
 		{"the only one failed", false, func(f *fixture) { f.Add(failed(2, "no")) }, "❌ 1 of 1 repository needs care"},
 		{"due soon", false, func(f *fixture) {
 			f.Add(failed(2, "no"))
 			f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Deferred, ExpiresAt: now})
-		}, "❌ 2 of 2 repositories need care, and a token has expired on 2026-11-20"},
+		}, "❌ 2 of 2 repositories need care; a token expired on 2026-11-20"},
 		{"ended early", false, func(f *fixture) { f.Add(deferred); f.Error("the token is dead") }, "❌ The run did not come to its end"},
 		{"not begun", false, func(f *fixture) { f.Error("the token is dead") }, "❌ The run did not begin, and nothing was changed"},
 		{"deferred", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(deferred) }, "⏳ Nothing failed; 1 of 2 repositories is left to the next run"},

@@ -121,9 +121,9 @@ func (r *Report) headline() string {
 		switch {
 		case next.IsZero():
 		case next.After(r.o.Now()):
-			text += ", and no token expires before " + date(next)
+			text += "; the next token expires " + date(next)
 		default:
-			text += ", and a token has expired on " + date(next)
+			text += "; a token expired on " + date(next)
 		}
 		return text
 	case len(r.errors) > 0 && len(r.results) == 0:
