@@ -47,7 +47,7 @@ func (s *session) warnAhead(owner github.Owner) {
 
 // schedule is the one that started this run, in cron's form; empty if none did,
 // or nobody says. It stands in the event, in the file that the runner names.
-// https://docs.github.com/actions/using-workflows/events-that-trigger-workflows#schedule
+// https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule
 func (s *session) schedule() string {
 	if !s.Runner || s.cmd.Getenv("GITHUB_EVENT_NAME") != "schedule" {
 		return ""

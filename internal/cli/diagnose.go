@@ -360,7 +360,7 @@ func (f *findings) full(ctx context.Context, found *finding, values diagnosis.Va
 	return false
 }
 
-// maxSecrets of a store. https://docs.github.com/actions/reference/secrets-reference
+// maxSecrets of a store. https://docs.github.com/actions/reference/security/secrets
 const maxSecrets = 100
 
 // accessPage is where a credential's repositories are chosen.

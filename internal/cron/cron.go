@@ -1,7 +1,7 @@
 // Package cron tells how rare a schedule of GitHub Actions is: POSIX cron, five
 // fields, in UTC. No library: those that were looked at tell the next time, not
 // the longest gap, and this is a page of code.
-// https://docs.github.com/actions/using-workflows/events-that-trigger-workflows#schedule
+// https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule
 package cron
 
 import (

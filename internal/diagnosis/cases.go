@@ -121,7 +121,7 @@ func Cases() []Case {
 		{
 			ID: IPAllowList, Input: "github-token", Exit: 2,
 			What:  "{organization} has an IP allow list, and this runner's address is not on it",
-			Do:    "Run on a runner that it allows, or add the address at {web}/organizations/{organization}/settings/security",
+			Do:    "Run on a runner that it allows, or have an owner add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
 			Shown: "GitHub-hosted runners have changing addresses; larger runners can have fixed ones.",
 		},
 		{
@@ -244,7 +244,7 @@ func Cases() []Case {
 		{
 			ID: WebPage, Exit: 1,
 			What:  "{service}'s API at {address} answers with a web page: something stands between",
-			Do:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/hosting-your-own-runners/using-a-proxy-server-with-self-hosted-runners",
+			Do:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
 			Shown: "A proxy's login page, a maintenance page, or a firewall's. The address looks right.",
 		},
 		{
@@ -256,13 +256,13 @@ func Cases() []Case {
 		{
 			ID: Proxy, Exit: 1,
 			What:  "the proxy {proxy} lets nothing through to {service} at {host}",
-			Do:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/hosting-your-own-runners/using-a-proxy-server-with-self-hosted-runners",
+			Do:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
 			Shown: "Both are read from the environment, as Go's and other programs do. Without a scheme a proxy is taken for `http://`.",
 		},
 		{
 			ID: HostUnknown, Exit: 1,
 			What:  "the name {host} of {service}'s API can't be resolved",
-			Do:    "Correct the address, or run where the host is known: https://docs.github.com/actions/hosting-your-own-runners",
+			Do:    "Correct the address, or run where the host is known: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners",
 			Shown: "A typing error in `codacy-api-url` or `github-api-url`, or a host that only a self-hosted runner in its network knows.",
 		},
 
@@ -278,7 +278,7 @@ func Cases() []Case {
 			ID: ReservedName, Exit: 2,
 			Example: `secret-name: found "GITHUB_CODACY"; want a name that does not begin with GITHUB_, which GitHub reserves`,
 			What:    "{fault}",
-			Do:      "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/secrets-reference#naming-your-secrets",
+			Do:      "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
 			Shown:   "All inputs are looked at before the first request, and all that is wrong is told together.",
 		},
 		{
@@ -322,7 +322,7 @@ func Cases() []Case {
 		{
 			ID: RareSchedule, Input: "renew-before-days", Exit: 0,
 			What:  `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
-			Do:    "Run once a week, or renew earlier: https://docs.github.com/actions/using-workflows/events-that-trigger-workflows#schedule",
+			Do:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
 			Shown: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",
 		},
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // What a runner makes of a step's log and files, as far as the action uses it.
-// https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+// https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 const (
 	maxAnnotations = 10      // of each kind, a step
 	maxMessage     = 4096    // characters of an annotation

@@ -12,7 +12,7 @@ import (
 )
 
 // maxSummary is what GitHub shows of a summary, in bytes, less room for the last
-// lines. https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+// lines. https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 const maxSummary = 1<<20 - 1<<10
 
 // Summary is what the run did, in GitHub-flavoured Markdown.
