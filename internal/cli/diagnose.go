@@ -9,15 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
@@ -273,100 +270,4 @@ func (s *session) missing() *problem {
 		}
 	}
 	return nil
-}
-
-// findings are the cases that the repositories' results show: of each the first
-// repository, by name, and how many there are.
-type findings struct {
-	s     *session
-	cases map[diagnosis.ID]*finding
-}
-
-type finding struct {
-	first  provision.Result
-	values diagnosis.Values
-	count  int
-}
-
-// note sees what case a result shows, if any.
-func (f *findings) note(res provision.Result) {
-	e := asWire(res.Err)
-	var id diagnosis.ID
-	var values diagnosis.Values
-	switch {
-	case res.Outcome == provision.Skipped && res.Warning != "":
-		id = diagnosis.Unrenewable
-	case res.Err == nil:
-	case e.Service == codacy.Name && (e.Status == http.StatusNotFound || e.Status == http.StatusForbidden):
-		id = diagnosis.CodacyRole
-	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
-		id = diagnosis.SecretsFull
-	case github.LacksPermission(res.Err):
-		id, values = f.s.refusal(res.Err)
-	}
-	if id == "" {
-		return
-	}
-	found := f.cases[id]
-	if found == nil {
-		found = &finding{first: res, values: values}
-		f.cases[id] = found
-	}
-	found.count++
-	if earlier(id, res, found.first) {
-		found.first = res
-	}
-}
-
-// earlier tells which of two repositories a case names.
-func earlier(id diagnosis.ID, a, b provision.Result) bool {
-	if id == diagnosis.Unrenewable {
-		return a.ExpiresAt.Before(b.ExpiresAt)
-	}
-	return a.Repository < b.Repository
-}
-
-// tell tells the cases that were found, but for that which ended the run.
-func (f *findings) tell(ctx context.Context, ended diagnosis.ID) {
-	for _, id := range slices.Sorted(maps.Keys(f.cases)) {
-		found := f.cases[id]
-		values := diagnosis.Values{
-			"first": found.first.Repository, "hidden": fmt.Sprint(found.count), "store": string(config.StoreActions),
-			"date": found.first.ExpiresAt.UTC().Format(time.DateOnly), "page": f.s.accessPage(),
-		}
-		maps.Copy(values, found.values)
-		p := &problem{id, values, nil}
-		switch {
-		case id == ended, id == diagnosis.Unrenewable && found.count == 1: // told by its own warning
-		case id == diagnosis.Unrenewable:
-			f.s.rep.Caution(f.s.lines(p))
-		case id != diagnosis.SecretsFull || f.full(ctx, found, values):
-			f.s.rep.Problem(f.s.lines(p))
-		}
-	}
-}
-
-// full tells whether a store of the repository holds as many secrets as GitHub
-// allows, and which.
-func (f *findings) full(ctx context.Context, found *finding, values diagnosis.Values) bool {
-	owner, name, _ := strings.Cut(found.first.Repository, "/")
-	for _, store := range f.s.SecretStores {
-		n, err := f.s.github.Secrets(ctx, github.Repository{Owner: owner, Name: name}, string(store))
-		if err == nil && n >= maxSecrets {
-			values["store"] = string(store)
-			return true
-		}
-	}
-	return false
-}
-
-// maxSecrets of a store. https://docs.github.com/actions/reference/security/secrets
-const maxSecrets = 100
-
-// accessPage is where a credential's repositories are chosen.
-func (s *session) accessPage() string {
-	if s.app != nil && s.app.Installed().Page != "" {
-		return s.app.Installed().Page
-	}
-	return web(s.GitHubAPIURL) + "/settings/personal-access-tokens"
 }

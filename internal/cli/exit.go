@@ -1,5 +1,15 @@
 package cli
 
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+)
+
 // The exit codes; Exits tells what they mean.
 const (
 	ExitOK          = 0
@@ -30,4 +40,38 @@ func Exits() []Exit {
 		},
 		{ExitInterrupted, "interrupted", "interrupted"},
 	}
+}
+
+// ended is the exit code of a run that ended with err.
+func (s *session) ended(ctx context.Context, err error) int {
+	var stopped *provision.Stopped
+	if ctx.Err() != nil {
+		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it")
+		return ExitInterrupted
+	}
+	if !errors.As(err, &stopped) {
+		s.found.tell(ctx, "")
+		if !s.rep.Healthy() {
+			return ExitFailed
+		}
+		return ExitOK
+	}
+	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
+	switch {
+	case stopped.Cause == provision.Permission:
+		id, values := s.refusal(stopped.Err)
+		values["first"], values["hidden"] = "the repositories", "three in a row"
+		s.found.tell(ctx, id)
+		s.rep.Problem(s.lines(&problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
+			"GitHub wants %q: %w", cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
+		return ExitUsage
+	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
+		s.rep.Problem(s.lines(&problem{s.accountToken(stopped.Err), nil, why}))
+	case stopped.Cause == provision.Credentials:
+		id, values := s.refusal(stopped.Err)
+		s.rep.Problem(s.lines(&problem{id, values, why}))
+	default:
+		s.rep.Error(why.Error())
+	}
+	return ExitFailed
 }

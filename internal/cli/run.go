@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/provision"
+)
+
+// progressEvery is how often the log tells the progress.
+const progressEvery = 30 * time.Second
+
+// barEvery is how often the bar of a terminal moves.
+const barEvery = 200 * time.Millisecond
+
+// run does the work and returns the exit code, but for what Finish finds.
+func (s *session) run(ctx context.Context) int {
+	targets, code := s.list(ctx)
+	if targets == nil {
+		return code
+	}
+	s.begun = true
+	every := progressEvery
+	if s.cmd.Screen && !s.Runner {
+		every = barEvery
+	}
+	stores := s.SecretStores
+	run := provision.New(provision.Options{
+		Codacy: s.codacy, GitHub: s.github,
+		Policy: provision.Policy{
+			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
+			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
+			SelfHosted: selfHosted(s.CodacyAPIURL), AskAll: s.DryRun,
+		},
+		CodacyPace: s.codacyPace, GitHubPace: s.githubPace,
+		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
+		Retry: laterRetry, Concurrency: s.Concurrency, Until: s.until,
+		WritesPerMinute: min(s.WritesPerMinute, mostWrites),
+		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
+		Done: func(res provision.Result) {
+			s.rep.Add(res)
+			s.found.note(res)
+		},
+		Progress: s.rep.Progress, ProgressEvery: every,
+	}, targets)
+
+	if s.cmd.Terminal && !s.Runner {
+		defer context.AfterFunc(ctx, func() {
+			s.rep.Info("Interrupted: what was begun is finished; another Ctrl-C ends it at once.")
+		})()
+	}
+	if s.DryRun || !s.Runner {
+		err := run.Look(ctx)
+		s.rep.Rest()
+		if err != nil {
+			return s.ended(ctx, err)
+		}
+		plan := run.Plan()
+		answer, err := s.confirm(ctx, plan)
+		if s.DryRun || err != nil && ctx.Err() == nil {
+			for _, res := range plan {
+				s.rep.Add(res)
+			}
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.rep.Error(err.Error())
+			return ExitUsage
+		case !answer:
+			if !s.DryRun {
+				s.rep.Declined(len(plan))
+			}
+			return s.ended(ctx, nil)
+		}
+	}
+	err := run.Finish(ctx)
+	s.rep.Rest()
+	return s.ended(ctx, err)
+}
+
+// confirm shows the plan by hand and has it answered. False without an error:
+// nothing is to be done.
+func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, error) {
+	if s.DryRun || len(plan) == 0 {
+		return false, nil
+	}
+	s.rep.Plan(plan)
+	switch {
+	case s.Yes:
+		return true, nil
+	case !s.cmd.Terminal:
+		return false, errors.New("nothing was changed: there is no terminal to ask on; --yes answers the plan, --dry-run only shows it")
+	}
+	word := "repositories"
+	if len(plan) == 1 {
+		word = "repository"
+	}
+	_, _ = fmt.Fprintf(s.cmd.Stdout, "Apply this to %d %s? [y/N] ", len(plan), word) // the answer will be no
+	answer := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(s.cmd.Stdin).ReadString('\n') // no answer is a no
+		answer <- text
+	}()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case text := <-answer:
+		text = strings.ToLower(strings.TrimSpace(text))
+		return text == "y" || text == "yes", nil
+	}
+}
