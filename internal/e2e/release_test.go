@@ -347,7 +347,8 @@ func (r *release) calls() string { return read(r.t, r.log) }
 
 // TestWorkflows: what a workflow may do stands at each job, with its reason;
 // every action is pinned to a commit with its version; no value of an expression
-// gets into a script but through its environment.
+// gets into a script but through its environment; and all use the Go that the
+// Dockerfile builds with.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 
@@ -357,6 +358,13 @@ func TestWorkflows(t *testing.T) {
 	}
 	pin := regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	grant := regexp.MustCompile(`^\s+[a-z-]+: (read|write)\b`)
+	reason := regexp.MustCompile(` # \w+`)
+	permissions := regexp.MustCompile(`^permissions: \{\}$|^    permissions:$`)
+	script := regexp.MustCompile(`^[ -]*run:`)
+	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(read(t, root+"Dockerfile"))
+	if image == nil || !strings.Contains(read(t, root+"go.mod"), "\ngo "+image[1]+".") {
+		t.Fatalf("the Dockerfile builds with another Go than go.mod's: %q", image)
+	}
 	pins := map[string]string{}
 	for _, file := range workflows {
 		text := read(t, file)
@@ -366,6 +374,10 @@ func TestWorkflows(t *testing.T) {
 		if checkouts := strings.Count(text, "uses: actions/checkout@"); strings.Count(text, "persist-credentials: false") != checkouts {
 			t.Errorf("%s: a checkout leaves credentials behind", file)
 		}
+		newest := "\n          go-version: " + image[1] + ".x # with its newest corrections, as in the Dockerfile\n          check-latest: true\n"
+		if strings.Count(text, newest) != strings.Count(text, "uses: actions/setup-go@") {
+			t.Errorf("%s: not the newest Go of the Dockerfile's", file)
+		}
 		inScript := -1
 		for line := range strings.Lines(text) {
 			line = strings.TrimSuffix(line, "\n")
@@ -373,14 +385,16 @@ func TestWorkflows(t *testing.T) {
 			if line != "" && indent <= inScript {
 				inScript = -1
 			}
-			if _, after, ok := strings.Cut(line, "run:"); ok {
+			if script.MatchString(line) {
 				inScript = indent
-				line = "run:" + after
 			}
 			if inScript >= 0 && strings.Contains(line, "${{") {
 				t.Errorf("%s: an expression in a script: %s", file, line)
 			}
-			if grant.MatchString(line) && !strings.Contains(line, " # ") {
+			if strings.Contains(line, "permissions:") && !permissions.MatchString(line) {
+				t.Errorf("%s: permissions that are not granted one by one: %s", file, line)
+			}
+			if grant.MatchString(line) && !reason.MatchString(line) {
 				t.Errorf("%s: a permission without a reason: %s", file, line)
 			}
 			if strings.Contains(line, "uses: ") && !strings.Contains(line, "uses: ./") {
