@@ -1,3 +1,5 @@
+// A runner for use at home, for .ci/container. In a module of its own: what it
+// needs is much, and would set the versions of the other tools.
 module github.com/codacy/codacy-project-tokens/tools/act
 
 go 1.26.0
