@@ -160,7 +160,7 @@ func TestNothingAroundTheNet(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (slices.Contains([]string{"demo", "sandbox", "mutants", "contract", ".git"}, d.Name())):
+		case d.IsDir() && slices.Contains([]string{"demo", "sandbox", "mutants", "contract", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

@@ -39,7 +39,7 @@ func TestRelease(t *testing.T) {
 		if fmt.Sprintf("%x", sha256.Sum256([]byte(content))) != sum {
 			t.Errorf("%s has another checksum", file)
 		}
-		if strings.Contains(content, "-X main.version=v1.2.3 ") {
+		if strings.Contains(content, " build -trimpath -buildvcs=false -ldflags -s -w -X main.version=v1.2.3 ") {
 			programs++
 		}
 	}

@@ -20,10 +20,11 @@ import (
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
-		Timeout  int `yaml:"timeout-minutes"`
-		Env      map[string]string
-		Strategy struct{ Matrix map[string][]string }
-		Steps    []workflowStep
+		Timeout     int               `yaml:"timeout-minutes"`
+		Permissions map[string]string // granted one by one: "write-all" is none
+		Env         map[string]string
+		Strategy    struct{ Matrix map[string][]string }
+		Steps       []workflowStep
 	}
 }
 
@@ -265,7 +266,7 @@ func TestExamplesRun(t *testing.T) {
 // TestWorkflows: what a workflow may do, of ours and of the examples, stands at each
 // job, with its reason; every action is pinned to a commit with its version, and
 // everywhere to the same; no value of an expression gets into a script but through
-// its environment. Each example is told of, and run by TestExamplesRun.
+// its environment. Ours use the Go that the Dockerfile builds with. Each example is told of, and run by TestExamplesRun.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 
@@ -280,6 +281,10 @@ func TestWorkflows(t *testing.T) {
 	grant := regexp.MustCompile(`(?m)^ +[a-z-]+: (read|write)\b(.*)$`)
 	use := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`)
 	pin := regexp.MustCompile(`^(\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
+	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(read(t, root+"Dockerfile"))
+	if image == nil || !strings.Contains(read(t, root+"go.mod"), "\ngo "+image[1]+".") {
+		t.Fatalf("the Dockerfile builds with another Go than go.mod's: %q", image)
+	}
 	pins := map[string]string{}
 	self := read(t, "workflow_test.go")
 	for _, file := range files {
@@ -325,6 +330,9 @@ func TestWorkflows(t *testing.T) {
 				}
 				if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != "false" {
 					bad("a checkout leaves its credential behind")
+				}
+				if strings.HasPrefix(s.Uses, "actions/setup-go@") && (s.With["go-version"] != image[1]+".x" || s.With["check-latest"] != "true") {
+					bad("not the newest Go of the Dockerfile's: %v", s.With)
 				}
 			}
 		}
