@@ -42,7 +42,7 @@ func (f *findings) note(res provision.Result) {
 		id = diagnosis.CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = diagnosis.SecretsFull
-	case github.LacksPermission(res.Err):
+	case github.IsForbidden(res.Err):
 		id, values = f.s.refusal(res.Err)
 	}
 	if id == "" {

@@ -60,20 +60,21 @@ func (s *session) run(ctx context.Context) int {
 			return s.ended(ctx, err)
 		}
 		plan := run.Plan()
-		answer, err := s.confirm(ctx, plan)
-		if s.DryRun || err != nil && ctx.Err() == nil {
+		if s.DryRun {
 			for _, res := range plan {
 				s.rep.Add(res)
 			}
+			return s.ended(ctx, nil)
+		}
+		answer, err := s.confirm(ctx, plan)
+		if !answer {
+			s.rep.Declined(len(plan))
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.rep.Error(err.Error())
 			return ExitUsage
 		case !answer:
-			if !s.DryRun {
-				s.rep.Declined(len(plan))
-			}
 			return s.ended(ctx, nil)
 		}
 	}
@@ -85,7 +86,7 @@ func (s *session) run(ctx context.Context) int {
 // confirm shows the plan by hand and has it answered. False without an error:
 // nothing is to be done.
 func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, error) {
-	if s.DryRun || len(plan) == 0 {
+	if len(plan) == 0 {
 		return false, nil
 	}
 	s.rep.Plan(plan)

@@ -330,7 +330,7 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 			return nil
 		case seen[p.Pagination.Cursor]:
 			return endless("a page points back")
-		case total != nil && *total > 0 && items > *total+pageSize: // some may be added meanwhile
+		case total != nil && *total > pageSize && items > *total+pageSize: // some may be added meanwhile; a small one may count a page
 			return endless(fmt.Sprintf("it goes on after %d items, and tells of %d", items, *total))
 		case empty == maxEmpty:
 			return endless(fmt.Sprintf("%d pages in a row are empty and point on", maxEmpty))

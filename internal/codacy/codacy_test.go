@@ -257,7 +257,7 @@ func TestEndlessPages(t *testing.T) {
 		"two that point to each other":    {func(n int) string { return strconv.Itoa(n % 2) }, 3, ""},
 		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11, ""},
 		"a new page for every one it had": {strconv.Itoa, maxPages, ""},
-		"more than it tells of":           {strconv.Itoa, pageSize + 4, `"data":[{"id":1}],"pagination":{"total":3,`},
+		"more than it tells of":           {strconv.Itoa, 2*pageSize + 2, `"data":[{"id":1}],"pagination":{"total":101,`},
 		"page after page of nothing":      {strconv.Itoa, maxEmpty, `"data":[],"pagination":{"total":9999,`},
 		"more than a repository has":      {strconv.Itoa, 5, `"data":[{"id":1}` + strings.Repeat(`,{"id":1}`, maxTokens/5) + `],"pagination":{`},
 	} {
@@ -307,6 +307,25 @@ func TestRepositories(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestTotalOfAPage: a total that counts the items of the page ends no list.
+func TestTotalOfAPage(t *testing.T) {
+	t.Parallel()
+
+	n := 0
+	c, _ := newClient(t, func(request) (int, string) {
+		n++
+		cursor := ""
+		if n < 4 {
+			cursor = strconv.Itoa(n)
+		}
+		return 200, `{"data":[{"name":"a"}` + strings.Repeat(`,{"name":"a"}`, pageSize-1) + `],"pagination":{"total":100,"cursor":"` + cursor + `"}}`
+	})
+	got := 0
+	if err := c.Repositories(t.Context(), func(Repository) { got++ }); err != nil || got != 4*pageSize {
+		t.Errorf("%d repositories, %v", got, err)
 	}
 }
 

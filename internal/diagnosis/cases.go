@@ -128,7 +128,7 @@ func Cases() []Case {
 			ID: Role, Input: "github-token", Exit: 1,
 			What:  "the token's owner is not an admin of {first} ({hidden} in all), and only admins write secrets",
 			Do:    "Give its owner the role Admin at {web}/{first}/settings/access, or use the token of one who has it",
-			Shown: "GitHub answered `Must have admin rights to Repository`. Three such refusals in a row before any success end the run with exit code 2.",
+			Shown: "GitHub answered `Must have admin rights to Repository`. The token that was made for it was deleted at once.",
 		},
 		{
 			ID: GitHubOwner, Input: "organization", Exit: 2,

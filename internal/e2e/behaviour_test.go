@@ -363,7 +363,8 @@ func TestByHand(t *testing.T) {
 		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.Writes(), out)
 	}
 	code, out, errs := hand(credentials, flags...)
-	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") {
+	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") ||
+		!strings.Contains(out, "Nothing was changed: 2 repositories are left as before\n") {
 		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.Writes(), out, errs)
 	}
 	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)

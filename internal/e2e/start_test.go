@@ -115,6 +115,67 @@ func TestMayReadButNotWrite(t *testing.T) {
 	}
 }
 
+// TestRefusedByOneRepository: what is refused for a repository's own sake, by
+// either service, stops no other one, however many come first.
+func TestRefusedByOneRepository(t *testing.T) {
+	t.Parallel()
+
+	t.Run("the role on GitHub", func(t *testing.T) {
+		t.Parallel()
+		f := serve(t, sandbox.Options{})
+		for _, n := range names(6) {
+			f.Add(sandbox.Repository{Name: n, Role: "write"})
+		}
+		r := f.run(nil)
+		f.want(r, 1, "failed=6")
+		if errors := annotations(r, "error"); !strings.Contains(errors, "not an admin of acme/service-000 (6 in all)") {
+			t.Errorf("the ::error does not tell why:\n%s", errors)
+		}
+		for _, n := range names(6) {
+			if living := f.Living(n); len(living) > 0 {
+				t.Errorf("%s: a token is left behind", n)
+			}
+		}
+	})
+	t.Run("the role on Codacy", func(t *testing.T) {
+		t.Parallel()
+		f := serve(t, sandbox.Options{})
+		for _, n := range names(6) {
+			f.Add(sandbox.Repository{Name: n})
+		}
+		f.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind == sandbox.KindCreateToken && r.Repository != "service-005" {
+				return sandbox.Effect{Skip: true, Status: http.StatusForbidden}
+			}
+			return sandbox.Effect{}
+		})
+		r := f.run(nil)
+		f.want(r, 1, "failed=5 created=1")
+		if errors := annotations(r, "error"); !strings.Contains(errors, "codacy-api-token") || strings.Contains(errors, "github-token") {
+			t.Errorf("the ::error does not name the input at fault:\n%s", errors)
+		}
+	})
+}
+
+// TestAccountTokenDiesWhileOneIsMade: its death is what counts, though the answer
+// before left it open what became of the token.
+func TestAccountTokenDiesWhileOneIsMade(t *testing.T) {
+	t.Parallel()
+
+	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"})
+	f.Hook(func(r sandbox.Request) sandbox.Effect {
+		if r.Kind == sandbox.KindCreateToken {
+			return sandbox.Effect{Skip: true, Status: http.StatusBadGateway, After: func() { f.Revoke(sandbox.CodacyToken) }}
+		}
+		return sandbox.Effect{}
+	})
+	r := f.run(nil)
+	f.want(r, 1, "failed=1")
+	if errors := annotations(r, "error"); !strings.Contains(errors, "codacy-api-token: Codacy does not accept this account API token") {
+		t.Errorf("the ::error does not name the input at fault:\n%s", errors)
+	}
+}
+
 // TestDownAtTheStart: a service that is down is told after half a minute at most.
 func TestDownAtTheStart(t *testing.T) {
 	t.Parallel()

@@ -38,10 +38,16 @@ func IsWrongTime(err error) bool {
 // isForbidden tells a 403 by its message: GitHub gives them no codes.
 func isForbidden(err error, words string) bool {
 	var e *wire.Error
-	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden && strings.Contains(e.Message, words)
+	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden && e.Fate == wire.Refused &&
+		strings.Contains(e.Message, words)
 }
 
-// LacksPermission tells a refusal for want of a permission.
+// LacksPermission tells that the credential may not do it: for want of a permission,
+// or as an owner forbids it. A role that is too low concerns one repository alone,
+// and is none of these.
 func LacksPermission(err error) bool {
-	return wire.StatusOf(err) == http.StatusForbidden && wire.FateOf(err) == wire.Refused && !IsArchived(err)
+	return IsForbidden(err) && !IsArchived(err) && !IsNotAdmin(err)
 }
+
+// IsForbidden tells any refusal with a 403.
+func IsForbidden(err error) bool { return isForbidden(err, "") }

@@ -152,6 +152,10 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		items []item
 		next  int
 	}
+	asked := owner // whose list it is; that of an installation says it itself
+	if scope == Installation {
+		asked = ""
+	}
 	retry, listed, empty := c.start, 0, 0
 	var raw bytes.Buffer
 	for number, pages := 1, 0; number != 0; pages++ {
@@ -192,7 +196,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		}
 		for _, it := range p.items {
 			yield(Repository{
-				ID: it.ID, Owner: unique.Make(wire.Clip(it.Owner.Login, maxName)).Value(), Name: wire.Clip(it.Name, maxName),
+				ID: it.ID, Owner: unique.Make(wire.Clip(cmp.Or(it.Owner.Login, asked), maxName)).Value(), Name: wire.Clip(it.Name, maxName),
 				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
 			})
 		}

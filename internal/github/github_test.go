@@ -344,7 +344,7 @@ func TestRepository(t *testing.T) {
 	want := []Repository{
 		{ID: 3000000001, Owner: "Acme", Name: "a", Archived: true},
 		{ID: 2, Owner: "other", Name: "b", Disabled: true},
-		{ID: 3, Name: "c"},
+		{ID: 3, Owner: "acme", Name: "c"}, // whose list it is
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -705,10 +705,10 @@ func TestPredicates(t *testing.T) {
 	}{
 		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Repository was archived so is read-only."}, true, false},
 		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Resource not accessible by integration"}, false, true},
-		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Must have admin rights to Repository."}, false, true},
+		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Must have admin rights to Repository."}, false, false},
 		{&wire.Error{Service: Name, Status: 403, Fate: wire.Limited, Message: "secondary rate limit"}, false, false},
 		{&wire.Error{Service: Name, Status: 404, Fate: wire.Refused, Message: "archived"}, false, false},
-		{&wire.Error{Service: "Codacy", Status: 403, Fate: wire.Refused, Message: "archived"}, false, true},
+		{&wire.Error{Service: "Codacy", Status: 403, Fate: wire.Refused, Message: "archived"}, false, false},
 		{&wire.Error{Service: Name, Status: 401, Fate: wire.Refused, Message: "Bad credentials"}, false, false},
 		{fmt.Errorf("wrapped: %w", &wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "was archived"}), true, false},
 		{errors.New("archived"), false, false},

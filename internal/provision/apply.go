@@ -304,7 +304,10 @@ func (r *Run) make(ctx context.Context, t *task, expires time.Time) (codacy.Toke
 
 		looked = time.Now()
 		o, listErr := r.list(ctx, t)
-		if listErr != nil {
+		switch {
+		case wire.IsUnauthorized(listErr): // what it means for the run counts more
+			return fail(errors.Join(listErr, err))
+		case listErr != nil:
 			return fail(errors.Join(err, listErr))
 		}
 		i := slices.IndexFunc(o.Ours, func(tok Token) bool { return tok.Number == number })

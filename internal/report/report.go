@@ -83,7 +83,7 @@ type Report struct {
 	warns    annotations
 	group    string // the one that is open in the log
 
-	declined int // repositories of a plan that was answered with no
+	declined int // repositories of a plan that was not answered with yes
 
 	bar    *progressbar.ProgressBar // that is shown; nil if none is
 	told   provision.Progress       // last

@@ -126,12 +126,12 @@ func (r *Report) headline() string {
 			text += "; a token expired on " + date(next)
 		}
 		return text
+	case r.declined > 0:
+		return fmt.Sprintf("Nothing was changed: %s left as before", count(r.declined, "repository is", "repositories are"))
 	case len(r.errors) > 0 && len(r.results) == 0:
 		return "The run did not begin, and nothing was changed"
 	case len(r.errors) > 0:
 		return "The run did not come to its end"
-	case r.declined > 0:
-		return fmt.Sprintf("Nothing was changed: %s left as before", count(r.declined, "repository is", "repositories are"))
 	case r.o.DryRun:
 		return fmt.Sprintf("Dry run: %s would change, nothing was changed", count(changes, "repository", "repositories"))
 	case deferred > 0:

@@ -122,7 +122,7 @@ func (r *Report) Plan(todo []provision.Result) {
 	}
 }
 
-// Declined tells that a plan for n repositories was answered with no.
+// Declined tells that a plan for n repositories was not answered with yes.
 func (r *Report) Declined(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
