@@ -102,7 +102,7 @@ func Cases() []Case {
 		{
 			ID: TokenPolicy, Input: "github-token", Exit: 2,
 			What:  "{organization} forbids access with this kind of token",
-			Do:    "Use a GitHub App or the kind that it allows; its owners set that at {web}/organizations/{organization}/settings/personal-access-tokens",
+			Do:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {web}/organizations/{organization}/settings/personal-access-tokens",
 			Shown: "An organization can forbid classic tokens, fine-grained ones, or those that live for long. GitHub's own words stand behind the first line.",
 		},
 		{
@@ -169,7 +169,7 @@ func Cases() []Case {
 		},
 		{
 			ID: AppSelected, Input: "github-app-id", Exit: 0,
-			What:  "{hidden} of {selected} selected repositories are not visible: the App is installed on selected repositories only",
+			What:  "GitHub does not show {hidden} of the {selected} selected repositories: the App is installed on selected repositories only",
 			Do:    "Choose All repositories under Repository access, or add them, at {installation}",
 			Shown: "The repositories are skipped, each with that reason. To do without them, leave them out with `repositories` or `exclude-repositories`.",
 		},
@@ -289,7 +289,7 @@ func Cases() []Case {
 		},
 		{
 			ID: AllArchived, Exit: 0,
-			What:  "all {hidden} selected repositories of {organization} are archived or disabled, so there is nothing to write",
+			What:  "every selected repository of {organization} ({hidden} in all) is archived or disabled, so there is nothing to write",
 			Do:    "Unarchive those that build, first {first}: Danger Zone at {web}/{first}/settings",
 			Shown: "An archived repository takes no secrets; each one is skipped.",
 		},
@@ -314,7 +314,7 @@ func Cases() []Case {
 		},
 		{
 			ID: Unrenewable, Exit: 0,
-			What: "{hidden} repositories can't be renewed; the first, {first}, breaks on {date}",
+			What: "{hidden} of the repositories can't be renewed; the first to break is {first}, on {date}",
 			Do:   "Let the credential see them at {page}",
 			Shown: "Each has a living token of ours, and GitHub does not show it: it was deleted, moved to another owner, or taken off the credential. " +
 				"A repository that is gone for good is best removed from Codacy.",
