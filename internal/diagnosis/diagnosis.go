@@ -5,6 +5,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -79,8 +80,15 @@ func example() Values {
 
 // title is the heading, whose anchor is the ID.
 func (c Case) title() string {
-	words := strings.ReplaceAll(string(c.ID), "-", " ")
-	return strings.ToUpper(words[:1]) + words[1:]
+	spelled := map[string]string{
+		"github": "GitHub", "codacy": "Codacy", "app": "App", "api": "API", "url": "URL", "ip": "IP", "tls": "TLS", "cant": "can't",
+	}
+	words := strings.Split(string(c.ID), "-")
+	for i, w := range words {
+		words[i] = cmp.Or(spelled[w], w)
+	}
+	title := strings.Join(words, " ")
+	return strings.ToUpper(title[:1]) + title[1:]
 }
 
 // Markdown returns the cases as sections for the docs.

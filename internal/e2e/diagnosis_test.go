@@ -338,3 +338,25 @@ func TestDiagnosisIsComplete(t *testing.T) {
 		t.Error("a golden file holds an address that is another one in each run")
 	}
 }
+
+// TestScheduleBound: a schedule is too rare where a run may be dropped and the
+// next one comes too late: from half of renew-before-days on, which are 90.
+func TestScheduleBound(t *testing.T) {
+	t.Parallel()
+
+	for cron, rare := range map[string]bool{"0 4 1 * *": false, "0 4 1 */2 *": true} { // 31 days, and 62
+		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "api"})
+		event := filepath.Join(f.dir, "event.json")
+		if err := os.WriteFile(event, fmt.Appendf(nil, `{"schedule": %q}`, cron), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd, finish := f.start(t.Context(), nil)
+		cmd.Env = append(cmd.Env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+event)
+		_ = cmd.Run() // its exit code tells
+		r := finish()
+		f.want(r, 0, "created=1")
+		if warnings := r.log.annotations["warning"]; (len(warnings) == 1 && strings.Contains(warnings[0], cron)) != rare || !rare && len(warnings) > 0 {
+			t.Errorf("%q: the warnings %q, want one: %v", cron, warnings, rare)
+		}
+	}
+}

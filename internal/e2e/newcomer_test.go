@@ -172,13 +172,16 @@ func TestNewcomer(t *testing.T) {
 		f.provisioned(name)
 	}
 
-	x = f.atTerminal([]string{"NO_COLOR=1"}, flags...)
+	x = f.atTerminal(nil, flags...)
+	show("again", x.ends(f.World, 0))
+
+	f.Add(sandbox.Repository{Name: "late"})
+	x = f.atTerminal([]string{"NO_COLOR=1"}, append(flags, "--yes")...)
 	raw = x.ends(f.World, 0)
-	show("again", raw)
-	if strings.Contains(raw, "\x1b[3") {
-		t.Errorf("colour, in spite of NO_COLOR:\n%q", raw)
+	if !strings.Contains(raw, "created  acme/late") || strings.Contains(raw, "\x1b[3") {
+		t.Errorf("colour, in spite of NO_COLOR, or nothing that had any:\n%q", raw)
 	}
-	t.Logf("help, plan, apply and once more: %v", time.Since(began).Round(time.Millisecond))
+	t.Logf("help, plan, apply, once more, and without colour: %v", time.Since(began).Round(time.Millisecond))
 	f.Check(t)
 }
 

@@ -1,6 +1,6 @@
 // Command mutants tests the tests. It takes one thing after another out of the
-// code, a rule of the protocol or a protection of docs/threat-model.md, and sees
-// that the test fails which is named for it. It prints a table of them, with the
+// code, a rule of the protocol, a protection of docs/threat-model.md or something
+// that people are told, and sees that the test fails which is named for it. It prints a table of them, with the
 // seconds that each took. Takes some minutes; run it at the project's root.
 //
 //	go run ./internal/mutants             all of them
@@ -83,7 +83,7 @@ func (m mutant) row() string {
 
 func run(ctx context.Context, list bool, words []string, stdout io.Writer) error {
 	missed := 0
-	for _, name := range []string{"protocol.txt", "protections.txt"} {
+	for _, name := range []string{"protocol.txt", "protections.txt", "answers.txt"} {
 		mutants, err := read(name)
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ func TestLists(t *testing.T) {
 	t.Parallel()
 
 	names := map[string]bool{}
-	for _, list := range []string{"protocol.txt", "protections.txt"} {
+	for _, list := range []string{"protocol.txt", "protections.txt", "answers.txt"} {
 		mutants, err := read(list)
 		if err != nil {
 			t.Fatal(err)

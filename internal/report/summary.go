@@ -260,7 +260,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		if why != "" {
 			why = ": " + why
 		}
-		row := fmt.Sprintf("| %s | **%s**%s%s |\n", r.link(res.Repository), res.Outcome, expires, markdown(why))
+		row := fmt.Sprintf("| %s | **%s**%s%s |\n", r.link(res.Repository), res.Outcome, expires, breakable(markdown(why)))
 		if b.Len()+len(row)+len(tail) > maxSummary {
 			fmt.Fprintf(b, "| … | %d more; with the input report-file they are all listed |\n", len(rows)-i)
 			break

@@ -67,6 +67,18 @@ func markdown(s string) string {
 	return strings.ReplaceAll(b.String(), "www.", "www\u200b.")
 }
 
+// breakable lets a text of markdown's break behind slashes and underscores of its
+// long words: a path would make a table wider than a phone.
+func breakable(text string) string {
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if len(w) > 24 {
+			words[i] = strings.NewReplacer("/", "/<wbr>", `\_`, `\_<wbr>`).Replace(w)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // cell neutralises a text for CSV: a spreadsheet takes what begins with one of
 // these for a formula, some after blanks, some in their wide forms too.
 func cell(s string) string {

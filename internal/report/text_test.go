@@ -185,3 +185,15 @@ func TestCellKeeps(t *testing.T) {
 		}
 	}
 }
+
+// A path may break in a table, and where it can't do harm only.
+func TestBreakable(t *testing.T) {
+	t.Parallel()
+
+	f := newFixture(t, nil)
+	f.Add(failed(1, "403 to PUT /repos/acme/x/actions/secrets/A_B: and/or a_b <wbr>"))
+	const want = `403 to PUT /<wbr>repos/<wbr>acme/<wbr>x/<wbr>actions/<wbr>secrets/<wbr>A\_<wbr>B\: and/or a\_b &lt;wbr&gt; |`
+	if got := f.Summary(); !strings.Contains(got, want) {
+		t.Errorf("%q is missing in\n%s", want, got)
+	}
+}
