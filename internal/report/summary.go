@@ -227,7 +227,7 @@ func (r *Report) chart() string {
 // chartForm is a chart's text: its height in pixels, week or month, labels, the
 // end of the axis, bars. https://mermaid.js.org/syntax/xyChart.html
 const chartForm = "```mermaid\n" +
-	`%%%%{init: {"xyChart": {"width": 480, "height": %d, "titleFontSize": 16, "xAxis": {"labelFontSize": 13}, "yAxis": {"labelFontSize": 12}}, ` +
+	`%%%%{init: {"xyChart": {"width": 480, "height": %d, "titleFontSize": 16, "xAxis": {"labelFontSize": 13, "labelPadding": 10}, "yAxis": {"labelFontSize": 12}}, ` +
 	`"themeVariables": {"xyChart": {"plotColorPalette": "#1f883d"}}}}%%%%` + `
 xychart-beta horizontal
   title "Tokens that expire, by %s"
