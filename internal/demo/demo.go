@@ -123,6 +123,10 @@ func (d *demo) crash(ctx context.Context) {
 	})
 	r := d.action(ctx, "", logLines)
 	d.world.Hook(d.faults)
+	// What the dead process had sent is carried out before the clock moves on.
+	for last := -1; last != d.world.Total(); time.Sleep(300 * time.Millisecond) {
+		last = d.world.Total()
+	}
 	good, orphans := d.count()
 	d.check(r.code == -1, "killed after %s: %d of %d secrets written, each with a living token; %d tokens that no secret holds",
 		r.took, good, len(d.repositories), orphans)
