@@ -87,6 +87,13 @@ func (p *primary) room(n int, begun bool, now time.Time) bool {
 	return p.remaining-n >= back
 }
 
+// unsend takes back that n requests were counted, if that was in this period.
+func (p *primary) unsend(n int, reset time.Time) {
+	if reset.Equal(p.reset) {
+		p.remaining += n
+	}
+}
+
 func (p *primary) learn(h http.Header, clock *wire.Clock) {
 	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
 	if err != nil {

@@ -335,7 +335,7 @@ func (s *Service) fits(t *ticket, blocked []bool, now time.Time) (ok bool, at ti
 		}
 		// Its place is gone: the service has no room where we saw some.
 		s.leave(t.cost)
-		s.primary.remaining += t.number
+		s.primary.unsend(t.number, t.place.reset)
 		t.place = nil
 	}
 	ok = s.primary.room(t.number, t.begun, now)

@@ -1206,6 +1206,31 @@ func TestRoomOfAnotherHour(t *testing.T) {
 			t.Errorf("%d remain after a room of this hour, want 12", s.primary.remaining)
 		}
 	})
+
+	// Nor is a place that ended with a latent limit: the request that had it is
+	// counted anew, and that is all.
+	synctest.Test(t, func(t *testing.T) {
+		hourly := HourlyWrites()
+		hourly.Most = 10
+		s := newService(hourly)
+		tell := func(remaining int, reset time.Duration) wire.Signal {
+			return wire.Signal{Status: 403, Limited: true, RetryAfter: time.Second, Header: http.Header{
+				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {fmt.Sprint(remaining)},
+				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(reset).Unix())},
+			}}
+		}
+		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
+		room, err := s.Room(t.Context(), 9, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		enter(t, t.Context(), s, http.MethodPut)(tell(30, 3*time.Hour))
+		enter(t, room.Context(t.Context()), s, http.MethodPut)
+		if s.primary.remaining != 29 {
+			t.Errorf("%d remain, want 29", s.primary.remaining)
+		}
+	})
 }
 
 // What the progress tells: what is waited for, and how long it takes by that.

@@ -96,8 +96,6 @@ func (s *Service) giveBack(cost []int, times, number int, reset time.Time) {
 	for i, w := range s.limits {
 		w.open -= times * cost[i]
 	}
-	if reset.Equal(s.primary.reset) {
-		s.primary.remaining += number
-	}
+	s.primary.unsend(number, reset)
 	s.admit()
 }

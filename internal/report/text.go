@@ -70,10 +70,11 @@ func markdown(s string) string {
 // breakable lets a text of markdown's break behind slashes and underscores of its
 // long words: a path would make a table wider than a phone.
 func breakable(text string) string {
+	breaks := strings.NewReplacer("/", "/<wbr>", `\_`, `\_<wbr>`)
 	words := strings.Split(text, " ")
 	for i, w := range words {
 		if len(w) > 24 {
-			words[i] = strings.NewReplacer("/", "/<wbr>", `\_`, `\_<wbr>`).Replace(w)
+			words[i] = breaks.Replace(w)
 		}
 	}
 	return strings.Join(words, " ")
