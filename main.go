@@ -24,7 +24,7 @@ func main() {
 		if os.Getenv("GITHUB_ACTIONS") != "true" {
 			stop() // by hand a second Ctrl-C ends it at once
 		}
-		time.Sleep(cli.GiveUp)
+		time.Sleep(cli.ShutdownTimeout)
 		os.Exit(cli.ExitInterrupted)
 	})
 	command := cli.Command{

@@ -248,7 +248,7 @@ var runs = map[string]struct {
 		p.add(names(101)...)
 		p.run(0, inputs{"github-token": "ghs_given"})
 	}},
-	"GHES and Codacy's first generation": {sandbox.Options{Provider: "ghe", FirstGeneration: true, NumericKeyIDs: true}, func(p *play) {
+	"GHES and Codacy's first generation": {sandbox.Options{Provider: "ghe", Legacy: true, NumericKeyIDs: true}, func(p *play) {
 		p.add(names(2)...)
 		in := inputs{
 			"provider": "ghe", "codacy-api-url": sandbox.CodacyURL, "github-api-url": sandbox.GitHubURL + "/api/v3",
@@ -367,7 +367,7 @@ var runs = map[string]struct {
 		p.run(2, inputs{"github-token": "ghp_dead"})
 		p.run(2, inputs{"codacy-api-token": "dead"})
 	}},
-	"a dead account token that is not found": {sandbox.Options{DeadTokenStatus: 404}, func(p *play) {
+	"a dead account token that is not found": {sandbox.Options{InvalidTokenStatus: 404}, func(p *play) {
 		p.add("api")
 		p.Revoke(sandbox.CodacyToken)
 		p.run(2, nil)

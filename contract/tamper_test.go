@@ -25,7 +25,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		{},
 		{OwnerType: "User"},
 		{Credentials: []sandbox.Credential{{Value: "ghs_given", Kind: sandbox.Installation}}},
-		{FirstGeneration: true},
+		{Legacy: true},
 		appOptions("Organization"),
 		appOptions("User"),
 	} {

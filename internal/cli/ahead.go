@@ -17,30 +17,30 @@ const warnWithin = 30 * 24 * time.Hour
 
 // warnAhead warns of what will break: credentials that expire, and a schedule
 // that comes too seldom to renew in time.
-func (s *session) warnAhead(owner github.Owner) {
-	page := web(s.GitHubAPIURL) + "/settings/personal-access-tokens"
+func (s *session) warnExpiring(owner github.Owner) {
+	page := GitHubWeb(s.GitHubAPIURL) + "/settings/personal-access-tokens"
 	if owner.Classic {
-		page = web(s.GitHubAPIURL) + "/settings/tokens"
+		page = GitHubWeb(s.GitHubAPIURL) + "/settings/tokens"
 	}
 	for _, c := range []struct {
 		id      diagnosis.ID
 		expires time.Time
 		clock   *wire.Clock
 	}{
-		{diagnosis.AccountTokenExpiring, s.expires, s.codacyClock},
+		{diagnosis.AccountTokenExpiring, s.accountTokenExpires, s.codacyClock},
 		{diagnosis.GitHubTokenExpiring, owner.Expires, s.githubClock},
 	} {
-		left := time.Until(c.clock.Ours(c.expires))
+		left := time.Until(c.clock.ToLocal(c.expires))
 		if !c.expires.IsZero() && left < warnWithin {
-			s.rep.Caution(s.lines(&problem{c.id, diagnosis.Values{
-				"date": c.expires.UTC().Format(time.DateOnly), "left": inWords(left), "page": page,
+			s.rep.Caution(s.render(&Problem{c.id, diagnosis.Values{
+				"date": c.expires.UTC().Format(time.DateOnly), "left": formatDuration(left), "page": page,
 			}, nil}))
 		}
 	}
 	schedule := s.schedule()
 	if gap, err := cron.LongestGap(schedule); err == nil && 2*gap > s.RenewBefore {
-		s.rep.Caution(s.lines(&problem{diagnosis.RareSchedule, diagnosis.Values{
-			"cron": schedule, "interval": inWords(gap), "renew": fmt.Sprint(int(s.RenewBefore.Hours() / 24)),
+		s.rep.Caution(s.render(&Problem{diagnosis.RareSchedule, diagnosis.Values{
+			"cron": schedule, "interval": formatDuration(gap), "renew": fmt.Sprint(int(s.RenewBefore.Hours() / 24)),
 		}, nil}))
 	}
 }
@@ -63,7 +63,7 @@ func (s *session) schedule() string {
 }
 
 // inWords is a duration in whole days, or in hours below two of them.
-func inWords(d time.Duration) string {
+func formatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch hours := int(d.Hours()); {
 	case d >= 2*day:

@@ -21,7 +21,7 @@ import (
 // GiveUp is how long after an interrupt the process ends, whatever still hangs: a
 // pipe that nobody reads, a disk. What was begun is finished or undone by then, in
 // at most six seconds; the runner kills after ten.
-const GiveUp = 6700 * time.Millisecond
+const ShutdownTimeout = 6700 * time.Millisecond
 
 // Command is the program with all that it takes from outside.
 type Command struct {
@@ -38,20 +38,20 @@ type Command struct {
 	// Rand shuffles and spreads; nil for a random seed.
 	Rand *rand.Rand
 
-	net   *redact.Net // below all that is written
-	masks io.Writer   // around it: for the values that the runner is to mask
+	redactor *redact.Redactor // below all that is written
+	masks    io.Writer        // around it: for the values that the runner is to mask
 }
 
 // Run runs the program with the arguments and returns its exit code. An end of
 // ctx is an interrupt.
 func (c *Command) Run(ctx context.Context, args []string) int {
-	net := &redact.Net{}
+	net := &redact.Redactor{}
 	for _, v := range config.Credentials(c.Getenv) {
 		net.Add(v)
 	}
 	out, errs := net.Writer(c.Stdout), net.Writer(c.Stderr)
 	caught := *c
-	caught.net, caught.masks, caught.Stdout, caught.Stderr = net, c.Stdout, out, errs
+	caught.redactor, caught.masks, caught.Stdout, caught.Stderr = net, c.Stdout, out, errs
 	code := caught.run(ctx, args)
 	_, _ = out.Close(), errs.Close() // to whom to say that it failed?
 	return code
@@ -73,21 +73,21 @@ func (c *Command) run(ctx context.Context, args []string) int {
 	if err != nil {
 		rep := report.New(report.Options{
 			Runner: c.Getenv("GITHUB_ACTIONS") == "true", Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
-			Net: c.net, Masks: c.masks,
+			Redactor: c.redactor, MaskWriter: c.masks,
 		})
-		var faults config.Faults
+		var faults config.InputErrors
 		if !errors.As(err, &faults) {
 			rep.Error(err.Error())
 		}
 		for _, f := range faults {
-			c.fault(rep, f)
+			c.reportInputErrors(rep, f)
 		}
 		rep.Abort()
 		return ExitUsage
 	}
 	s := c.session(cfg)
 	code := s.run(ctx)
-	if !s.begun {
+	if !s.started {
 		s.rep.Abort()
 		return code
 	}
@@ -108,13 +108,13 @@ func (c *Command) usage() {
 }
 
 // fault tells what is wrong with an input.
-func (c *Command) fault(rep *report.Report, f config.Fault) {
-	if f.Case == "" {
+func (c *Command) reportInputErrors(rep *report.Report, f config.InputError) {
+	if f.Kind == "" {
 		rep.Error(f.Error())
 		return
 	}
 	server := cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com")
-	rep.Problem(diagnosis.Tell(f.Case, nil, diagnosis.Values{
+	rep.Problem(diagnosis.Render(f.Kind, nil, diagnosis.Values{
 		"fault": f.Error(), "web": server, "repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
 	}))
 }

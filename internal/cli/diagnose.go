@@ -19,30 +19,30 @@ import (
 )
 
 // problem is a failure at the start whose case is known.
-type problem struct {
+type Problem struct {
 	id     diagnosis.ID
 	values diagnosis.Values // beside those that every case may use
 	err    error            // what the service said; nil if nothing
 }
 
-func (p *problem) Error() string { return string(p.id) }
+func (p *Problem) Error() string { return string(p.id) }
 
-func (p *problem) Unwrap() error { return p.err }
+func (p *Problem) Unwrap() error { return p.err }
 
 // lines are the two lines of a case, the second one what to do.
-func (s *session) lines(p *problem) (what, do string) {
+func (s *session) render(p *Problem) (what, do string) {
 	values := diagnosis.Values{
 		"organization": s.Organization, "provider": s.Provider, "app": s.GitHubAppID,
-		"web": web(s.GitHubAPIURL), "codacy": codacyWeb(s.CodacyAPIURL),
-		"settings":     web(s.GitHubAPIURL) + "/settings/apps",
-		"installation": fmt.Sprintf("%s/organizations/%s/settings/installations", web(s.GitHubAPIURL), s.Organization),
+		"web": GitHubWeb(s.GitHubAPIURL), "codacy": CodacyWeb(s.CodacyAPIURL),
+		"settings":     GitHubWeb(s.GitHubAPIURL) + "/settings/apps",
+		"installation": fmt.Sprintf("%s/organizations/%s/settings/installations", GitHubWeb(s.GitHubAPIURL), s.Organization),
 		"repository":   s.cmd.Getenv("GITHUB_REPOSITORY"),
 	}
-	if s.app != nil && s.app.Installed().Page != "" {
-		values["installation"] = s.app.Installed().Page
+	if s.app != nil && s.app.Installation().Page != "" {
+		values["installation"] = s.app.Installation().Page
 	}
 	maps.Copy(values, p.values)
-	what, do = diagnosis.Tell(p.id, s.label, values)
+	what, do = diagnosis.Render(p.id, s.label, values)
 	if p.err != nil {
 		what += " (" + p.err.Error() + ")"
 	}
@@ -59,38 +59,40 @@ func (s *session) label(input string) string {
 }
 
 // fail tells an error that ends the run at its start, and returns the exit code.
-func (s *session) fail(err error) int {
-	var p *problem
+func (s *session) failStart(err error) int {
+	var p *Problem
 	if !errors.As(err, &p) {
 		s.rep.Error(err.Error())
 		return ExitFailed
 	}
-	s.rep.Problem(s.lines(p))
-	return diagnosis.Find(p.id).Exit
+	s.rep.Problem(s.render(p))
+	return diagnosis.Lookup(p.id).Exit
 }
 
 // codacyWeb is Codacy's web address that belongs to an API's.
-func codacyWeb(api *url.URL) string {
-	if !selfHosted(api) {
+func CodacyWeb(api *url.URL) string {
+	if !SelfHosted(api) {
 		return "https://app.codacy.com"
 	}
 	return api.Scheme + "://" + api.Host
 }
 
 // noCodacy tells why the account token could not be proved.
-func (s *session) noCodacy(err error) error {
+func (s *session) CodacyError(err error) error {
 	isAPI := strings.HasSuffix(s.CodacyAPIURL.Path, "/api/v3")
 	switch e := asWire(err); {
 	case (e.Page || e.Status == http.StatusNotFound) && !isAPI:
-		return &problem{diagnosis.CodacyURL, diagnosis.Values{"address": s.CodacyAPIURL.String()}, err}
-	case !refused(err) || e.Page:
+		return &Problem{diagnosis.CodacyURL, diagnosis.Values{"address": s.CodacyAPIURL.String()}, err}
+	case !isRejected(err) || e.Page:
 		return s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
 	}
-	return &problem{s.accountToken(err), nil, err}
+	return &Problem{s.accountToken(err), nil, err}
 }
 
 // refused tells what the service itself refused, from a redirect that we did.
-func refused(err error) bool { return wire.FateOf(err) == wire.Refused && wire.StatusOf(err) != 0 }
+func isRejected(err error) bool {
+	return wire.DispositionOf(err) == wire.Rejected && wire.StatusOf(err) != 0
+}
 
 // accountToken tells why Codacy refuses the account token: "token expired" has
 // no code of its own. A dead one may be answered by a 404, too.
@@ -111,64 +113,64 @@ func looksLikeProjectToken(value string) bool {
 
 // noOrganization tells why Codacy does not know the organization, by asking for
 // what it may be meant by.
-func (s *session) noOrganization(ctx context.Context, err error, spelled string) error {
+func (s *session) OrganizationError(ctx context.Context, err error, spelled string) error {
 	other := map[string]string{"gh": "ghe", "ghe": "gh"}[s.Provider]
 	switch {
-	case spelled != "" && spelled != s.Organization && s.codacy.Knows(ctx, s.Provider, spelled):
-		return &problem{diagnosis.Letters, diagnosis.Values{"spelled": spelled}, err}
-	case s.codacy.Knows(ctx, other, s.Organization):
-		return &problem{diagnosis.Provider, diagnosis.Values{"other": other}, err}
+	case spelled != "" && spelled != s.Organization && s.codacy.OrganizationExists(ctx, s.Provider, spelled):
+		return &Problem{diagnosis.OrganizationCase, diagnosis.Values{"spelled": spelled}, err}
+	case s.codacy.OrganizationExists(ctx, other, s.Organization):
+		return &Problem{diagnosis.Provider, diagnosis.Values{"other": other}, err}
 	}
-	return &problem{diagnosis.CodacyOrganization, nil, err}
+	return &Problem{diagnosis.CodacyOrganization, nil, err}
 }
 
 // noGitHub tells why GitHub's side could not be listed.
-func (s *session) noGitHub(err error) error {
+func (s *session) GitHubError(err error) error {
 	e := asWire(err)
 	host := strings.ToLower(s.GitHubAPIURL.Hostname())
 	isAPI := strings.HasSuffix(s.GitHubAPIURL.Path, "/api/v3") || strings.HasPrefix(host, "api.")
 	switch {
 	case e.Page && !isAPI:
-		return &problem{diagnosis.GitHubURL, diagnosis.Values{"address": s.GitHubAPIURL.String()}, err}
-	case !refused(err) || e.Page:
+		return &Problem{diagnosis.GitHubURL, diagnosis.Values{"address": s.GitHubAPIURL.String()}, err}
+	case !isRejected(err) || e.Page:
 		return s.unreachable(err, s.GitHubAPIURL, "github-api-url")
 	}
-	id, values := s.refusal(err)
-	return &problem{id, values, err}
+	id, values := s.Denial(err)
+	return &Problem{id, values, err}
 }
 
 // noApp tells which of the App's inputs is at fault, if one is.
-func (s *session) noApp(err error) error {
+func (s *session) AppError(err error) error {
 	id := diagnosis.ID("")
 	e := asWire(err)
 	switch {
 	case github.IsUnknownApp(err):
 		id = diagnosis.AppUnknown
-	case github.IsWrongTime(err):
+	case github.IsClockSkew(err):
 		id = diagnosis.AppClock
 	case wire.IsNotFound(err) && !e.Page:
 		id = diagnosis.AppNotInstalled
 	case wire.IsUnauthorized(err), errors.Is(err, github.ErrKey):
 		id = diagnosis.AppKey
-	case e.Fate == wire.Refused && e.Status != 0 && !e.Page:
+	case e.Disposition == wire.Rejected && e.Status != 0 && !e.Page:
 		id = diagnosis.AppSuspended
 	default:
-		return s.noGitHub(err)
+		return s.GitHubError(err)
 	}
-	return &problem{id, diagnosis.Values{"date": time.Now().UTC().Format(time.RFC3339)}, err}
+	return &Problem{id, diagnosis.Values{"date": time.Now().UTC().Format(time.RFC3339)}, err}
 }
 
 // refusal tells why GitHub refuses a credential, at the start or a write.
-func (s *session) refusal(err error) (diagnosis.ID, diagnosis.Values) {
+func (s *session) Denial(err error) (diagnosis.ID, diagnosis.Values) {
 	e := asWire(err)
 	permission, store := s.permission(e)
 	values := diagnosis.Values{"permission": permission, "store": string(store)}
 	switch {
 	case e.SSO:
 		return diagnosis.SingleSignOn, values
-	case github.IsOffAllowList(err):
+	case github.IsIPBlocked(err):
 		return diagnosis.IPAllowList, values
-	case github.IsForbiddenKind(err):
+	case github.IsTokenKindForbidden(err):
 		return diagnosis.TokenPolicy, values
 	case s.app != nil && wire.IsUnauthorized(err):
 		return diagnosis.AppSuspended, values
@@ -177,13 +179,13 @@ func (s *session) refusal(err error) (diagnosis.ID, diagnosis.Values) {
 	case wire.IsUnauthorized(err):
 		return diagnosis.GitHubTokenRefused, values
 	case github.IsNotAdmin(err):
-		return diagnosis.Role, values
+		return diagnosis.GitHubRole, values
 	case s.isInstallationToken():
 		return diagnosis.WorkflowToken, values
 	case store != config.StoreActions:
 		return diagnosis.TokenStore, values
 	case s.private.onCodacy > 0 && s.private.onGitHub == 0:
-		return diagnosis.TokenForeign, values
+		return diagnosis.TokenOtherOwner, values
 	}
 	return diagnosis.TokenPermission, values
 }
@@ -223,14 +225,14 @@ func (s *session) unreachable(err error, api *url.URL, input string) error {
 	proxy := proxyFor(err, api)
 	switch {
 	case asWire(err).Page:
-		return &problem{diagnosis.WebPage, values, err}
+		return &Problem{diagnosis.WebPage, values, err}
 	case errors.As(err, new(*tls.CertificateVerificationError)):
-		return &problem{diagnosis.Certificate, values, err}
+		return &Problem{diagnosis.Certificate, values, err}
 	case proxy != "":
 		values["proxy"] = proxy
-		return &problem{diagnosis.Proxy, values, err}
+		return &Problem{diagnosis.Proxy, values, err}
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return &problem{diagnosis.HostUnknown, values, err}
+		return &Problem{diagnosis.HostUnknown, values, err}
 	}
 	return fmt.Errorf("%w; is the service up, and %s its API's address?", err, s.Label(input))
 }
@@ -261,12 +263,12 @@ func asWire(err error) *wire.Error {
 
 // missing is the permission that the App's installation lacks, nil for none.
 // Where GitHub doesn't list them, or not by a known name, the first write tells.
-func (s *session) missing() *problem {
-	granted := s.app.Installed().Permissions
+func (s *session) MissingPermission() *Problem {
+	granted := s.app.Installation().Permissions
 	for _, store := range s.SecretStores {
 		p, known := permissions[store]
 		if known && len(granted) > 0 && granted[p.api] != "write" {
-			return &problem{diagnosis.AppPermission, diagnosis.Values{"permission": p.page, "store": string(store)}, nil}
+			return &Problem{diagnosis.AppPermission, diagnosis.Values{"permission": p.page, "store": string(store)}, nil}
 		}
 	}
 	return nil

@@ -43,14 +43,14 @@ func Exits() []Exit {
 }
 
 // ended is the exit code of a run that ended with err.
-func (s *session) ended(ctx context.Context, err error) int {
-	var stopped *provision.Stopped
+func (s *session) exitCode(ctx context.Context, err error) int {
+	var stopped *provision.StopError
 	if ctx.Err() != nil {
 		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it")
 		return ExitInterrupted
 	}
 	if !errors.As(err, &stopped) {
-		s.found.tell(ctx, "")
+		s.findings.report(ctx, "")
 		if !s.rep.Healthy() {
 			return ExitFailed
 		}
@@ -59,17 +59,17 @@ func (s *session) ended(ctx context.Context, err error) int {
 	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
 	switch {
 	case stopped.Cause == provision.Permission:
-		id, values := s.refusal(stopped.Err)
+		id, values := s.Denial(stopped.Err)
 		values["first"], values["hidden"] = "the repositories", "three in a row"
-		s.found.tell(ctx, id)
-		s.rep.Problem(s.lines(&problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
+		s.findings.report(ctx, id)
+		s.rep.Problem(s.render(&Problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
 			"GitHub wants %q: %w", cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
 		return ExitUsage
 	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
-		s.rep.Problem(s.lines(&problem{s.accountToken(stopped.Err), nil, why}))
+		s.rep.Problem(s.render(&Problem{s.accountToken(stopped.Err), nil, why}))
 	case stopped.Cause == provision.Credentials:
-		id, values := s.refusal(stopped.Err)
-		s.rep.Problem(s.lines(&problem{id, values, why}))
+		id, values := s.Denial(stopped.Err)
+		s.rep.Problem(s.render(&Problem{id, values, why}))
 	default:
 		s.rep.Error(why.Error())
 	}

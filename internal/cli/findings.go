@@ -30,20 +30,20 @@ type finding struct {
 }
 
 // note sees what case a result shows, if any.
-func (f *findings) note(res provision.Result) {
+func (f *findings) add(res provision.Result) {
 	e := asWire(res.Err)
 	var id diagnosis.ID
 	var values diagnosis.Values
 	switch {
 	case res.Outcome == provision.Skipped && res.Warning != "":
-		id = diagnosis.Unrenewable
+		id = diagnosis.CannotRenew
 	case res.Err == nil:
 	case e.Service == codacy.Name && (e.Status == http.StatusNotFound || e.Status == http.StatusForbidden):
 		id = diagnosis.CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = diagnosis.SecretsFull
 	case github.IsForbidden(res.Err):
-		id, values = f.s.refusal(res.Err)
+		id, values = f.s.Denial(res.Err)
 	}
 	if id == "" {
 		return
@@ -54,21 +54,21 @@ func (f *findings) note(res provision.Result) {
 		f.cases[id] = found
 	}
 	found.count++
-	if earlier(id, res, found.first) {
+	if namedFirst(id, res, found.first) {
 		found.first = res
 	}
 }
 
 // earlier tells which of two repositories a case names.
-func earlier(id diagnosis.ID, a, b provision.Result) bool {
-	if id == diagnosis.Unrenewable {
+func namedFirst(id diagnosis.ID, a, b provision.Result) bool {
+	if id == diagnosis.CannotRenew {
 		return a.ExpiresAt.Before(b.ExpiresAt)
 	}
 	return a.Repository < b.Repository
 }
 
 // tell tells the cases that were found, but for that which ended the run.
-func (f *findings) tell(ctx context.Context, ended diagnosis.ID) {
+func (f *findings) report(ctx context.Context, ended diagnosis.ID) {
 	for _, id := range slices.Sorted(maps.Keys(f.cases)) {
 		found := f.cases[id]
 		values := diagnosis.Values{
@@ -76,20 +76,20 @@ func (f *findings) tell(ctx context.Context, ended diagnosis.ID) {
 			"date": found.first.ExpiresAt.UTC().Format(time.DateOnly), "page": f.s.accessPage(),
 		}
 		maps.Copy(values, found.values)
-		p := &problem{id, values, nil}
+		p := &Problem{id, values, nil}
 		switch {
-		case id == ended, id == diagnosis.Unrenewable && found.count == 1: // told by its own warning
-		case id == diagnosis.Unrenewable:
-			f.s.rep.Caution(f.s.lines(p))
-		case id != diagnosis.SecretsFull || f.full(ctx, found, values):
-			f.s.rep.Problem(f.s.lines(p))
+		case id == ended, id == diagnosis.CannotRenew && found.count == 1: // told by its own warning
+		case id == diagnosis.CannotRenew:
+			f.s.rep.Caution(f.s.render(p))
+		case id != diagnosis.SecretsFull || f.secretLimitReached(ctx, found, values):
+			f.s.rep.Problem(f.s.render(p))
 		}
 	}
 }
 
 // full tells whether a store of the repository holds as many secrets as GitHub
 // allows, and which.
-func (f *findings) full(ctx context.Context, found *finding, values diagnosis.Values) bool {
+func (f *findings) secretLimitReached(ctx context.Context, found *finding, values diagnosis.Values) bool {
 	owner, name, _ := strings.Cut(found.first.Repository, "/")
 	for _, store := range f.s.SecretStores {
 		n, err := f.s.github.Secrets(ctx, github.Repository{Owner: owner, Name: name}, string(store))
@@ -106,8 +106,8 @@ const maxSecrets = 100
 
 // accessPage is where a credential's repositories are chosen.
 func (s *session) accessPage() string {
-	if s.app != nil && s.app.Installed().Page != "" {
-		return s.app.Installed().Page
+	if s.app != nil && s.app.Installation().Page != "" {
+		return s.app.Installation().Page
 	}
-	return web(s.GitHubAPIURL) + "/settings/personal-access-tokens"
+	return GitHubWeb(s.GitHubAPIURL) + "/settings/personal-access-tokens"
 }

@@ -15,11 +15,11 @@ import (
 )
 
 // sides are what both services listed.
-type sides struct {
-	matcher *match.Matcher
-	codacy  []codacy.Repository
-	owner   github.Owner
-	only    string // the one repository that GitHub shows, if it is one
+type listings struct {
+	matcher        *match.Matcher
+	codacy         []codacy.Repository
+	owner          github.Owner
+	onlyRepository string // the one repository that GitHub shows, if it is one
 }
 
 // list proves the credentials, lists both sides and selects. Nil targets: the run
@@ -36,26 +36,26 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	})
 	s.rep.Selected(len(targets), left)
 	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
-		len(both.codacy), both.matcher.GitHub(), len(targets), left.NotAdded, left.LeftOut, left.OtherShards)
-	s.warnAhead(both.owner)
+		len(both.codacy), both.matcher.GitHubCount(), len(targets), left.NotAdded, left.Excluded, left.OtherShards)
+	s.warnExpiring(both.owner)
 	if len(targets) == 0 && left.OtherShards > 0 {
-		s.begun = true
+		s.started = true
 		return nil, ExitOK
 	}
-	p := s.strange(both, targets, left)
+	p := s.Misconfiguration(both, targets, left)
 	switch {
 	case p == nil:
-	case diagnosis.Find(p.id).Exit == ExitOK:
-		s.rep.Caution(s.lines(p))
+	case diagnosis.Lookup(p.id).Exit == ExitOK:
+		s.rep.Caution(s.render(p))
 	default:
-		return nil, s.fail(p)
+		return nil, s.failStart(p)
 	}
 	return targets, ExitOK
 }
 
 // listBoth lists both sides at once.
-func (s *session) listBoth(ctx context.Context) (*sides, int) {
-	both := &sides{matcher: match.New(s.Organization)}
+func (s *session) listBoth(ctx context.Context) (*listings, int) {
+	both := &listings{matcher: match.New(s.Organization)}
 	var unknown, codacyErr, gitHubErr error
 	codacySide := make(chan struct{})
 	go func() {
@@ -69,7 +69,7 @@ func (s *session) listBoth(ctx context.Context) (*sides, int) {
 	}()
 	both.owner, gitHubErr = s.listGitHub(ctx, func(r github.Repository) {
 		both.matcher.AddGitHub(r)
-		both.only = r.Owner + "/" + r.Name
+		both.onlyRepository = r.Owner + "/" + r.Name
 		if r.Private {
 			s.private.onGitHub++
 		}
@@ -80,12 +80,12 @@ func (s *session) listBoth(ctx context.Context) (*sides, int) {
 		return nil, ExitInterrupted
 	}
 	if unknown != nil {
-		codacyErr = s.noOrganization(ctx, unknown, both.owner.Login)
+		codacyErr = s.OrganizationError(ctx, unknown, both.owner.Login)
 	}
 	code := ExitOK
 	for _, err := range []error{codacyErr, gitHubErr} {
 		if err != nil {
-			code = max(code, s.fail(err))
+			code = max(code, s.failStart(err))
 		}
 	}
 	for _, r := range both.codacy {
@@ -96,32 +96,32 @@ func (s *session) listBoth(ctx context.Context) (*sides, int) {
 
 // strange is the case that a selection shows in which nothing, or little, can be
 // done; nil for none.
-func (s *session) strange(both *sides, targets []match.Target, left match.Counts) *problem {
+func (s *session) Misconfiguration(both *listings, targets []match.Target, left match.Counts) *Problem {
 	unseen, closed := 0, 0
 	for _, t := range targets {
 		switch {
-		case t.Unseen:
+		case t.NotVisible:
 			unseen++
 		case t.Skip != "":
 			closed++
 		}
 	}
-	hidden := func(id diagnosis.ID, n int) *problem {
-		return &problem{id, diagnosis.Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}, nil}
+	hidden := func(id diagnosis.ID, n int) *Problem {
+		return &Problem{id, diagnosis.Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}, nil}
 	}
-	shown, owner := both.matcher.GitHub(), both.owner
+	shown, owner := both.matcher.GitHubCount(), both.owner
 	switch {
-	case len(targets) == 0 && left.LeftOut > 0:
-		return hidden(diagnosis.NoMatch, left.LeftOut)
+	case len(targets) == 0 && left.Excluded > 0:
+		return hidden(diagnosis.NoMatch, left.Excluded)
 	case len(targets) == 0:
 		return hidden(diagnosis.NothingAdded, left.NotAdded)
-	case unseen == len(targets) && s.isInstallationToken() && shown <= 1 && strings.EqualFold(both.only, s.cmd.Getenv("GITHUB_REPOSITORY")):
-		return &problem{id: diagnosis.WorkflowToken}
+	case unseen == len(targets) && s.isInstallationToken() && shown <= 1 && strings.EqualFold(both.onlyRepository, s.cmd.Getenv("GITHUB_REPOSITORY")):
+		return &Problem{id: diagnosis.WorkflowToken}
 	case shown == 0 && s.private.onCodacy > 0 && owner.Scope == github.Organization && !owner.Classic:
-		return &problem{id: diagnosis.TokenForeign}
+		return &Problem{id: diagnosis.TokenOtherOwner}
 	case shown == 0:
-		return &problem{id: diagnosis.TokenSeesNothing}
-	case unseen > 0 && s.app != nil && s.app.Installed().Selection == "selected":
+		return &Problem{id: diagnosis.TokenSeesNothing}
+	case unseen > 0 && s.app != nil && s.app.Installation().Selection == "selected":
 		return hidden(diagnosis.AppSelected, unseen)
 	case closed == len(targets):
 		p := hidden(diagnosis.AllArchived, closed)
@@ -135,18 +135,18 @@ func (s *session) strange(both *sides, targets []match.Target, left match.Counts
 // organization, unknown is the error.
 func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) (unknown, err error) {
 	if err := s.codacy.User(ctx); err != nil {
-		return nil, s.noCodacy(err)
+		return nil, s.CodacyError(err)
 	}
 	err = s.codacy.Repositories(ctx, yield)
 	switch {
 	case err == nil:
 		// Only for a warning: a run does without it.
-		s.expires, _ = s.codacy.Expiry(ctx, s.CodacyAPIToken)
+		s.accountTokenExpires, _ = s.codacy.Expiry(ctx, s.CodacyAPIToken)
 		return nil, nil
 	case wire.IsNotFound(err):
 		return err, nil
-	case refused(err):
-		return nil, &problem{diagnosis.AccountTokenRefused, nil, err}
+	case isRejected(err):
+		return nil, &Problem{diagnosis.AccountTokenRefused, nil, err}
 	}
 	return nil, s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
 }
@@ -158,10 +158,10 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 	switch {
 	case s.app != nil:
 		if err := s.app.Start(ctx); err != nil {
-			return owner, s.noApp(err)
+			return owner, s.AppError(err)
 		}
-		if p := s.missing(); p != nil && s.DryRun {
-			s.rep.Caution(s.lines(p))
+		if p := s.MissingPermission(); p != nil && s.DryRun {
+			s.rep.Caution(s.render(p))
 		} else if p != nil {
 			return owner, p
 		}
@@ -169,12 +169,12 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 		owner, err = s.github.Owner(ctx, s.Organization)
 		switch {
 		case wire.IsNotFound(err) && !asWire(err).Page:
-			return owner, &problem{diagnosis.GitHubOwner, nil, err}
+			return owner, &Problem{diagnosis.GitHubOwner, nil, err}
 		case err != nil:
-			return owner, s.noGitHub(err)
+			return owner, s.GitHubError(err)
 		case owner.Classic && !slices.Contains(owner.Scopes, "repo"):
 			found := cmp.Or(strings.Join(owner.Scopes, ", "), "none")
-			return owner, &problem{diagnosis.TokenScope, diagnosis.Values{"found": found}, nil}
+			return owner, &Problem{diagnosis.TokenScope, diagnosis.Values{"found": found}, nil}
 		}
 	}
 	err = s.github.Repositories(ctx, owner.Scope, s.Organization, yield)
@@ -182,7 +182,7 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 	case err == nil:
 		return owner, nil
 	case wire.IsNotFound(err) && !asWire(err).Page:
-		return owner, &problem{diagnosis.TokenSeesNothing, nil, err}
+		return owner, &Problem{diagnosis.TokenSeesNothing, nil, err}
 	}
-	return owner, s.noGitHub(err)
+	return owner, s.GitHubError(err)
 }

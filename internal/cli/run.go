@@ -23,7 +23,7 @@ func (s *session) run(ctx context.Context) int {
 	if targets == nil {
 		return code
 	}
-	s.begun = true
+	s.started = true
 	every := progressEvery
 	if s.cmd.Screen && !s.Runner {
 		every = barEvery
@@ -34,18 +34,18 @@ func (s *session) run(ctx context.Context) int {
 		Policy: provision.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
-			SelfHosted: selfHosted(s.CodacyAPIURL), AskAll: s.DryRun,
+			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
 		},
-		CodacyPace: s.codacyPace, GitHubPace: s.githubPace,
+		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
-		Retry: laterRetry, Concurrency: s.Concurrency, Until: s.until,
-		WritesPerMinute: min(s.WritesPerMinute, mostWrites),
+		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
+		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
-		Done: func(res provision.Result) {
+		OnResult: func(res provision.Result) {
 			s.rep.Add(res)
-			s.found.note(res)
+			s.findings.add(res)
 		},
-		Progress: s.rep.Progress, ProgressEvery: every,
+		OnProgress: s.rep.Progress, ProgressEvery: every,
 	}, targets)
 
 	if s.cmd.Terminal && !s.Runner {
@@ -54,17 +54,17 @@ func (s *session) run(ctx context.Context) int {
 		})()
 	}
 	if s.DryRun || !s.Runner {
-		err := run.Look(ctx)
-		s.rep.Rest()
+		err := run.Plan(ctx)
+		s.rep.RemoveBar()
 		if err != nil {
-			return s.ended(ctx, err)
+			return s.exitCode(ctx, err)
 		}
-		plan := run.Plan()
+		plan := run.Planned()
 		if s.DryRun {
 			for _, res := range plan {
 				s.rep.Add(res)
 			}
-			return s.ended(ctx, nil)
+			return s.exitCode(ctx, nil)
 		}
 		answer, err := s.confirm(ctx, plan)
 		if !answer {
@@ -75,12 +75,12 @@ func (s *session) run(ctx context.Context) int {
 			s.rep.Error(err.Error())
 			return ExitUsage
 		case !answer:
-			return s.ended(ctx, nil)
+			return s.exitCode(ctx, nil)
 		}
 	}
-	err := run.Finish(ctx)
-	s.rep.Rest()
-	return s.ended(ctx, err)
+	err := run.Apply(ctx)
+	s.rep.RemoveBar()
+	return s.exitCode(ctx, err)
 }
 
 // confirm shows the plan by hand and has it answered. False without an error:

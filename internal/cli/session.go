@@ -19,12 +19,12 @@ import (
 
 // mostWrites is how many writes a minute GitHub's 900 points allow for: 5 for each,
 // and 1 for the public key that it needs.
-const mostWrites = 150
+const maxWritesPerMinute = 150
 
 // Bounds of what is tried again, beside what a service asks for.
 var (
-	startRetry = pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second}
-	laterRetry = pace.Retry{Within: 45 * time.Second}
+	startRetry = pace.Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second}
+	laterRetry = pace.Retry{MaxElapsed: 45 * time.Second}
 )
 
 // session is one run with its clients.
@@ -36,28 +36,28 @@ type session struct {
 	github *github.Client
 	app    *github.App // nil where GitHub is given a token
 
-	codacyPace, githubPace   *pace.Service
-	codacyClock, githubClock *wire.Clock
-	until                    time.Time
-	begun                    bool // there is something to report
-	found                    findings
+	codacyLimiter, githubLimiter *pace.Limiter
+	codacyClock, githubClock     *wire.Clock
+	startBefore                  time.Time
+	started                      bool // there is something to report
+	findings                     findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }
 	// expires is when the account token does, on Codacy's clock; zero if never or
 	// not known.
-	expires time.Time
+	accountTokenExpires time.Time
 }
 
 func (c *Command) session(cfg *config.Config) *session {
 	s := &session{
-		Config: cfg, cmd: c, until: time.Now().Add(cfg.MaxDuration),
+		Config: cfg, cmd: c, startBefore: time.Now().Add(cfg.MaxDuration),
 		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{},
 	}
-	s.found = findings{s, map[diagnosis.ID]*finding{}}
+	s.findings = findings{s, map[diagnosis.ID]*finding{}}
 	// Each service draws numbers of its own, under its own lock.
 	spread := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
 	var codacyLimits, githubLimits []pace.Limit
-	if !selfHosted(cfg.CodacyAPIURL) {
+	if !SelfHosted(cfg.CodacyAPIURL) {
 		codacyLimits = append(codacyLimits, pace.CodacyCloud())
 	}
 	if cfg.WritesPerMinute > 0 {
@@ -69,12 +69,12 @@ func (c *Command) session(cfg *config.Config) *session {
 			}
 			return 0
 		}
-		writes, hourly := pace.Writes(min(cfg.WritesPerMinute, mostWrites)), pace.HourlyWrites()
+		writes, hourly := pace.Writes(min(cfg.WritesPerMinute, maxWritesPerMinute)), pace.HourlyWrites()
 		writes.Cost, hourly.Cost = puts, puts
 		githubLimits = append(githubLimits, writes, pace.Points(), hourly)
 	}
-	s.codacyPace = pace.NewService(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
-	s.githubPace = pace.NewService(github.Name, s.githubClock, false, spread(), githubLimits...)
+	s.codacyLimiter = pace.NewLimiter(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
+	s.githubLimiter = pace.NewLimiter(github.Name, s.githubClock, false, spread(), githubLimits...)
 
 	base := c.Transport
 	if base == nil {
@@ -82,43 +82,43 @@ func (c *Command) session(cfg *config.Config) *session {
 	}
 	agent := "codacy-project-tokens/" + c.Version
 	codacyHTTP := (&wire.Transport{
-		Service: codacy.Name, Origin: cfg.CodacyAPIURL, Base: base, Gate: s.codacyPace, Clock: s.codacyClock,
-		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken), Redact: c.net.String,
+		Service: codacy.Name, Origin: cfg.CodacyAPIURL, Base: base, Limiter: s.codacyLimiter, Clock: s.codacyClock,
+		UserAgent: agent, Authorize: wire.Bearer("Api-Token", "", cfg.CodacyAPIToken), Redact: c.redactor.Redact,
 	}).Client()
 	toGitHub := &wire.Transport{
-		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Gate: s.githubPace, Clock: s.githubClock,
-		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken), Redact: c.net.String,
+		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Limiter: s.githubLimiter, Clock: s.githubClock,
+		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken), Redact: c.redactor.Redact,
 	}
 	if cfg.GitHubAppID != "" {
 		s.app = github.NewApp(github.AppOptions{
 			ID: cfg.GitHubAppID, Key: cfg.GitHubAppPrivateKey, Owner: cfg.Organization,
-			Transport: *toGitHub, Pace: s.githubPace, Start: startRetry,
-			Learn: c.net.Add,
-			Mask:  func(v secret.Value) error { return s.rep.Mask(v) },
+			Transport: *toGitHub, Limiter: s.githubLimiter, Start: startRetry,
+			OnSecret: c.redactor.Add,
+			Mask:     func(v secret.Value) error { return s.rep.Mask(v) },
 		})
 		toGitHub = s.app.Transport()
 	}
 	s.codacy = codacy.New(codacyHTTP, cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, startRetry, laterRetry)
-	s.codacy.Learn = c.net.Add
+	s.codacy.OnSecret = c.redactor.Add
 	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, startRetry, laterRetry)
 	s.rep = report.New(report.Options{
-		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv, Net: c.net, Masks: c.masks,
+		Runner: cfg.Runner, Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv, Redactor: c.redactor, MaskWriter: c.masks,
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
-		Web: web(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
-		Bar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
+		Web: GitHubWeb(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
+		ProgressBar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
 		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },
 	})
 	return s
 }
 
 // selfHosted tells whether Codacy is none of its cloud's addresses.
-func selfHosted(u *url.URL) bool {
+func SelfHosted(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
 	return host != "app.codacy.com" && host != "api.codacy.com"
 }
 
 // web is GitHub's web address that belongs to an API's.
-func web(api *url.URL) string {
+func GitHubWeb(api *url.URL) string {
 	if strings.EqualFold(api.Hostname(), "api.github.com") {
 		return "https://github.com"
 	}

@@ -42,14 +42,14 @@ const (
 	maxRepositories = 1_000_000
 	maxTokens       = 10_000
 	// maxEmpty bounds the pages in a row that hold nothing and point on.
-	maxEmpty = 3
+	maxEmptyPages = 3
 )
 
 // Client talks to Codacy about one organization.
 type Client struct {
 	// Learn, if set, is told the value of each new token before anything else is
 	// done with the answer that holds it.
-	Learn func(secret.Value)
+	OnSecret func(secret.Value)
 
 	http  *http.Client
 	base  *url.URL
@@ -115,11 +115,11 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 	}
 	l := list{
 		op: op, path: append(c.org[:3:3], "repositories"), query: url.Values{"limit": {strconv.Itoa(pageSize)}},
-		first: c.start, most: maxRepositories,
+		first: c.start, max: maxRepositories,
 	}
 	return pages(ctx, c, l, func(it item) {
 		yield(Repository{
-			Name: wire.Clip(it.Name, maxName), RemoteID: wire.Clip(it.RemoteID, maxName),
+			Name: wire.Truncate(it.Name, maxName), RemoteID: wire.Truncate(it.RemoteID, maxName),
 			Added: it.AddedState != "NotAdded", Private: it.Visibility == "Private",
 		})
 	})
@@ -127,7 +127,7 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 
 // Knows tells whether Codacy has an organization of a provider, so that a wrong
 // name can be told from a wrong provider.
-func (c *Client) Knows(ctx context.Context, provider, organization string) bool {
+func (c *Client) OrganizationExists(ctx context.Context, provider, organization string) bool {
 	var answer struct{ Data *[]struct{} }
 	address := c.url(url.Values{"limit": {"1"}}, "organizations", provider, organization, "repositories")
 	err := c.do(ctx, "look for the organization "+organization, http.MethodGet, address, nil, &answer)
@@ -143,7 +143,7 @@ func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, err
 		Value   value     `json:"token"`
 		Expires time.Time `json:"expiresAt"`
 	}
-	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, most: maxTokens}
+	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, max: maxTokens}
 	err := pages(ctx, c, l, func(it item) {
 		if it.Value.Equal(token) {
 			expires = it.Expires
@@ -163,10 +163,10 @@ func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error)
 	}
 	var tokens []Token
 	var withoutID bool // could not be deleted
-	l := list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry, most: maxTokens}
+	l := list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry, max: maxTokens}
 	err := pages(ctx, c, l, func(it item) {
 		withoutID = withoutID || it.ID <= 0
-		tokens = append(tokens, Token{ID: it.ID, Name: wire.Clip(it.Name, maxName), Created: it.Created.Time, Expires: it.Expires})
+		tokens = append(tokens, Token{ID: it.ID, Name: wire.Truncate(it.Name, maxName), Created: it.Created.Time, Expires: it.Expires})
 	})
 	if err == nil && withoutID {
 		err = wire.Garbage(Name, op, http.StatusOK, "a token in the list has no id")
@@ -208,7 +208,7 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 			Value   value      `json:"token"`
 		} `json:"data"`
 	}
-	answer.Data.Value.learn = c.Learn
+	answer.Data.Value.onSecret = c.OnSecret
 	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &answer); err != nil {
 		return Token{}, secret.Value{}, err
 	}
@@ -226,7 +226,7 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 // text, or is longer than maxValue, stays zero.
 type value struct {
 	secret.Value
-	learn func(secret.Value)
+	onSecret func(secret.Value)
 }
 
 func (v *value) UnmarshalJSON(b []byte) error {
@@ -235,8 +235,8 @@ func (v *value) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	v.Value = secret.New(s)
-	if v.learn != nil {
-		v.learn(v.Value)
+	if v.onSecret != nil {
+		v.onSecret(v.Value)
 	}
 	return nil
 }
@@ -286,7 +286,7 @@ type list struct {
 	path  []string
 	query url.Values // of the first page; the others have a cursor beside it
 	first pace.Retry // of the first page
-	most  int        // items that there can be
+	max   int        // items that there can be
 }
 
 // pages calls yield with the items of all pages of a list.
@@ -324,16 +324,16 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		}
 		total := p.Pagination.Total
 		switch {
-		case items > l.most:
-			return endless(fmt.Sprintf("it holds more than %d items", l.most))
+		case items > l.max:
+			return endless(fmt.Sprintf("it holds more than %d items", l.max))
 		case p.Pagination.Cursor == "":
 			return nil
 		case seen[p.Pagination.Cursor]:
 			return endless("a page points back")
 		case total != nil && *total > pageSize && items > *total+pageSize: // some may be added meanwhile; a small one may count a page
 			return endless(fmt.Sprintf("it goes on after %d items, and tells of %d", items, *total))
-		case empty == maxEmpty:
-			return endless(fmt.Sprintf("%d pages in a row are empty and point on", maxEmpty))
+		case empty == maxEmptyPages:
+			return endless(fmt.Sprintf("%d pages in a row are empty and point on", maxEmptyPages))
 		}
 		seen[p.Pagination.Cursor], retry = true, c.retry
 		l.query.Set("cursor", p.Pagination.Cursor)
@@ -351,9 +351,9 @@ func (c *Client) do(ctx context.Context, op, method, address string, body []byte
 	// Something is missing, or the account token dead: that is another question.
 	proof := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, &struct{}{})
 	switch {
-	case proof != nil && wire.FateOf(proof) == wire.Refused:
+	case proof != nil && wire.DispositionOf(proof) == wire.Rejected:
 		return &wire.Error{
-			Service: Name, Op: op, Status: http.StatusUnauthorized, Fate: wire.Refused, Err: err,
+			Service: Name, Op: op, Status: http.StatusUnauthorized, Disposition: wire.Rejected, Err: err,
 			Message: "the account token is not accepted any more",
 		}
 	case proof != nil && method == http.MethodDelete:

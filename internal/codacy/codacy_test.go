@@ -70,7 +70,7 @@ func newClient(t testing.TB, f func(request) (status int, body string)) (*Client
 		Service: Name, Origin: base, Base: s, Clock: &wire.Clock{}, UserAgent: "test",
 		Authorize: wire.Bearer("Api-Token", "", secret.New("account-token")),
 	}
-	retry := pace.Retry{Within: 20 * time.Second}
+	retry := pace.Retry{MaxElapsed: 20 * time.Second}
 	return New(tr.Client(), base, "gh", "acme", retry, retry), s
 }
 
@@ -258,7 +258,7 @@ func TestEndlessPages(t *testing.T) {
 		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11, ""},
 		"a new page for every one it had": {strconv.Itoa, maxPages, ""},
 		"more than it tells of":           {strconv.Itoa, 2*pageSize + 2, `"data":[{"id":1}],"pagination":{"total":101,`},
-		"page after page of nothing":      {strconv.Itoa, maxEmpty, `"data":[],"pagination":{"total":9999,`},
+		"page after page of nothing":      {strconv.Itoa, maxEmptyPages, `"data":[],"pagination":{"total":9999,`},
 		"more than a repository has":      {strconv.Itoa, 5, `"data":[{"id":1}` + strings.Repeat(`,{"id":1}`, maxTokens/5) + `],"pagination":{`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestEndlessPages(t *testing.T) {
 				return 200, "{" + page + `"cursor":"` + tt.cursor(n) + `"}}`
 			})
 			tokens, err := c.Tokens(t.Context(), "api")
-			if e := asError(t, err); !e.Garbled || !strings.Contains(e.Message, "does not end") || tokens != nil {
+			if e := asError(t, err); !e.Malformed || !strings.Contains(e.Message, "does not end") || tokens != nil {
 				t.Errorf("got %v and %d tokens", err, len(tokens))
 			}
 			if n != tt.most {
@@ -392,7 +392,7 @@ func TestGarbage(t *testing.T) {
 			if err == nil || tokens != nil {
 				t.Fatalf("%s: %v, %v", body, tokens, err)
 			}
-			if e := asError(t, err); !e.Garbled || e.Fate != wire.Unclear || e.Status != 200 {
+			if e := asError(t, err); !e.Malformed || e.Disposition != wire.Indeterminate || e.Status != 200 {
 				t.Errorf("%s: got %#v", body, e)
 			}
 			if len(s.seen) != 3 || time.Since(begin) > 5*time.Second {
@@ -410,7 +410,7 @@ func TestTokenWithoutID(t *testing.T) {
 	} {
 		c, _ := newClient(t, always(200, body))
 		tokens, err := c.Tokens(t.Context(), "api")
-		if e := asError(t, err); !e.Garbled || tokens != nil {
+		if e := asError(t, err); !e.Malformed || tokens != nil {
 			t.Errorf("%s: %v, %v", body, tokens, err)
 		}
 	}
@@ -438,23 +438,23 @@ func TestUser(t *testing.T) {
 		status int
 		body   string
 		want   bool
-		fate   wire.Fate
+		fate   wire.Disposition
 		tries  int
 	}{
 		{200, `{"data":{"id":1}}`, true, 0, 1},
 		{200, `{"data":{}}`, true, 0, 1},
-		{200, `{}`, false, wire.Unclear, 3},
-		{200, `{"data":null}`, false, wire.Unclear, 3},
-		{200, ``, false, wire.Unclear, 3},
-		{200, `<html>login</html>`, false, wire.Unclear, 3},
-		{401, `{"message":"Unauthorized"}`, false, wire.Refused, 1},
-		{404, `{"error":"not found"}`, false, wire.Refused, 1},
-		{403, ``, false, wire.Refused, 1},
+		{200, `{}`, false, wire.Indeterminate, 3},
+		{200, `{"data":null}`, false, wire.Indeterminate, 3},
+		{200, ``, false, wire.Indeterminate, 3},
+		{200, `<html>login</html>`, false, wire.Indeterminate, 3},
+		{401, `{"message":"Unauthorized"}`, false, wire.Rejected, 1},
+		{404, `{"error":"not found"}`, false, wire.Rejected, 1},
+		{403, ``, false, wire.Rejected, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, s := newClient(t, always(tt.status, tt.body))
 			err := c.User(t.Context())
-			if (err == nil) != tt.want || err != nil && wire.FateOf(err) != tt.fate || len(s.seen) != tt.tries {
+			if (err == nil) != tt.want || err != nil && wire.DispositionOf(err) != tt.fate || len(s.seen) != tt.tries {
 				t.Errorf("%d %s: %v after %d tries", tt.status, tt.body, err, len(s.seen))
 			}
 		})
@@ -538,7 +538,7 @@ func TestCreateToken(t *testing.T) {
 			if err == nil {
 				continue
 			}
-			if e := asError(t, err); !e.Garbled || e.Fate != wire.Unclear {
+			if e := asError(t, err); !e.Malformed || e.Disposition != wire.Indeterminate {
 				t.Errorf("%s: got %#v", tt.name, e)
 			}
 			if all := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(all, "value") && strings.Contains(all, "secret") {
@@ -570,7 +570,7 @@ func TestCutOff(t *testing.T) {
 	c, _ := newClient(t, nil)
 	c.http.Transport.(*wire.Transport).Base = cutOff{`{"data":{"id":7,"token":"secret-value"}}`}
 	token, value, err := c.CreateToken(t.Context(), "api", "n", time.Now())
-	if e := asError(t, err); e.Fate != wire.Unclear || e.Garbled || !value.IsZero() || token != (Token{}) || strings.Contains(err.Error(), "secret-value") {
+	if e := asError(t, err); e.Disposition != wire.Indeterminate || e.Malformed || !value.IsZero() || token != (Token{}) || strings.Contains(err.Error(), "secret-value") {
 		t.Errorf("got %#v, %v", e, token)
 	}
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -595,17 +595,17 @@ func TestDeleteToken(t *testing.T) {
 		{404, dead, 200, nil},
 		{404, "", 200, nil},
 
-		{404, dead, 404, &wire.Error{Status: 401, Fate: wire.Refused}},
-		{404, dead, 401, &wire.Error{Status: 401, Fate: wire.Refused}},
-		{404, dead, 503, &wire.Error{Status: 503, Fate: wire.Unclear}}, // nobody knows
-		{404, "<html>", 404, &wire.Error{Status: 401, Fate: wire.Refused}},
-		{200, dead, 200, &wire.Error{Status: 200, Fate: wire.Unclear}},
-		{200, "<html>sign in</html>", 200, &wire.Error{Status: 200, Fate: wire.Unclear}},
-		{400, "", 200, &wire.Error{Status: 400, Fate: wire.Refused}},
-		{401, "", 200, &wire.Error{Status: 401, Fate: wire.Refused}},
-		{409, "", 200, &wire.Error{Status: 409, Fate: wire.Refused}},
-		{429, "", 200, &wire.Error{Status: 429, Fate: wire.Limited}},
-		{500, "", 200, &wire.Error{Status: 500, Fate: wire.Unclear}},
+		{404, dead, 404, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{404, dead, 401, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{404, dead, 503, &wire.Error{Status: 503, Disposition: wire.Indeterminate}}, // nobody knows
+		{404, "<html>", 404, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{200, dead, 200, &wire.Error{Status: 200, Disposition: wire.Indeterminate}},
+		{200, "<html>sign in</html>", 200, &wire.Error{Status: 200, Disposition: wire.Indeterminate}},
+		{400, "", 200, &wire.Error{Status: 400, Disposition: wire.Rejected}},
+		{401, "", 200, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{409, "", 200, &wire.Error{Status: 409, Disposition: wire.Rejected}},
+		{429, "", 200, &wire.Error{Status: 429, Disposition: wire.RateLimited}},
+		{500, "", 200, &wire.Error{Status: 500, Disposition: wire.Indeterminate}},
 	} {
 		c, _ := newClient(t, func(r request) (int, string) {
 			if r.method == http.MethodGet {
@@ -614,7 +614,7 @@ func TestDeleteToken(t *testing.T) {
 			return tt.status, tt.body
 		})
 		err := c.DeleteToken(t.Context(), "api", 1)
-		if (err == nil) != (tt.want == nil) || wire.StatusOf(err) != wire.StatusOf(tt.want) || wire.FateOf(err) != wire.FateOf(tt.want) {
+		if (err == nil) != (tt.want == nil) || wire.StatusOf(err) != wire.StatusOf(tt.want) || wire.DispositionOf(err) != wire.DispositionOf(tt.want) {
 			t.Errorf("%d %s, the account %d: %v", tt.status, tt.body, tt.user, err)
 		}
 	}
@@ -635,7 +635,7 @@ func TestDeadAccountToken(t *testing.T) {
 		_, listed := c.Tokens(t.Context(), "api")
 		_, _, made := c.CreateToken(t.Context(), "api", "n", time.Unix(1, 0))
 		for _, err := range []error{listed, made} {
-			if wire.StatusOf(err) != want || wire.FateOf(err) != wire.Refused {
+			if wire.StatusOf(err) != want || wire.DispositionOf(err) != wire.Rejected {
 				t.Errorf("the account is answered by %d: %v", user, err)
 			}
 		}
@@ -659,7 +659,7 @@ func TestLearn(t *testing.T) {
 	} {
 		c, _ := newClient(t, always(201, body))
 		learned := ""
-		c.Learn = func(v secret.Value) { learned += v.Reveal() }
+		c.OnSecret = func(v secret.Value) { learned += v.Reveal() }
 		_, _, err := c.CreateToken(t.Context(), "api", "n", time.Unix(1, 0))
 		if learned != want || strings.Contains(fmt.Sprint(err), "A1b2") {
 			t.Errorf("%s: learned %q, %v", body, learned, err)

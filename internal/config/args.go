@@ -25,7 +25,7 @@ func (p *parser) readArgs(args []string) error {
 	}
 	if p.config.Runner {
 		if len(args) > 0 {
-			p.faults = append(p.faults, Fault{Input: "argument 1", Found: "an argument", Want: "none: on a runner only the inputs count"})
+			p.errs = append(p.errs, InputError{Input: "argument 1", Got: "an argument", Requirement: "none: on a runner only the inputs count"})
 		}
 		return nil
 	}
@@ -34,7 +34,7 @@ func (p *parser) readArgs(args []string) error {
 		flag, text, hasText := strings.Cut(arg, "=")
 		if !isFlag(flag) {
 			// Not echoed: it may be a credential that somebody tried to pass.
-			p.faults = append(p.faults, Fault{Input: fmt.Sprintf("argument %d", i+1), Found: "a word without a flag", Want: "flags only, see --help"})
+			p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Got: "a word without a flag", Requirement: "flags only, see --help"})
 			continue
 		}
 		in, known := p.byFlag(flag)
@@ -52,7 +52,9 @@ func (p *parser) readArgs(args []string) error {
 		if !known {
 			label = p.echo(flag, arg)
 		}
-		fault := func(found, want string) { p.faults = append(p.faults, Fault{Input: label, Found: found, Want: want}) }
+		fault := func(found, want string) {
+			p.errs = append(p.errs, InputError{Input: label, Got: found, Requirement: want})
+		}
 		switch {
 		case !known:
 			fault("an unknown flag", "one of those that --help lists")

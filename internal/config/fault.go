@@ -19,21 +19,21 @@ var (
 
 // Fault is one thing that is wrong with what the action was told. It holds no
 // credential, and all of it may be printed.
-type Fault struct {
-	Input string       // the input, or by hand the flag or the environment variable
-	Found string       // what stands there: quoted and bounded, or described
-	Want  string       // what would be right
-	Case  diagnosis.ID // empty if there is no more to say than that
+type InputError struct {
+	Input       string       // the input, or by hand the flag or the environment variable
+	Got         string       // what stands there: quoted and bounded, or described
+	Requirement string       // what would be right
+	Kind        diagnosis.ID // empty if there is no more to say than that
 }
 
-func (f Fault) Error() string {
-	return fmt.Sprintf("%s: found %s; want %s", f.Input, f.Found, f.Want)
+func (f InputError) Error() string {
+	return fmt.Sprintf("%s: found %s; want %s", f.Input, f.Got, f.Requirement)
 }
 
 // Faults are all that is wrong, at least one.
-type Faults []Fault
+type InputErrors []InputError
 
-func (f Faults) Error() string {
+func (f InputErrors) Error() string {
 	lines := make([]string, len(f))
 	for i, fault := range f {
 		lines[i] = fault.Error()

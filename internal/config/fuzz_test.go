@@ -71,13 +71,13 @@ func FuzzParse(f *testing.F) {
 		if errors.Is(err, config.ErrHelp) || errors.Is(err, config.ErrVersion) {
 			return
 		}
-		faults, ok := errors.AsType[config.Faults](err)
+		faults, ok := errors.AsType[config.InputErrors](err)
 		if !ok || len(faults) == 0 {
 			t.Fatalf("got error %v, want faults", err)
 		}
 		for _, fault := range faults {
 			line := fault.Error()
-			if fault.Input == "" || fault.Found == "" || fault.Want == "" || len(line) > 1000 {
+			if fault.Input == "" || fault.Got == "" || fault.Requirement == "" || len(line) > 1000 {
 				t.Errorf("an odd fault: %#v", fault)
 			}
 			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -39,12 +39,12 @@ func (in Input) blank() string {
 // Bounds of the numbers. Those that the contract leaves open are far above
 // what anybody needs, and keep nonsense out.
 const (
-	day         = 24 * time.Hour
-	maxLifetime = 365 // days, Codacy's limit
-	maxGrace    = 365 * 24
-	maxParallel = 100 // GitHub's limit of concurrent requests
-	maxWrites   = 100_000
-	maxShards   = 10_000
+	day            = 24 * time.Hour
+	maxLifetime    = 365 // days, Codacy's limit
+	maxRevokeAfter = 365 * 24
+	maxConcurrency = 100 // GitHub's limit of concurrent requests
+	maxWrites      = 100_000
+	maxShards      = 10_000
 )
 
 // Inputs lists all inputs in the order of action.yml.
@@ -151,7 +151,7 @@ func Inputs() []Input {
 			Name: "revoke-after-hours", Default: "24",
 			Short:       "hours that a replaced token lives on",
 			Description: "How many hours, at least, a replaced token lives on for jobs that have read it; `0`: it is revoked as soon as the new one is stored.",
-			set:         number(0, maxGrace, func(c *Config, n int) { c.RevokeAfter = time.Duration(n) * time.Hour }),
+			set:         number(0, maxRevokeAfter, func(c *Config, n int) { c.RevokeAfter = time.Duration(n) * time.Hour }),
 		},
 		{
 			Name: "dry-run", Default: "false", boolean: true,
@@ -163,7 +163,7 @@ func Inputs() []Input {
 			Name: "concurrency", Default: "16",
 			Short:       "repositories at once, 1 to 100",
 			Description: "How many repositories are worked on at once, 1 to 100.",
-			set:         number(1, maxParallel, func(c *Config, n int) { c.Concurrency = n }),
+			set:         number(1, maxConcurrency, func(c *Config, n int) { c.Concurrency = n }),
 		},
 		{
 			Name: "writes-per-minute", Default: "80",

@@ -17,7 +17,7 @@ func Parse(args []string, getenv func(string) string) (*Config, error) {
 		inputs: Inputs(),
 		flags:  map[string]string{},
 		texts:  map[string]string{},
-		wrong:  map[string]bool{},
+		failed: map[string]bool{},
 		config: &Config{
 			Runner: getenv("GITHUB_ACTIONS") == "true",
 			Debug:  getenv("RUNNER_DEBUG") == "1" || getenv("ACTIONS_STEP_DEBUG") == "true",
@@ -31,15 +31,15 @@ func Parse(args []string, getenv func(string) string) (*Config, error) {
 		return nil, err
 	}
 	for _, in := range p.inputs {
-		p.look(in)
+		p.read(in)
 	}
 	for _, in := range p.inputs {
 		p.set(in)
 	}
 	p.checkCredentials()
 	p.checkRenewal()
-	if len(p.faults) > 0 {
-		return nil, p.faults
+	if len(p.errs) > 0 {
+		return nil, p.errs
 	}
 	return p.config, nil
 }
@@ -49,28 +49,28 @@ type parser struct {
 	inputs []Input
 	flags  map[string]string // by hand: those that were given
 	texts  map[string]string // by input, trimmed: what was given, or the default
-	wrong  map[string]bool   // inputs at fault
+	failed map[string]bool   // inputs at fault
 	config *Config
-	faults Faults
+	errs   InputErrors
 }
 
-func (p *parser) fault(input, found, want string) {
-	p.wrong[input] = true
-	p.faults = append(p.faults, Fault{Input: p.config.Label(input), Found: found, Want: want})
+func (p *parser) fail(input, found, want string) {
+	p.failed[input] = true
+	p.errs = append(p.errs, InputError{Input: p.config.Label(input), Got: found, Requirement: want})
 }
 
 // lacks is the fault of an input that is blank.
-func (p *parser) lacks(in, want string) {
-	p.fault(in, p.nothing(in), want)
+func (p *parser) missing(in, want string) {
+	p.fail(in, p.describeBlank(in), want)
 	for _, known := range p.inputs {
 		if known.Name == in && known.Credential {
-			p.faults[len(p.faults)-1].Case = diagnosis.NoCredential
+			p.errs[len(p.errs)-1].Kind = diagnosis.NoCredential
 		}
 	}
 }
 
 // look finds an input's text and label.
-func (p *parser) look(in Input) {
+func (p *parser) read(in Input) {
 	text, label, useEnv := "", in.Name, true
 	switch {
 	case p.config.Runner:
@@ -112,20 +112,20 @@ func (p *parser) set(in Input) {
 	text := p.texts[in.Name]
 	if text == "" {
 		if in.Required || in.Default != "" {
-			p.lacks(in.Name, "the "+in.Short)
+			p.missing(in.Name, "the "+in.Short)
 		}
 		return
 	}
 	problems := in.set(p.config, text)
 	if strings.Contains(text, "${{") {
-		problems = []problem{{want: "its value: nothing expands the expression here"}}
+		problems = []invalid{{requirement: "its value: nothing expands the expression here"}}
 	}
 	for _, wrong := range problems {
 		part := text
 		if wrong.part != "" {
 			part = wrong.part
 		}
-		found := wrong.found
+		found := wrong.got
 		switch {
 		case found != "":
 		case in.Credential:
@@ -133,13 +133,13 @@ func (p *parser) set(in Input) {
 		default:
 			found = p.echo(part, text)
 		}
-		p.fault(in.Name, found, wrong.want)
-		p.faults[len(p.faults)-1].Case = wrong.id
+		p.fail(in.Name, found, wrong.requirement)
+		p.errs[len(p.errs)-1].Kind = wrong.kind
 	}
 }
 
 // nothing describes a blank input.
-func (p *parser) nothing(input string) string {
+func (p *parser) describeBlank(input string) string {
 	for _, in := range p.inputs {
 		if in.Name == input && in.Credential && p.config.Runner {
 			return "nothing (a secret that does not exist, or is kept from this run, is empty)"
@@ -182,23 +182,23 @@ func (p *parser) checkCredentials() {
 	label := p.config.Label
 	switch {
 	case hasToken && (hasID || hasKey):
-		p.fault(token, "a token beside a GitHub App", fmt.Sprintf("either %s, or %s and %s", label(token), label(id), label(key)))
+		p.fail(token, "a token beside a GitHub App", fmt.Sprintf("either %s, or %s and %s", label(token), label(id), label(key)))
 	case hasToken, hasID && hasKey:
 	case hasID:
-		p.lacks(key, "the private key of the App that "+label(id)+" names")
+		p.missing(key, "the private key of the App that "+label(id)+" names")
 	case hasKey:
-		p.lacks(id, "the ID of the App that "+label(key)+" belongs to")
+		p.missing(id, "the ID of the App that "+label(key)+" belongs to")
 	default:
-		p.lacks(token, fmt.Sprintf("a token that may write secrets, or else %s and %s", label(id), label(key)))
+		p.missing(token, fmt.Sprintf("a token that may write secrets, or else %s and %s", label(id), label(key)))
 	}
 }
 
 func (p *parser) checkRenewal() {
 	const renew, lifetime = "renew-before-days", "token-lifetime-days"
 	c := p.config
-	if p.wrong[renew] || p.wrong[lifetime] || c.RenewBefore < c.TokenLifetime {
+	if p.failed[renew] || p.failed[lifetime] || c.RenewBefore < c.TokenLifetime {
 		return
 	}
-	p.fault(renew, fmt.Sprintf("%q, and %q in %s", p.texts[renew], p.texts[lifetime], c.Label(lifetime)),
+	p.fail(renew, fmt.Sprintf("%q, and %q in %s", p.texts[renew], p.texts[lifetime], c.Label(lifetime)),
 		fmt.Sprintf("fewer days than that lifetime, %d at most", c.TokenLifetime/day-1))
 }

@@ -93,7 +93,7 @@ func diff(want, got *config.Config) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}))
 }
 
-func parseFaults(t *testing.T, args []string, e env) config.Faults {
+func parseFaults(t *testing.T, args []string, e env) config.InputErrors {
 	t.Helper()
 	c, err := config.Parse(args, e.get)
 	if err == nil {
@@ -102,7 +102,7 @@ func parseFaults(t *testing.T, args []string, e env) config.Faults {
 	if c != nil {
 		t.Error("got a config beside an error")
 	}
-	faults, ok := errors.AsType[config.Faults](err)
+	faults, ok := errors.AsType[config.InputErrors](err)
 	if !ok {
 		t.Fatalf("got error %v, want faults", err)
 	}
@@ -425,7 +425,7 @@ func TestInputFaults(t *testing.T) {
 			t.Parallel()
 
 			got := parseFaults(t, nil, runner(env{tt.input: tt.value}))
-			want := config.Faults{{Input: tt.input, Found: tt.found, Want: tt.want, Case: map[string]diagnosis.ID{
+			want := config.InputErrors{{Input: tt.input, Got: tt.found, Requirement: tt.want, Kind: map[string]diagnosis.ID{
 				noSecret: diagnosis.NoCredential, `"GitHub_X"`: diagnosis.ReservedName,
 			}[tt.found]}}
 			if d := cmp.Diff(want, got); d != "" {

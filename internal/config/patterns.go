@@ -27,19 +27,19 @@ func (p Patterns) Match(name string) bool {
 const globChars = "abcdefghijklmnopqrstuvwxyz0123456789._-" + `*?[]^\`
 
 func patterns(set func(*Config, Patterns)) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		var all Patterns
-		var wrong []problem
+		var wrong []invalid
 		for _, element := range splitList(text) {
 			glob := strings.ToLower(element)
 			_, err := path.Match(glob, "")
 			switch {
 			case strings.Contains(glob, "/"):
-				wrong = append(wrong, problem{part: element, want: "a pattern for the repository's name alone, without its owner"})
+				wrong = append(wrong, invalid{part: element, requirement: "a pattern for the repository's name alone, without its owner"})
 			case err != nil || strings.Trim(glob, globChars) != "":
-				wrong = append(wrong, problem{
-					part: element,
-					want: "globs such as api-*, web-?, [a-f]*, by comma or line",
+				wrong = append(wrong, invalid{
+					part:        element,
+					requirement: "globs such as api-*, web-?, [a-f]*, by comma or line",
 				})
 			default:
 				all = append(all, glob)

@@ -22,15 +22,15 @@ import (
 
 // setter reads an input's text, which is trimmed and not blank, into the
 // config, or tells what is wrong with it.
-type setter func(c *Config, text string) []problem
+type setter func(c *Config, text string) []invalid
 
 // problem is a fault as a setter sees it, which knows neither the input's
 // label nor whether its text may be echoed.
-type problem struct {
-	found string // said in place of the text, if not empty
-	part  string // the part of the text at fault, if not all of it
-	want  string
-	id    diagnosis.ID // empty if there is no more to say
+type invalid struct {
+	got         string // said in place of the text, if not empty
+	part        string // the part of the text at fault, if not all of it
+	requirement string
+	kind        diagnosis.ID // empty if there is no more to say
 }
 
 var (
@@ -42,9 +42,9 @@ var (
 )
 
 func matching(form *regexp.Regexp, want string, field func(*Config) *string) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		if !form.MatchString(text) {
-			return []problem{{want: want}}
+			return []invalid{{requirement: want}}
 		}
 		*field(c) = text
 		return nil
@@ -52,9 +52,9 @@ func matching(form *regexp.Regexp, want string, field func(*Config) *string) set
 }
 
 func oneOf[T ~string](field func(*Config) *T, words ...T) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		if !slices.Contains(words, T(text)) {
-			return []problem{{want: choice(words)}}
+			return []invalid{{requirement: choice(words)}}
 		}
 		*field(c) = T(text)
 		return nil
@@ -78,10 +78,10 @@ func choice[T ~string](words []T) string {
 }
 
 func number(lo, hi int, set func(*Config, int)) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < lo || n > hi {
-			return []problem{{want: fmt.Sprintf("a whole number from %d to %d", lo, hi)}}
+			return []invalid{{requirement: fmt.Sprintf("a whole number from %d to %d", lo, hi)}}
 		}
 		set(c, n)
 		return nil
@@ -89,47 +89,47 @@ func number(lo, hi int, set func(*Config, int)) setter {
 }
 
 func boolean(field func(*Config) *bool) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		switch text { // the convention of GitHub's own actions
 		case "true", "True", "TRUE":
 			*field(c) = true
 		case "false", "False", "FALSE":
 			*field(c) = false
 		default:
-			return []problem{{want: "true or false"}}
+			return []invalid{{requirement: "true or false"}}
 		}
 		return nil
 	}
 }
 
 func duration(lo, hi time.Duration, field func(*Config) *time.Duration) setter {
-	return func(c *Config, text string) []problem {
+	return func(c *Config, text string) []invalid {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < lo || d > hi {
-			return []problem{{want: "a duration from 1s to 120h, such as 90m or 5h30m"}}
+			return []invalid{{requirement: "a duration from 1s to 120h, such as 90m or 5h30m"}}
 		}
 		*field(c) = d
 		return nil
 	}
 }
 
-func shard(c *Config, text string) []problem {
+func shard(c *Config, text string) []invalid {
 	i, n, _ := strings.Cut(text, "/")
 	index, err1 := strconv.Atoi(i)
 	count, err2 := strconv.Atoi(n)
 	if err1 != nil || err2 != nil || index < 1 || count < index || count > maxShards {
-		return []problem{{want: "i/n, such as 2/4, with i from 1 to n and n at most " + strconv.Itoa(maxShards)}}
+		return []invalid{{requirement: "i/n, such as 2/4, with i from 1 to n and n at most " + strconv.Itoa(maxShards)}}
 	}
 	c.Shard = Shard{Index: index, Count: count}
 	return nil
 }
 
-func stores(c *Config, text string) []problem {
-	var wrong []problem
+func stores(c *Config, text string) []invalid {
+	var wrong []invalid
 	asked := map[Store]bool{}
 	for _, name := range splitList(text) {
 		if !slices.Contains(Stores(), Store(name)) {
-			wrong = append(wrong, problem{part: name, want: "any of actions, dependabot, codespaces, agents, by comma or line"})
+			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, by comma or line"})
 		}
 		asked[Store(name)] = true
 	}
@@ -137,38 +137,38 @@ func stores(c *Config, text string) []problem {
 	return wrong
 }
 
-func secretName(c *Config, text string) []problem {
+func secretName(c *Config, text string) []invalid {
 	switch {
 	case !secretForm.MatchString(text):
-		return []problem{{want: "letters, digits and underscores, no digit first, at most 80 characters"}}
+		return []invalid{{requirement: "letters, digits and underscores, no digit first, at most 80 characters"}}
 	case strings.HasPrefix(strings.ToUpper(text), "GITHUB_"):
-		return []problem{{want: "a name that does not begin with GITHUB_, which GitHub reserves", id: diagnosis.ReservedName}}
+		return []invalid{{requirement: "a name that does not begin with GITHUB_, which GitHub reserves", kind: diagnosis.ReservedName}}
 	}
 	c.SecretName = text
 	return nil
 }
 
-func reportFile(c *Config, text string) []problem {
+func reportFile(c *Config, text string) []invalid {
 	ext := strings.ToLower(filepath.Ext(text))
 	if ext != ".json" && ext != ".csv" || strings.ContainsFunc(text, unicode.IsControl) {
-		return []problem{{want: "a path that ends in .json or .csv"}}
+		return []invalid{{requirement: "a path that ends in .json or .csv"}}
 	}
 	c.ReportFile = text
 	return nil
 }
 
 func apiURL(field func(*Config) **url.URL) setter {
-	return func(c *Config, text string) []problem {
-		wrong := problem{want: "https://HOST/PATH (http on a loopback address only)"}
+	return func(c *Config, text string) []invalid {
+		wrong := invalid{requirement: "https://HOST/PATH (http on a loopback address only)"}
 		if strings.ContainsAny(text, "@?#") {
 			// Passwords and tokens are found in such places.
-			wrong.found = "a URL with a user, a query or a fragment"
-			return []problem{wrong}
+			wrong.got = "a URL with a user, a query or a fragment"
+			return []invalid{wrong}
 		}
 		u, err := url.Parse(strings.TrimRight(text, "/"))
 		if err != nil || u.Hostname() == "" || !validPort(u) || strings.ContainsFunc(text, unicode.IsSpace) ||
 			u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-			return []problem{wrong}
+			return []invalid{wrong}
 		}
 		*field(c) = u
 		return nil
@@ -190,9 +190,9 @@ func isLoopback(host string) bool {
 
 // token reads a credential that goes into a header.
 func token(field func(*Config) *secret.Value) setter {
-	return func(c *Config, text string) []problem {
-		if found := unfit(text); found != "" {
-			return []problem{{found: found, want: "the token alone"}}
+	return func(c *Config, text string) []invalid {
+		if found := tokenProblem(text); found != "" {
+			return []invalid{{got: found, requirement: "the token alone"}}
 		}
 		*field(c) = secret.New(text)
 		return nil
@@ -200,7 +200,7 @@ func token(field func(*Config) *secret.Value) setter {
 }
 
 // unfit describes what keeps a text from being a token, without a part of it.
-func unfit(text string) string {
+func tokenProblem(text string) string {
 	what := ""
 	switch {
 	case strings.ContainsFunc(text, unicode.IsSpace):
@@ -224,12 +224,12 @@ func describe(text string) string {
 func keyLines(text string) string { return strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text) }
 
 // privateKey reads a PEM block.
-func privateKey(c *Config, text string) []problem {
+func privateKey(c *Config, text string) []invalid {
 	block, rest := pem.Decode([]byte(keyLines(text)))
 	if block == nil || strings.TrimSpace(string(rest)) != "" || !isRSAKey(block) {
-		return []problem{{
-			found: describe(text) + " that is not one RSA private key",
-			want:  "the whole PEM file that GitHub gave, from -----BEGIN to END-----, with its lines",
+		return []invalid{{
+			got:         describe(text) + " that is not one RSA private key",
+			requirement: "the whole PEM file that GitHub gave, from -----BEGIN to END-----, with its lines",
 		}}
 	}
 	c.GitHubAppPrivateKey = secret.New(string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})))

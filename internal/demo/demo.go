@@ -204,7 +204,7 @@ func (d *demo) ended(r result, code int, output, words string, want int) {
 // repository, and how many tokens nothing holds.
 func (d *demo) count() (good, orphans int) {
 	for _, name := range d.repositories {
-		if value, ok := d.world.Secret(name, store, secretName); ok && d.world.TokenAlive(name, value) {
+		if value, ok := d.world.Secret(name, store, secretName); ok && d.world.TokenValid(name, value) {
 			good++
 		}
 		orphans += len(d.world.Orphans(name))
@@ -221,7 +221,7 @@ func (d *demo) openSecrets(context.Context) {
 		value, ok := d.world.Secret(name, store, secretName)
 		other := d.repositories[(i+1)%len(d.repositories)]
 		verdict := "refused"
-		if ok && d.world.TokenAlive(name, value) && !d.world.TokenAlive(other, value) {
+		if ok && d.world.TokenValid(name, value) && !d.world.TokenValid(other, value) {
 			good++
 			verdict = "accepted for this repository, and for no other"
 		}

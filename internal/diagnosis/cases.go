@@ -6,13 +6,13 @@ const (
 	GitHubTokenRefused ID = "github-token-refused"
 	TokenPermission    ID = "token-without-permission"
 	TokenStore         ID = "token-without-the-permission-of-a-store"
-	TokenForeign       ID = "token-not-approved-or-of-another-owner"
+	TokenOtherOwner    ID = "token-not-approved-or-of-another-owner"
 	TokenScope         ID = "classic-token-without-repo"
 	TokenPolicy        ID = "kind-of-token-forbidden"
 	TokenSeesNothing   ID = "token-sees-no-repository"
 	SingleSignOn       ID = "single-sign-on-not-authorized"
 	IPAllowList        ID = "ip-allow-list"
-	Role               ID = "not-an-admin-on-github"
+	GitHubRole         ID = "not-an-admin-on-github"
 	GitHubOwner        ID = "owner-unknown-to-github"
 
 	AppUnknown      ID = "app-unknown"
@@ -28,7 +28,7 @@ const (
 	ProjectToken        ID = "project-token-for-account-token"
 	CodacyRole          ID = "not-an-admin-on-codacy"
 	CodacyOrganization  ID = "organization-not-on-codacy"
-	Letters             ID = "organization-in-other-letters"
+	OrganizationCase    ID = "organization-in-other-letters"
 	Provider            ID = "wrong-provider"
 	NothingAdded        ID = "no-repository-added-to-codacy"
 
@@ -47,7 +47,7 @@ const (
 
 	AccountTokenExpiring ID = "account-token-expires-soon"
 	GitHubTokenExpiring  ID = "github-token-expires-soon"
-	Unrenewable          ID = "repositories-that-cant-be-renewed"
+	CannotRenew          ID = "repositories-that-cant-be-renewed"
 	RareSchedule         ID = "schedule-too-rare"
 )
 
@@ -56,274 +56,274 @@ func Cases() []Case {
 	return []Case{
 		{
 			ID: WorkflowToken, Input: "github-token", Exit: 2,
-			What: "this is the GITHUB_TOKEN of a workflow, or reaches no further than one: it may not write the secrets of {organization}",
-			Do: "Generate a fine-grained token (Resource owner: {organization}; Repository access: All repositories; Repository permissions: Secrets, Read and write) " +
+			Message: "this is the GITHUB_TOKEN of a workflow, or reaches no further than one: it may not write the secrets of {organization}",
+			Hint: "Generate a fine-grained token (Resource owner: {organization}; Repository access: All repositories; Repository permissions: Secrets, Read and write) " +
 				"at {web}/settings/personal-access-tokens/new, and pass it as a secret",
-			Shown: "Whatever `permissions` a workflow gives its own `GITHUB_TOKEN`, secrets are none of them, and it reaches its own repository only. " +
+			Details: "Whatever `permissions` a workflow gives its own `GITHUB_TOKEN`, secrets are none of them, and it reaches its own repository only. " +
 				"An App's token made by `actions/create-github-app-token` without `owner` reaches no further; give it `owner`, or the App's key to this action.",
 		},
 		{
 			ID: GitHubTokenRefused, Input: "github-token", Exit: 2,
-			What:  "GitHub does not accept this credential: it expired, was revoked or regenerated, or was not copied whole",
-			Do:    "Look for it at {web}/settings/personal-access-tokens (a classic one: {web}/settings/tokens), and generate a new one",
-			Shown: "GitHub answered with status 401.",
+			Message: "GitHub does not accept this credential: it expired, was revoked or regenerated, or was not copied whole",
+			Hint:    "Look for it at {web}/settings/personal-access-tokens (a classic one: {web}/settings/tokens), and generate a new one",
+			Details: "GitHub answered with status 401.",
 		},
 		{
 			ID: TokenPermission, Input: "github-token", Exit: 2,
-			What: "the token lacks the permission to write secrets of {organization}'s repositories",
-			Do: "Set Repository permissions, Secrets to Read and write at {web}/settings/personal-access-tokens; is it so already, " +
+			Message: "the token lacks the permission to write secrets of {organization}'s repositories",
+			Hint: "Set Repository permissions, Secrets to Read and write at {web}/settings/personal-access-tokens; is it so already, " +
 				"an owner of {organization} has to approve it at {web}/organizations/{organization}/settings/personal-access-token-requests",
-			Shown: "GitHub refused to give the key for secrets, or to take a secret, and named the permission. A permission that was added to an approved token has to be approved again. " +
+			Details: "GitHub refused to give the key for secrets, or to take a secret, and named the permission. A permission that was added to an approved token has to be approved again. " +
 				"A token that may read secrets but not write them is found out by its first three writes: these tokens are deleted at once. " +
 				"Where fewer than three repositories are to be written, the exit code is 1.",
 		},
 		{
 			ID: TokenStore, Input: "github-token", Exit: 2,
-			What: "the token lacks the permission for the store {store} of {:secret-stores} ({permission})",
-			Do:   "Set Repository permissions, {permission} to Read and write at {web}/settings/personal-access-tokens, or take {store} off {:secret-stores}",
-			Shown: "The same as the case before, for Dependabot's, Codespaces' or the agents' secrets: each store has a permission of its own. " +
+			Message: "the token lacks the permission for the store {store} of {:secret-stores} ({permission})",
+			Hint:    "Set Repository permissions, {permission} to Read and write at {web}/settings/personal-access-tokens, or take {store} off {:secret-stores}",
+			Details: "The same as the case before, for Dependabot's, Codespaces' or the agents' secrets: each store has a permission of its own. " +
 				"No token was made: the store that is refused most is asked first.",
 		},
 		{
-			ID: TokenForeign, Input: "github-token", Exit: 2,
-			What: "the token sees none of {organization}'s private repositories, and may write no secret: " +
+			ID: TokenOtherOwner, Input: "github-token", Exit: 2,
+			Message: "the token sees none of {organization}'s private repositories, and may write no secret: " +
 				"{organization} has not approved it yet, or is not its Resource owner",
-			Do: "Compare its Resource owner at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
+			Hint: "Compare its Resource owner at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
 				"at {web}/organizations/{organization}/settings/personal-access-token-requests",
-			Shown: "Until an organization approves a fine-grained token, and for ever where its resource owner is another one, it reads what is public and nothing else. " +
+			Details: "Until an organization approves a fine-grained token, and for ever where its resource owner is another one, it reads what is public and nothing else. " +
 				"GitHub's answers do not tell which of the two it is.",
 		},
 		{
 			ID: TokenScope, Input: "github-token", Exit: 2,
-			What:  "this classic token lacks the scope repo (it has: {found})",
-			Do:    "Tick repo, Full control of private repositories, for it at {web}/settings/tokens",
-			Shown: "GitHub tells the scopes of a classic token with each answer. Where the organization uses single sign-on, a changed token has to be authorized again.",
+			Message: "this classic token lacks the scope repo (it has: {found})",
+			Hint:    "Tick repo, Full control of private repositories, for it at {web}/settings/tokens",
+			Details: "GitHub tells the scopes of a classic token with each answer. Where the organization uses single sign-on, a changed token has to be authorized again.",
 		},
 		{
 			ID: TokenPolicy, Input: "github-token", Exit: 2,
-			What:  "{organization} forbids access with this kind of token",
-			Do:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {web}/organizations/{organization}/settings/personal-access-tokens",
-			Shown: "An organization can forbid classic tokens, fine-grained ones, or those that live for long. GitHub's own words stand behind the first line.",
+			Message: "{organization} forbids access with this kind of token",
+			Hint:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {web}/organizations/{organization}/settings/personal-access-tokens",
+			Details: "An organization can forbid classic tokens, fine-grained ones, or those that live for long. GitHub's own words stand behind the first line.",
 		},
 		{
 			ID: TokenSeesNothing, Input: "github-token", Exit: 2,
-			What: "it sees no repository of {organization} on GitHub",
-			Do: "Compare Resource owner and Repository access at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
+			Message: "it sees no repository of {organization} on GitHub",
+			Hint: "Compare Resource owner and Repository access at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
 				"at {web}/organizations/{organization}/settings/personal-access-token-requests",
-			Shown: "The list came back empty. With a GitHub App: choose its repositories on the installation's page.",
+			Details: "The list came back empty. With a GitHub App: choose its repositories on the installation's page.",
 		},
 		{
 			ID: SingleSignOn, Input: "github-token", Exit: 2,
-			What:  "{organization} uses SAML single sign-on, and this token is not authorized for it",
-			Do:    "Choose Configure SSO beside the token at {web}/settings/tokens, and Authorize for {organization}",
-			Shown: "GitHub said so in the header `X-GitHub-SSO`. Fine-grained tokens and Apps need no such step.",
+			Message: "{organization} uses SAML single sign-on, and this token is not authorized for it",
+			Hint:    "Choose Configure SSO beside the token at {web}/settings/tokens, and Authorize for {organization}",
+			Details: "GitHub said so in the header `X-GitHub-SSO`. Fine-grained tokens and Apps need no such step.",
 		},
 		{
 			ID: IPAllowList, Input: "github-token", Exit: 2,
-			What:  "{organization} has an IP allow list, and this runner's address is not on it",
-			Do:    "Run on a runner that it allows, or have an owner add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
-			Shown: "GitHub-hosted runners have changing addresses; larger runners can have fixed ones.",
+			Message: "{organization} has an IP allow list, and this runner's address is not on it",
+			Hint:    "Run on a runner that it allows, or have an owner add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
+			Details: "GitHub-hosted runners have changing addresses; larger runners can have fixed ones.",
 		},
 		{
-			ID: Role, Input: "github-token", Exit: 1,
-			What:  "the token's owner is not an admin of {first} ({hidden} in all), and only admins write secrets",
-			Do:    "Give its owner the role Admin at {web}/{first}/settings/access, or use the token of one who has it",
-			Shown: "GitHub answered `Must have admin rights to Repository`. The token that was made for it was deleted at once.",
+			ID: GitHubRole, Input: "github-token", Exit: 1,
+			Message: "the token's owner is not an admin of {first} ({hidden} in all), and only admins write secrets",
+			Hint:    "Give its owner the role Admin at {web}/{first}/settings/access, or use the token of one who has it",
+			Details: "GitHub answered `Must have admin rights to Repository`. The token that was made for it was deleted at once.",
 		},
 		{
 			ID: GitHubOwner, Input: "organization", Exit: 2,
-			What:  `GitHub knows no organization or user "{organization}", or does not show it to this token`,
-			Do:    "Copy the name out of its address, {web}/NAME",
-			Shown: "The name is the one in the address of its page, not the display name.",
+			Message: `GitHub knows no organization or user "{organization}", or does not show it to this token`,
+			Hint:    "Copy the name out of its address, {web}/NAME",
+			Details: "The name is the one in the address of its page, not the display name.",
 		},
 
 		{
 			ID: AppUnknown, Input: "github-app-id", Exit: 2,
-			What:  "GitHub knows no such App as {app}",
-			Do:    "Copy the App ID or the Client ID from General, About at {settings}; {:github-app-private-key} has to be a key of that App",
-			Shown: "An older Enterprise Server takes the App ID only.",
+			Message: "GitHub knows no such App as {app}",
+			Hint:    "Copy the App ID or the Client ID from General, About at {settings}; {:github-app-private-key} has to be a key of that App",
+			Details: "An older Enterprise Server takes the App ID only.",
 		},
 		{
 			ID: AppKey, Input: "github-app-private-key", Exit: 2,
-			What:  "GitHub does not accept this key as one of the App {app}",
-			Do:    "Choose Generate a private key under Private keys at {settings}, and pass the whole file; or correct {:github-app-id}",
-			Shown: "The key is an RSA key, but none that GitHub has for this App: it was deleted there, or belongs to another App.",
+			Message: "GitHub does not accept this key as one of the App {app}",
+			Hint:    "Choose Generate a private key under Private keys at {settings}, and pass the whole file; or correct {:github-app-id}",
+			Details: "The key is an RSA key, but none that GitHub has for this App: it was deleted there, or belongs to another App.",
 		},
 		{
 			ID: AppClock, Input: "github-app-id", Exit: 2,
-			What:  "GitHub finds the time in the App's JWT wrong: this machine's clock says {date}",
-			Do:    "Set the clock of the runner, by NTP: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app",
-			Shown: "The action reckons with a clock that is off, by the dates of GitHub's answers. Where it can't, because a proxy changes these, this is told.",
+			Message: "GitHub finds the time in the App's JWT wrong: this machine's clock says {date}",
+			Hint:    "Set the clock of the runner, by NTP: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app",
+			Details: "The action reckons with a clock that is off, by the dates of GitHub's answers. Where it can't, because a proxy changes these, this is told.",
 		},
 		{
 			ID: AppNotInstalled, Input: "github-app-id", Exit: 2,
-			What:  "the App {app} is not installed for {organization}",
-			Do:    "Choose Install App, Install for {organization} at {settings}; or correct {:organization}",
-			Shown: "An App has to be made public in its settings before it can be installed for an owner other than its own.",
+			Message: "the App {app} is not installed for {organization}",
+			Hint:    "Choose Install App, Install for {organization} at {settings}; or correct {:organization}",
+			Details: "An App has to be made public in its settings before it can be installed for an owner other than its own.",
 		},
 		{
 			ID: AppSuspended, Input: "github-app-id", Exit: 2,
-			What:  "GitHub gives the App {app} no token for {organization}: its installation is suspended, or blocked",
-			Do:    "Choose Unsuspend at {installation}",
-			Shown: "The installation was found, and a token for it refused.",
+			Message: "GitHub gives the App {app} no token for {organization}: its installation is suspended, or blocked",
+			Hint:    "Choose Unsuspend at {installation}",
+			Details: "The installation was found, and a token for it refused.",
 		},
 		{
 			ID: AppSelected, Input: "github-app-id", Exit: 0,
-			What:  "GitHub does not show {hidden} of the {selected} selected repositories: the App is installed on selected repositories only",
-			Do:    "Choose All repositories under Repository access, or add them, at {installation}",
-			Shown: "The repositories are skipped, each with that reason. To do without them, leave them out with `repositories` or `exclude-repositories`.",
+			Message: "GitHub does not show {hidden} of the {selected} selected repositories: the App is installed on selected repositories only",
+			Hint:    "Choose All repositories under Repository access, or add them, at {installation}",
+			Details: "The repositories are skipped, each with that reason. To do without them, leave them out with `repositories` or `exclude-repositories`.",
 		},
 		{
 			ID: AppPermission, Input: "github-app-id", Exit: 2,
-			What:  "the App's installation lacks {permission}: Read and write, which the store {store} needs",
-			Do:    "Set Repository permissions, {permission} at {settings} (Permissions & events), then have the new permissions accepted at {installation}",
-			Shown: "GitHub tells an installation's permissions, so this is found before anything is written. In a dry run it is a warning.",
+			Message: "the App's installation lacks {permission}: Read and write, which the store {store} needs",
+			Hint:    "Set Repository permissions, {permission} at {settings} (Permissions & events), then have the new permissions accepted at {installation}",
+			Details: "GitHub tells an installation's permissions, so this is found before anything is written. In a dry run it is a warning.",
 		},
 
 		{
 			ID: AccountTokenRefused, Input: "codacy-api-token", Exit: 2,
-			What:  "Codacy does not accept this account API token: it was revoked, belongs to another Codacy, or was not copied whole",
-			Do:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, or correct {:codacy-api-url}",
-			Shown: "Codacy answered `GET /user` with status 401, or with 404 as it does for revoked tokens.",
+			Message: "Codacy does not accept this account API token: it was revoked, belongs to another Codacy, or was not copied whole",
+			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, or correct {:codacy-api-url}",
+			Details: "Codacy answered `GET /user` with status 401, or with 404 as it does for revoked tokens.",
 		},
 		{
 			ID: AccountTokenExpired, Input: "codacy-api-token", Exit: 2,
-			What:  "this account API token has expired",
-			Do:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
-			Shown: "From 30 days before the day, every run warns of it.",
+			Message: "this account API token has expired",
+			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
+			Details: "From 30 days before the day, every run warns of it.",
 		},
 		{
 			ID: ProjectToken, Input: "codacy-api-token", Exit: 2,
-			What:  "Codacy does not accept it, and it looks like the API token of one repository; an account API token is needed",
-			Do:    "Choose Create API token under Account API tokens at {codacy}/account/access-management",
-			Shown: "Codacy refused it, and it has the form of a project token: 32 hexadecimal digits. Project tokens are what this action makes; it needs the token of an account.",
+			Message: "Codacy does not accept it, and it looks like the API token of one repository; an account API token is needed",
+			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management",
+			Details: "Codacy refused it, and it has the form of a project token: 32 hexadecimal digits. Project tokens are what this action makes; it needs the token of an account.",
 		},
 		{
 			ID: CodacyRole, Input: "codacy-api-token", Exit: 1,
-			What:  "Codacy shows {first} ({hidden} in all), but not its tokens: the account is not an admin of it",
-			Do:    "Give the account that owns the token admin rights on the repositories: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
-			Shown: "Codacy listed the repository, and answered 404 or 403 when asked for its tokens. On GitHub's side the account's role has to be admin, too.",
+			Message: "Codacy shows {first} ({hidden} in all), but not its tokens: the account is not an admin of it",
+			Hint:    "Give the account that owns the token admin rights on the repositories: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
+			Details: "Codacy listed the repository, and answered 404 or 403 when asked for its tokens. On GitHub's side the account's role has to be admin, too.",
 		},
 		{
 			ID: CodacyOrganization, Input: "organization", Exit: 2,
-			What:  `Codacy knows no organization "{organization}" of the provider "{provider}" that this account sees`,
-			Do:    "Add it at {codacy}, or have the token's owner join it there",
-			Shown: "Codacy answered the list of its repositories with status 404.",
+			Message: `Codacy knows no organization "{organization}" of the provider "{provider}" that this account sees`,
+			Hint:    "Add it at {codacy}, or have the token's owner join it there",
+			Details: "Codacy answered the list of its repositories with status 404.",
 		},
 		{
-			ID: Letters, Input: "organization", Exit: 2,
-			What:  `Codacy knows "{spelled}", in other letters than "{organization}"`,
-			Do:    "Write it as it stands at {codacy}",
-			Shown: "GitHub does not mind upper and lower case, Codacy may. The action asked Codacy for the name as GitHub spells it, and it is there.",
+			ID: OrganizationCase, Input: "organization", Exit: 2,
+			Message: `Codacy knows "{spelled}", in other letters than "{organization}"`,
+			Hint:    "Write it as it stands at {codacy}",
+			Details: "GitHub does not mind upper and lower case, Codacy may. The action asked Codacy for the name as GitHub spells it, and it is there.",
 		},
 		{
 			ID: Provider, Input: "provider", Exit: 2,
-			What:  `Codacy knows {organization} of the provider "{other}", not "{provider}"`,
-			Do:    "Set {:provider} to {other}; an organization's provider stands in its address at {codacy}",
-			Shown: "`gh` is github.com, `ghe` an Enterprise Server. The action asked Codacy for the other one, and it is there.",
+			Message: `Codacy knows {organization} of the provider "{other}", not "{provider}"`,
+			Hint:    "Set {:provider} to {other}; an organization's provider stands in its address at {codacy}",
+			Details: "`gh` is github.com, `ghe` an Enterprise Server. The action asked Codacy for the other one, and it is there.",
 		},
 		{
 			ID: NothingAdded, Input: "organization", Exit: 2,
-			What:  "{organization} has no repositories added to Codacy that this account token sees ({hidden} not added)",
-			Do:    "Add them at {codacy}",
-			Shown: "Codacy lists repositories that it does not analyse, too; those take no tokens.",
+			Message: "{organization} has no repositories added to Codacy that this account token sees ({hidden} not added)",
+			Hint:    "Add them at {codacy}",
+			Details: "Codacy lists repositories that it does not analyse, too; those take no tokens.",
 		},
 
 		{
 			ID: CodacyURL, Input: "codacy-api-url", Exit: 2,
-			What:  "{address} is not the address of Codacy's API: a web page answers there",
-			Do:    "Use https://app.codacy.com/api/v3, or https://HOST/api/v3 of a self-hosted Codacy: https://docs.codacy.com/codacy-api/using-the-codacy-api/",
-			Shown: "The address does not end in `/api/v3`, and the answer was no JSON.",
+			Message: "{address} is not the address of Codacy's API: a web page answers there",
+			Hint:    "Use https://app.codacy.com/api/v3, or https://HOST/api/v3 of a self-hosted Codacy: https://docs.codacy.com/codacy-api/using-the-codacy-api/",
+			Details: "The address does not end in `/api/v3`, and the answer was no JSON.",
 		},
 		{
 			ID: GitHubURL, Input: "github-api-url", Exit: 2,
-			What:  "{address} is not the address of GitHub's API: a web page answers there",
-			Do:    "Use https://api.github.com, or https://HOST/api/v3 of an Enterprise Server: https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api",
-			Shown: "The address is that of the web pages, and the answer was no JSON.",
+			Message: "{address} is not the address of GitHub's API: a web page answers there",
+			Hint:    "Use https://api.github.com, or https://HOST/api/v3 of an Enterprise Server: https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api",
+			Details: "The address is that of the web pages, and the answer was no JSON.",
 		},
 		{
 			ID: WebPage, Exit: 1,
-			What:  "{service}'s API at {address} answers with a web page: something stands between",
-			Do:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
-			Shown: "A proxy's login page, a maintenance page, or a firewall's. The address looks right.",
+			Message: "{service}'s API at {address} answers with a web page: something stands between",
+			Hint:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
+			Details: "A proxy's login page, a maintenance page, or a firewall's. The address looks right.",
 		},
 		{
 			ID: Certificate, Exit: 1,
-			What:  "{service}'s certificate at {host} is not to be trusted: a proxy inspects TLS, or the server uses an authority of its own",
-			Do:    "Add the authority's PEM file to the workspace, and set SSL_CERT_FILE to its path in the step's env: https://pkg.go.dev/crypto/x509#SystemCertPool",
-			Shown: "In the container the workspace is `/github/workspace`, so: `env: { SSL_CERT_FILE: /github/workspace/ca.pem }`. Nothing was sent.",
+			Message: "{service}'s certificate at {host} is not to be trusted: a proxy inspects TLS, or the server uses an authority of its own",
+			Hint:    "Add the authority's PEM file to the workspace, and set SSL_CERT_FILE to its path in the step's env: https://pkg.go.dev/crypto/x509#SystemCertPool",
+			Details: "In the container the workspace is `/github/workspace`, so: `env: { SSL_CERT_FILE: /github/workspace/ca.pem }`. Nothing was sent.",
 		},
 		{
 			ID: Proxy, Exit: 1,
-			What:  "the proxy {proxy} lets nothing through to {service} at {host}",
-			Do:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
-			Shown: "Both are read from the environment, as Go's and other programs do. Without a scheme a proxy is taken for `http://`.",
+			Message: "the proxy {proxy} lets nothing through to {service} at {host}",
+			Hint:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
+			Details: "Both are read from the environment, as Go's and other programs do. Without a scheme a proxy is taken for `http://`.",
 		},
 		{
 			ID: HostUnknown, Exit: 1,
-			What:  "the name {host} of {service}'s API can't be resolved",
-			Do:    "Correct the address, or run where the host is known: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners",
-			Shown: "A typing error in `codacy-api-url` or `github-api-url`, or a host that only a self-hosted runner in its network knows.",
+			Message: "the name {host} of {service}'s API can't be resolved",
+			Hint:    "Correct the address, or run where the host is known: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners",
+			Details: "A typing error in `codacy-api-url` or `github-api-url`, or a host that only a self-hosted runner in its network knows.",
 		},
 
 		{
 			ID: NoCredential, Exit: 2,
 			Example: "codacy-api-token: found nothing (a secret that does not exist, or is kept from this run, is empty); want the account API token of Codacy",
-			What:    "{fault}",
-			Do:      "See that the secret that the workflow names is there, at {web}/{repository}/settings/secrets/actions; by hand, set the variable",
-			Shown: "A secret that does not exist is empty, without any error. Workflows of pull requests from forks and from Dependabot do not see it, " +
+			Message: "{fault}",
+			Hint:    "See that the secret that the workflow names is there, at {web}/{repository}/settings/secrets/actions; by hand, set the variable",
+			Details: "A secret that does not exist is empty, without any error. Workflows of pull requests from forks and from Dependabot do not see it, " +
 				"nor does a repository that an organization's secret is not shared with.",
 		},
 		{
 			ID: ReservedName, Exit: 2,
 			Example: `secret-name: found "GITHUB_CODACY"; want a name that does not begin with GITHUB_, which GitHub reserves`,
-			What:    "{fault}",
-			Do:      "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
-			Shown:   "All inputs are looked at before the first request, and all that is wrong is told together.",
+			Message: "{fault}",
+			Hint:    "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
+			Details: "All inputs are looked at before the first request, and all that is wrong is told together.",
 		},
 		{
 			ID: NoMatch, Input: "repositories", Exit: 2,
-			What:  "the patterns select none of the {hidden} repositories of {organization}",
-			Do:    "Match the names at {web}/orgs/{organization}/repositories, without the owner, such as api-*",
-			Shown: "Together with `exclude-repositories`.",
+			Message: "the patterns select none of the {hidden} repositories of {organization}",
+			Hint:    "Match the names at {web}/orgs/{organization}/repositories, without the owner, such as api-*",
+			Details: "Together with `exclude-repositories`.",
 		},
 		{
 			ID: AllArchived, Exit: 0,
-			What:  "every selected repository of {organization} ({hidden} in all) is archived or disabled, so there is nothing to write",
-			Do:    "Unarchive those that build, first {first}: Danger Zone at {web}/{first}/settings",
-			Shown: "An archived repository takes no secrets; each one is skipped.",
+			Message: "every selected repository of {organization} ({hidden} in all) is archived or disabled, so there is nothing to write",
+			Hint:    "Unarchive those that build, first {first}: Danger Zone at {web}/{first}/settings",
+			Details: "An archived repository takes no secrets; each one is skipped.",
 		},
 		{
 			ID: SecretsFull, Exit: 1,
-			What:  "{first} has 100 secrets in the store {store}, as many as GitHub allows (so in {hidden} repositories in all)",
-			Do:    "Delete one that nothing uses at {web}/{first}/settings/secrets/{store}",
-			Shown: "GitHub refused the secret, and its list shows 100. The token that was made for it was deleted at once. Environments and the organization have limits of their own.",
+			Message: "{first} has 100 secrets in the store {store}, as many as GitHub allows (so in {hidden} repositories in all)",
+			Hint:    "Delete one that nothing uses at {web}/{first}/settings/secrets/{store}",
+			Details: "GitHub refused the secret, and its list shows 100. The token that was made for it was deleted at once. Environments and the organization have limits of their own.",
 		},
 
 		{
 			ID: AccountTokenExpiring, Input: "codacy-api-token", Exit: 0,
-			What:  "the account API token expires on {date}, in {left}; from then on nothing is renewed",
-			Do:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
-			Shown: "Told from 30 days before, in every run.",
+			Message: "the account API token expires on {date}, in {left}; from then on nothing is renewed",
+			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
+			Details: "Told from 30 days before, in every run.",
 		},
 		{
 			ID: GitHubTokenExpiring, Input: "github-token", Exit: 0,
-			What:  "the token expires on {date}, in {left}; from then on nothing is written",
-			Do:    "Choose Regenerate token at {page}, and store it in place of the old one",
-			Shown: "Told from 30 days before, in every run, where GitHub says when it expires. An App's key does not expire.",
+			Message: "the token expires on {date}, in {left}; from then on nothing is written",
+			Hint:    "Choose Regenerate token at {page}, and store it in place of the old one",
+			Details: "Told from 30 days before, in every run, where GitHub says when it expires. An App's key does not expire.",
 		},
 		{
-			ID: Unrenewable, Exit: 0,
-			What: "{hidden} of the repositories can't be renewed; the first to break is {first}, on {date}",
-			Do:   "Let the credential see them at {page}",
-			Shown: "Each has a living token of ours, and GitHub does not show it: it was deleted, moved to another owner, or taken off the credential. " +
+			ID: CannotRenew, Exit: 0,
+			Message: "{hidden} of the repositories can't be renewed; the first to break is {first}, on {date}",
+			Hint:    "Let the credential see them at {page}",
+			Details: "Each has a living token of ours, and GitHub does not show it: it was deleted, moved to another owner, or taken off the credential. " +
 				"A repository that is gone for good is best removed from Codacy.",
 		},
 		{
 			ID: RareSchedule, Input: "renew-before-days", Exit: 0,
-			What:  `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
-			Do:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
-			Shown: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",
+			Message: `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
+			Hint:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+			Details: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",
 		},
 	}
 }

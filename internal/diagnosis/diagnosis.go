@@ -19,11 +19,11 @@ type ID string
 type Case struct {
 	ID ID
 	// Input is the one at fault; empty where none is, or it can't be known.
-	Input    string
-	What, Do string
+	Input         string
+	Message, Hint string
 	// Shown tells, for the docs, by what it is recognised, and what else there is
 	// to know; Markdown.
-	Shown string
+	Details string
 	// Exit is the code that the run ends with.
 	Exit int
 	// Example is what {fault} is in the docs, where that is all of the first line.
@@ -35,8 +35,8 @@ type Values map[string]string
 
 // Tell returns the two lines of a case. Label names an input as whoever set it
 // knows it.
-func Tell(id ID, label func(input string) string, values Values) (what, do string) {
-	c := Find(id)
+func Render(id ID, label func(input string) string, values Values) (what, do string) {
+	c := Lookup(id)
 	if c.Input != "" {
 		what = label(c.Input) + ": "
 	}
@@ -48,14 +48,14 @@ func Tell(id ID, label func(input string) string, values Values) (what, do strin
 		}
 		return strings.NewReplacer(pairs...).Replace(text)
 	}
-	return what + fill(c.What), fill(c.Do)
+	return what + fill(c.Message), fill(c.Hint)
 }
 
 // input is a placeholder for the label of one.
 var input = regexp.MustCompile(`\{:[a-z-]+\}`)
 
 // Find returns a case. All of the constants are there, which a test sees to.
-func Find(id ID) Case {
+func Lookup(id ID) Case {
 	for _, c := range Cases() {
 		if c.ID == id {
 			return c
@@ -97,10 +97,10 @@ func Markdown() string {
 	for _, c := range Cases() {
 		values := example()
 		values["fault"] = c.Example
-		what, do := Tell(c.ID, func(input string) string { return input }, values)
+		what, do := Render(c.ID, func(input string) string { return input }, values)
 		fmt.Fprintf(&b, "## %s\n\n```\n%s\n%s\n```\n\n", c.title(), what, do)
 		ends := map[int]string{0: "A warning; the run goes on.", 1: "The run ends with exit code 1.", 2: "The run ends with exit code 2."}[c.Exit]
-		fmt.Fprintf(&b, "%s %s\n\n", c.Shown, ends)
+		fmt.Fprintf(&b, "%s %s\n\n", c.Details, ends)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -59,16 +59,16 @@ func TestCases(t *testing.T) {
 		if !known[c.Input] {
 			t.Errorf("%s: there is no input %q", c.ID, c.Input)
 		}
-		for _, in := range regexp.MustCompile(`\{:([a-z-]+)\}`).FindAllStringSubmatch(c.What+c.Do, -1) {
+		for _, in := range regexp.MustCompile(`\{:([a-z-]+)\}`).FindAllStringSubmatch(c.Message+c.Hint, -1) {
 			if !known[in[1]] {
 				t.Errorf("%s: there is no input %q", c.ID, in[1])
 			}
 		}
-		if c.What == "" || !strings.HasSuffix(c.Shown, ".") || strings.ContainsAny(c.What+c.Do+c.Shown, "\n") || c.Exit < 0 || c.Exit > 2 {
+		if c.Message == "" || !strings.HasSuffix(c.Details, ".") || strings.ContainsAny(c.Message+c.Hint+c.Details, "\n") || c.Exit < 0 || c.Exit > 2 {
 			t.Errorf("%s: something is missing, or has two lines", c.ID)
 		}
 		label := func(string) string { return "LABEL" }
-		what, do := diagnosis.Tell(c.ID, label, diagnosis.Values{"web": "https://github.com", "codacy": "https://app.codacy.com"})
+		what, do := diagnosis.Render(c.ID, label, diagnosis.Values{"web": "https://github.com", "codacy": "https://app.codacy.com"})
 		if (c.Input != "") != strings.HasPrefix(what, "LABEL: ") {
 			t.Errorf("%s: %q does not begin with the input", c.ID, what)
 		}
@@ -97,5 +97,5 @@ func TestFind(t *testing.T) {
 			t.Error("a case that there is not was found")
 		}
 	}()
-	diagnosis.Find("no-such-case")
+	diagnosis.Lookup("no-such-case")
 }

@@ -144,7 +144,7 @@ func FuzzRun(f *testing.F) {
 
 // lied is one such run.
 func lied(t *testing.T, dir string, what []byte, how uint8) {
-	w := sandbox.New(sandbox.Options{Latency: time.Millisecond, FirstGeneration: how&16 > 0})
+	w := sandbox.New(sandbox.Options{Latency: time.Millisecond, Legacy: how&16 > 0})
 	for _, name := range names(3) {
 		w.Add(sandbox.Repository{Name: name})
 	}

@@ -77,7 +77,7 @@ func TestExistingSecrets(t *testing.T) {
 					switch {
 					case !ok:
 						states = append(states, "none")
-					case f.TokenAlive(repo, value):
+					case f.TokenValid(repo, value):
 						states = append(states, "token")
 					default:
 						states = append(states, "hand")
@@ -109,7 +109,7 @@ func TestExistingSecrets(t *testing.T) {
 func TestFirstGeneration(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{FirstGeneration: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
+	f := serve(t, sandbox.Options{Legacy: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
 	old := f.AddToken("old", sandbox.Token{Value: "0123456789abcdef0123"})
 	f.SetSecret("old", "actions", secretName, old.Value)
 	f.AddToken("lost", sandbox.Token{Value: "fedcba98765432100123"})
@@ -128,11 +128,11 @@ func TestFirstGeneration(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"new", "old", "lost"} {
-		if value, _ := f.Secret(name, "actions", secretName); !f.TokenAlive(name, value) {
+		if value, _ := f.Secret(name, "actions", secretName); !f.TokenValid(name, value) {
 			t.Errorf("%s: the secret holds no living token", name)
 		}
 	}
-	if n := len(f.Living("lost")); n != 2 {
+	if n := len(f.ValidTokens("lost")); n != 2 {
 		t.Errorf("%d tokens live, want 2: nothing is revoked in the first generation", n)
 	}
 }
@@ -162,7 +162,7 @@ func TestHundredTokens(t *testing.T) {
 		t.Error("it was not the lowest that made room")
 	}
 	for _, n := range []string{"ours", "theirs", "calm"} {
-		if value, _ := f.Secret(n, "actions", secretName); !f.TokenAlive(n, value) {
+		if value, _ := f.Secret(n, "actions", secretName); !f.TokenValid(n, value) {
 			t.Errorf("%s: the secret holds no living token", n)
 		}
 	}
@@ -418,14 +418,14 @@ func TestRevokeEverything(t *testing.T) {
 	})
 	f.want(r, 0, "renewed=5")
 	for i, old := range lost {
-		if f.TokenAlive(names(5)[i/2], old.Value) {
+		if f.TokenValid(names(5)[i/2], old.Value) {
 			t.Errorf("%s of %s is still accepted", old.Name, names(5)[i/2])
 		}
 	}
 	for _, name := range names(5) {
 		f.provisioned(name, "actions", "dependabot")
 	}
-	if !f.TokenAlive(names(1)[0], foreign.Value) {
+	if !f.TokenValid(names(1)[0], foreign.Value) {
 		t.Error("somebody else's token was deleted")
 	}
 }

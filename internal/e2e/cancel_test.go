@@ -40,7 +40,7 @@ func TestInterruptWhileHeld(t *testing.T) {
 		if !strings.Contains(out, "\ndeferred acme/service: interrupted") {
 			t.Errorf("it is not deferred\n%s", out)
 		}
-		if living := v.Living(crashRepo); len(living) > 0 {
+		if living := v.ValidTokens(crashRepo); len(living) > 0 {
 			t.Errorf("an orphan is left: %s\n%s", living[0].Name, out)
 		}
 	})

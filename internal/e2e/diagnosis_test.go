@@ -158,7 +158,7 @@ func wrong() map[string]misconfiguration {
 	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
 	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
 	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
-	change("token-not-approved-and-nothing-public", func(c *misconfiguration) { c.id, c.repositories = diagnosis.TokenForeign, private })
+	change("token-not-approved-and-nothing-public", func(c *misconfiguration) { c.id, c.repositories = diagnosis.TokenOtherOwner, private })
 	change("clock-off", func(c *misconfiguration) {
 		c.hook = says(sandbox.KindInstallation, 401, "'Expiration time' claim ('exp') is too far in the future")
 	})
@@ -205,7 +205,7 @@ func TestDiagnosis(t *testing.T) {
 			r := finish()
 			f.Check(t)
 
-			found := diagnosis.Find(cmp.Or(c.id, diagnosis.ID(name)))
+			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
 			f.told(r.code, name, found, c.exit, r.stdout)
 			switch writes := f.Writes(); {
 			case c.undone:
@@ -245,7 +245,7 @@ func (f *fixture) told(code int, name string, c diagnosis.Case, exit int, stdout
 		f.t.Errorf("no address, or a placeholder, in\n%s", got)
 	}
 	// The lines are the catalogue's, word for word between its placeholders.
-	for _, line := range []string{c.What, c.Do} {
+	for _, line := range []string{c.Message, c.Hint} {
 		words := regexp.QuoteMeta(line)
 		words = regexp.MustCompile(`\\\{:?[a-z-]+\\\}`).ReplaceAllString(words, ".*")
 		if !regexp.MustCompile(words).MatchString(got) {
@@ -306,7 +306,7 @@ func TestDiagnosisOfTheNetwork(t *testing.T) {
 				v := bubble(t, sandbox.Options{}, names(3)...)
 				code, out := v.start(t.Context(), nil, nil, unreachable{err})
 				f := &fixture{t: t, codacy: "https://codacy.test/api/v3", github: "https://github.test"}
-				f.told(code, name, diagnosis.Find(diagnosis.ID(name)), 0, out)
+				f.told(code, name, diagnosis.Lookup(diagnosis.ID(name)), 0, out)
 			})
 		})
 	}

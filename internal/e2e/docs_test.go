@@ -67,7 +67,7 @@ func outputsTable(t *testing.T) string {
 	section, _, _ = strings.Cut(section, "\nruns:\n")
 	table := "| output | meaning |\n|---|---|\n"
 	outputs := regexp.MustCompile(`(?m)^  ([a-z-]+):\n    description: "(.*)"$`).FindAllStringSubmatch(section, -1)
-	if got, want := len(outputs), len(provision.Outcomes())+1; got != want {
+	if got, want := len(outputs), len(provision.All())+1; got != want {
 		t.Errorf("%d outputs in action.yml, want %d", got, want)
 	}
 	for _, o := range outputs {
@@ -88,7 +88,7 @@ func TestReadmeOutcomes(t *testing.T) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(row, "| `"), "`")
 		got = append(got, provision.Outcome(name))
 	}
-	if diff := cmp.Diff(provision.Outcomes(), got); diff != "" {
+	if diff := cmp.Diff(provision.All(), got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -218,7 +218,7 @@ func provisioned(t *testing.T, w *sandbox.World, repository string, stores []str
 		switch {
 		case !ok:
 			t.Errorf("%s: no secret in %s", repository, s)
-		case !w.TokenAlive(repository, value):
+		case !w.TokenValid(repository, value):
 			t.Errorf("%s: the secret in %s holds no living token of the repository", repository, s)
 		case first != "" && value != first:
 			t.Errorf("%s: %s holds another token than %s", repository, s, stores[0])

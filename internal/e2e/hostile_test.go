@@ -199,7 +199,7 @@ func TestHostileAboutOne(t *testing.T) {
 						v.provisioned(name)
 					}
 				}
-				for _, tok := range v.Living(victim) {
+				for _, tok := range v.ValidTokens(victim) {
 					// After a refusal nothing is looked for: a 4xx says that nothing was made.
 					// And a 307 that leads nowhere leaves it open.
 					if !slices.Contains([]string{"an error that echoes the new token", "an error that echoes the header, making one", "to a host that is a command"}, name) {
@@ -253,7 +253,7 @@ func TestKeyChanges(t *testing.T) {
 		if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
-		if n := len(v.Living(victim)); n > 0 {
+		if n := len(v.ValidTokens(victim)); n > 0 {
 			t.Errorf("%d tokens are left", n)
 		}
 		v.Hook(nil)

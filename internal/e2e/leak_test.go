@@ -118,7 +118,7 @@ func TestMaskedFirst(t *testing.T) {
 	var log syncBuffer
 	w.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindPutSecret {
-			for _, made := range w.Living(r.Repository) {
+			for _, made := range w.ValidTokens(r.Repository) {
 				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+made.Value+"\n") {
 					t.Errorf("%s is put, and not masked", made.Name)
 				}

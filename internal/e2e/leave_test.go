@@ -93,16 +93,16 @@ func TestLeave(t *testing.T) {
 		if _, ok := f.Secret(name, "actions", secretName); ok {
 			t.Errorf("%s still has its secret", name)
 		}
-		for _, token := range f.Living(name) {
+		for _, token := range f.ValidTokens(name) {
 			if !strings.HasPrefix(token.Name, "foreign-") {
 				t.Errorf("%s still has %s", name, token.Name)
 			}
 		}
 	}
-	if n := len(f.Living("many")); n != 100 {
+	if n := len(f.ValidTokens("many")); n != 100 {
 		t.Errorf("%d of the 100 foreign tokens are left", n)
 	}
-	if n := len(f.Living("never")); n != 5 {
+	if n := len(f.ValidTokens("never")); n != 5 {
 		t.Errorf("%d of the 5 tokens whose names are much alike are left", n)
 	}
 	for _, s := range [][3]string{{"never", "actions", "OTHER"}, {"many", "dependabot", secretName}} {

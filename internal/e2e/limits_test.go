@@ -212,7 +212,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	for _, name := range names(c.repositories) {
 		v.provisioned(name, stores...)
 	}
-	if n := v.Refused(); n != 0 {
+	if n := v.Rejected(); n != 0 {
 		t.Errorf("%d requests were refused", n)
 	}
 	bound := c.bound()
@@ -221,7 +221,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 		t.Errorf("it took %v, which is %.3f times the bound of %v; want at most %.2f", elapsed.Round(time.Second), ratio, bound.Round(time.Second), c.most())
 	}
 	return fmt.Sprintf("| %d | %d | %v | %d | %d | %v | %v | %.3f | %d |\n",
-		c.repositories, c.stores, c.median, c.primary, c.others, bound.Round(time.Second), elapsed.Round(time.Second), ratio, v.Refused())
+		c.repositories, c.stores, c.median, c.primary, c.others, bound.Round(time.Second), elapsed.Round(time.Second), ratio, v.Rejected())
 }
 
 // others is somebody else who uses the credential.
@@ -562,7 +562,7 @@ func TestHourlyLimit(t *testing.T) {
 		}
 		// What was in flight when it bit, and what lost its value to a wait that is
 		// longer than a token may wait.
-		refused, deferred := v.Refused(), strings.Count(out, "deferred acme/")
+		refused, deferred := v.Rejected(), strings.Count(out, "deferred acme/")
 		if refused == 0 || refused > 16 || deferred > 16 {
 			t.Errorf("%d requests were refused and %d repositories deferred, want 16 at most", refused, deferred)
 		}
@@ -574,8 +574,8 @@ func TestHourlyLimit(t *testing.T) {
 			t.Errorf("the progress doesn't tell it\n%s", tail(out))
 		}
 		time.Sleep(time.Hour)
-		if code, out := v.run(inputs{"writes-per-minute": ""}); code != 0 || v.Refused() != refused {
-			t.Errorf("the next run: exit code %d, %d refused\n%s", code, v.Refused()-refused, tail(out))
+		if code, out := v.run(inputs{"writes-per-minute": ""}); code != 0 || v.Rejected() != refused {
+			t.Errorf("the next run: exit code %d, %d refused\n%s", code, v.Rejected()-refused, tail(out))
 		}
 		for _, name := range names(1_100) {
 			v.provisioned(name)

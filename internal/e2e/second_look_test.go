@@ -40,7 +40,7 @@ func TestSecondLook(t *testing.T) {
 		if value, _ := v.Secret(last, "actions", secretName); value != "by hand" {
 			t.Errorf("what was changed by hand while it waited is overwritten\n%s", out)
 		}
-		if living := len(v.Living(last)); living != 1 {
+		if living := len(v.ValidTokens(last)); living != 1 {
 			t.Errorf("%d tokens live, want the old one alone\n%s", living, out)
 		}
 		for _, name := range names(n - 1) {
@@ -57,7 +57,7 @@ func TestSecondLook(t *testing.T) {
 func (v *virtual) renewed(repository string) {
 	v.t.Helper()
 	value, _ := v.Secret(repository, "actions", secretName)
-	if !v.TokenAlive(repository, value) || value == v.Tokens(repository)[0].Value {
+	if !v.TokenValid(repository, value) || value == v.Tokens(repository)[0].Value {
 		v.t.Errorf("%s is not renewed", repository)
 	}
 }

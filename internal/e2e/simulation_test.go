@@ -209,7 +209,7 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	}
 	s.settle()
 	for _, stranger := range strangers {
-		if !s.TokenAlive(s.repos[0], stranger.Value) {
+		if !s.TokenValid(s.repos[0], stranger.Value) {
 			s.fail("the stranger's token %s is gone", stranger.Name)
 		}
 	}
@@ -462,7 +462,7 @@ func (s *sim) change() {
 		}
 	case 2:
 		// Under keep a secret whose token is gone is somebody else's.
-		living := slices.DeleteFunc(s.Living(repo), func(t sandbox.Token) bool {
+		living := slices.DeleteFunc(s.ValidTokens(repo), func(t sandbox.Token) bool {
 			return !strings.HasPrefix(t.Name, "codacy-project-token-") || strings.HasSuffix(t.Name, "-01") || strings.HasSuffix(t.Name, "-x")
 		})
 		if len(living) > 0 && s.in["existing-secrets"] != "keep" {
@@ -511,7 +511,7 @@ func (s *sim) settle() {
 			case !ok && s.in["existing-secrets"] != "only":
 				s.fail("%s has no secret in %s", repo, store)
 			case ok && value == "by hand" && s.in["existing-secrets"] == "keep":
-			case ok && !s.TokenAlive(repo, value):
+			case ok && !s.TokenValid(repo, value):
 				s.fail("%s holds no living token in %s", repo, store)
 			case ok:
 				held[value] = true

@@ -26,7 +26,7 @@ func TestWrongFromTheStart(t *testing.T) {
 			want: []string{"codacy-api-token: Codacy does not accept this account API token", "account/access-management"},
 		},
 		"account token answered by 404": {
-			options: sandbox.Options{DeadTokenStatus: http.StatusNotFound},
+			options: sandbox.Options{InvalidTokenStatus: http.StatusNotFound},
 			in:      inputs{"codacy-api-token": "another-account-token"},
 			want:    []string{"codacy-api-token: Codacy does not accept this account API token"},
 		},
@@ -109,7 +109,7 @@ func TestMayReadButNotWrite(t *testing.T) {
 		t.Errorf("%d puts were sent, want 3", got)
 	}
 	for _, n := range names(40) {
-		if living := f.Living(n); len(living) > 0 {
+		if living := f.ValidTokens(n); len(living) > 0 {
 			t.Errorf("%s: a token is left behind", n)
 		}
 	}
@@ -132,7 +132,7 @@ func TestRefusedByOneRepository(t *testing.T) {
 			t.Errorf("the ::error does not tell why:\n%s", errors)
 		}
 		for _, n := range names(6) {
-			if living := f.Living(n); len(living) > 0 {
+			if living := f.ValidTokens(n); len(living) > 0 {
 				t.Errorf("%s: a token is left behind", n)
 			}
 		}

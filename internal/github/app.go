@@ -27,10 +27,10 @@ const (
 	renewBefore = time.Minute
 	// lastUse is how much of it must be left when a request leaves: more than
 	// the request takes to arrive.
-	lastUse = 15 * time.Second
+	minRemaining = 15 * time.Second
 	// patience is how long a request waits for a renewal before it goes to the
 	// Service's gate all the same: longer than the renewal's own request takes.
-	patience = wire.WriteTimeout + 5*time.Second
+	renewalTimeout = wire.WriteTimeout + 5*time.Second
 
 	// A JWT is issued in the past and lives for less than GitHub's ten minutes,
 	// for the sake of clocks that are off. The rest is learned from an answer.
@@ -49,11 +49,11 @@ type AppOptions struct {
 	// tokens; its Gate and its Authorize are not used.
 	Transport wire.Transport
 	// Pace is the gate before all of them.
-	Pace *pace.Service
+	Limiter *pace.Limiter
 	// Start bounds the first requests.
 	Start pace.Retry
 	// Learn is told each JWT and each token before anything else is done with it.
-	Learn func(secret.Value)
+	OnSecret func(secret.Value)
 	// Mask hides a new token from the log before it is used.
 	Mask func(secret.Value) error
 }
@@ -71,19 +71,19 @@ type AppOptions struct {
 type App struct {
 	o            AppOptions
 	signer       *signer
-	own          *Client    // sends as the App itself
-	first        *pace.Room // without places: what goes with it goes first
-	installation Installed
+	jwtClient    *Client           // sends as the App itself
+	priority     *pace.Reservation // without places: what goes with it goes first
+	installation InstallationInfo
 
-	mu      sync.Mutex // held briefly, never while waiting
-	token   secret.Value
-	renew   time.Time // when the token is to be renewed
-	last    time.Time // until when a request may leave with it
-	renewal *renewal  // under way; nil if none is
+	mu          sync.Mutex // held briefly, never while waiting
+	token       secret.Value
+	renewAt     time.Time // when the token is to be renewed
+	usableUntil time.Time // until when a request may leave with it
+	renewal     *renewal  // under way; nil if none is
 }
 
 // Installed is the App's installation for the owner.
-type Installed struct {
+type InstallationInfo struct {
 	ID int64 `json:"id"`
 	// Page shows it, and lets its repositories be chosen; an owner's page.
 	Page string `json:"html_url"`
@@ -103,9 +103,9 @@ type renewal struct {
 
 // NewApp returns an App that has sent nothing yet.
 func NewApp(o AppOptions) *App {
-	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock, learn: o.Learn}}
+	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock, learn: o.OnSecret}}
 	own := o.Transport
-	own.Gate = ownGate{a}
+	own.Limiter = jwtLimiter{a}
 	// Innermost, so that a JWT is as young as can be, and none goes astray after
 	// a redirect. (The error would say that there is no signer.)
 	own.Base, _ = ghinstallation.NewAppsTransportWithOptions(o.Transport.Base, 0, ghinstallation.WithSigner(a.signer))
@@ -113,15 +113,15 @@ func NewApp(o AppOptions) *App {
 		req.Header.Del("Accept") // AppsTransport adds one
 		return nil
 	}
-	own.Refused = func(*http.Request) bool { return a.signer.outdated() }
-	a.own = New(own.Client(), o.Transport.Origin, o.Start, o.Start)
+	own.OnUnauthorized = func(*http.Request) bool { return a.signer.outdated() }
+	a.jwtClient = New(own.Client(), o.Transport.Origin, o.Start, o.Start)
 	return a
 }
 
 // Transport returns the transport that sends requests with the App's tokens.
 func (a *App) Transport() *wire.Transport {
 	t := a.o.Transport
-	t.Gate, t.Authorize, t.Refused = a, a.authorize, a.refused
+	t.Limiter, t.Authorize, t.OnUnauthorized = a, a.authorize, a.onUnauthorized
 	return &t
 }
 
@@ -149,31 +149,31 @@ func (a *App) Start(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	var err error
-	if a.first, err = a.o.Pace.Room(ctx, 0, math.MinInt64); err != nil {
+	if a.priority, err = a.o.Limiter.Reserve(ctx, 0, math.MinInt64); err != nil {
 		return err
 	}
 	if a.installation, err = a.find(ctx); err != nil {
 		return err
 	}
 	_, err = pace.Do(ctx, a.o.Start, func(ctx context.Context) (struct{}, error) {
-		r := a.join()
-		defer a.quit(r)
+		r := a.joinRenewal()
+		defer a.leaveRenewal(r)
 		return struct{}{}, r.wait(ctx)
 	})
 	return err
 }
 
 // Installed is what Start found.
-func (a *App) Installed() Installed { return a.installation }
+func (a *App) Installation() InstallationInfo { return a.installation }
 
 // find looks the installation up.
-func (a *App) find(ctx context.Context) (Installed, error) {
+func (a *App) find(ctx context.Context) (InstallationInfo, error) {
 	op := "find the App's installation for " + a.o.Owner
-	return pace.Do(ctx, a.o.Start, func(ctx context.Context) (Installed, error) {
-		var installation Installed
-		_, err := a.own.get(ctx, op, path("orgs", a.o.Owner, "installation"), &installation)
+	return pace.Do(ctx, a.o.Start, func(ctx context.Context) (InstallationInfo, error) {
+		var installation InstallationInfo
+		_, err := a.jwtClient.get(ctx, op, path("orgs", a.o.Owner, "installation"), &installation)
 		if wire.IsNotFound(err) {
-			_, err = a.own.get(ctx, op, path("users", a.o.Owner, "installation"), &installation)
+			_, err = a.jwtClient.get(ctx, op, path("users", a.o.Owner, "installation"), &installation)
 		}
 		if err == nil && installation.ID == 0 {
 			err = wire.Garbage(Name, op, http.StatusOK, "the answer tells no id")
@@ -186,16 +186,16 @@ func (a *App) find(ctx context.Context) (Installed, error) {
 // and then at the Service's gate. In this order, so that no request keeps a place
 // there from the renewal that it waits for. But if the renewal takes long, GitHub
 // is held, and the Service knows how long req may wait for that.
-func (a *App) Enter(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
+func (a *App) Acquire(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
 	for {
-		r := a.join()
+		r := a.joinRenewal()
 		if err := r.wait(ctx); err != nil {
-			a.quit(r)
-			return nil, unrenewed(err)
+			a.leaveRenewal(r)
+			return nil, renewalError(err)
 		}
-		leave, err := a.o.Pace.Enter(ctx, req)
-		a.quit(r)
-		if err != nil || a.lasts() {
+		leave, err := a.o.Limiter.Acquire(ctx, req)
+		a.leaveRenewal(r)
+		if err != nil || a.tokenLasts() {
 			return leave, err
 		}
 		leave(wire.Signal{}) // the token did not outlive the wait
@@ -214,41 +214,41 @@ func bearer(token secret.Value) string { return "Bearer " + token.Reveal() }
 
 // refused drops the token if it is the one that the request was refused with:
 // Enter waits for another one before the request is sent again.
-func (a *App) refused(req *http.Request) bool {
+func (a *App) onUnauthorized(req *http.Request) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if req.Header.Get("Authorization") == bearer(a.token) {
-		a.renew, a.last = time.Time{}, time.Time{}
+		a.renewAt, a.usableUntil = time.Time{}, time.Time{}
 	}
 	return true
 }
 
 // lasts tells whether a request may leave with the token.
-func (a *App) lasts() bool {
+func (a *App) tokenLasts() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return time.Now().Before(a.last)
+	return time.Now().Before(a.usableUntil)
 }
 
 // join returns the renewal that is due, nil if none is. Who joins has to quit.
-func (a *App) join() *renewal {
+func (a *App) joinRenewal() *renewal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if time.Now().Before(a.renew) {
+	if time.Now().Before(a.renewAt) {
 		return nil
 	}
 	if a.renewal == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		a.renewal = &renewal{done: make(chan struct{}), cancel: cancel}
 		// By itself, because whoever comes first may leave first.
-		go a.carryOut(ctx, a.renewal)
+		go a.renewToken(ctx, a.renewal)
 	}
 	a.renewal.waiting++
 	return a.renewal
 }
 
 // quit ends a renewal that nobody waits for any more.
-func (a *App) quit(r *renewal) {
+func (a *App) leaveRenewal(r *renewal) {
 	if r == nil {
 		return
 	}
@@ -269,7 +269,7 @@ func (r *renewal) wait(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(renewalTimeout)
 	defer timer.Stop()
 	select {
 	case <-r.done:
@@ -283,12 +283,12 @@ func (r *renewal) wait(ctx context.Context) error {
 
 // carryOut renews the token. It is not tried again here: those who wait try their
 // requests again, each as long as it may, and so ask for the next renewal.
-func (a *App) carryOut(ctx context.Context, r *renewal) {
-	token, expires, err := a.make(ctx)
+func (a *App) renewToken(ctx context.Context, r *renewal) {
+	token, expires, err := a.createToken(ctx)
 	now := time.Now()
-	left := a.o.Transport.Clock.Ours(expires).Sub(now)
+	left := a.o.Transport.Clock.ToLocal(expires).Sub(now)
 	if err == nil && left <= 0 {
-		err = wire.Garbage(Name, makeOp, http.StatusCreated, "the token has no expiry, or had expired when it came")
+		err = wire.Garbage(Name, createTokenOp, http.StatusCreated, "the token has no expiry, or had expired when it came")
 	}
 	if err == nil {
 		if err = a.o.Mask(token); err != nil {
@@ -302,7 +302,7 @@ func (a *App) carryOut(ctx context.Context, r *renewal) {
 		if left <= before {
 			before = left / 2 // shorter than GitHub makes them
 		}
-		a.token, a.renew, a.last = token, now.Add(left-before), now.Add(left-min(lastUse, left/4))
+		a.token, a.renewAt, a.usableUntil = token, now.Add(left-before), now.Add(left-min(minRemaining, left/4))
 	}
 	if a.renewal == r {
 		a.renewal = nil
@@ -311,20 +311,20 @@ func (a *App) carryOut(ctx context.Context, r *renewal) {
 	close(r.done)
 }
 
-const makeOp = "make a token of the App's installation"
+const createTokenOp = "make a token of the App's installation"
 
 // make makes a token. Expires is on GitHub's clock.
-func (a *App) make(ctx context.Context) (token secret.Value, expires time.Time, err error) {
+func (a *App) createToken(ctx context.Context) (token secret.Value, expires time.Time, err error) {
 	fail := func(err error) (secret.Value, time.Time, error) {
-		return secret.Value{}, time.Time{}, wire.Failed(Name, makeOp, err)
+		return secret.Value{}, time.Time{}, wire.Failed(Name, createTokenOp, err)
 	}
 	address := path("app", "installations", strconv.FormatInt(a.installation.ID, 10), "access_tokens")
-	req, err := a.own.gh.NewRequest(http.MethodPost, address, nil)
+	req, err := a.jwtClient.gh.NewRequest(http.MethodPost, address, nil)
 	if err != nil {
 		return fail(err)
 	}
 	var raw bytes.Buffer
-	resp, err := a.own.gh.Do(ctx, req, &raw)
+	resp, err := a.jwtClient.gh.Do(ctx, req, &raw)
 	if err != nil {
 		return fail(err)
 	}
@@ -333,10 +333,10 @@ func (a *App) make(ctx context.Context) (token secret.Value, expires time.Time, 
 		Expires time.Time `json:"expires_at"`
 	}
 	if json.Unmarshal(raw.Bytes(), &answer) != nil || !usable(answer.Token) {
-		return fail(wire.Garbage(Name, makeOp, resp.StatusCode, "the answer holds no usable token"))
+		return fail(wire.Garbage(Name, createTokenOp, resp.StatusCode, "the answer holds no usable token"))
 	}
 	token = secret.New(answer.Token)
-	a.o.Learn(token)
+	a.o.OnSecret(token)
 	return token, answer.Expires, nil
 }
 
@@ -352,7 +352,7 @@ func usable(token string) bool {
 // unrenewed is what the failure of a renewal is to a request that waited for it.
 // A limit stays one. A refusal, whatever its status (a 404: the App was
 // uninstalled), is that of a credential. Anything else kept the request unsent.
-func unrenewed(err error) error {
+func renewalError(err error) error {
 	var e *wire.Error
 	if !errors.As(err, &e) {
 		return err
@@ -362,14 +362,14 @@ func unrenewed(err error) error {
 		status = fmt.Sprintf(" (status %d)", e.Status)
 	}
 	mine := &wire.Error{
-		Service: Name, Fate: wire.Unsent, Err: err,
+		Service: Name, Disposition: wire.NotSent, Err: err,
 		Message: fmt.Sprintf("the App's token could not be renewed%s: %s", status, e.Message),
 	}
-	switch e.Fate {
-	case wire.Limited:
-		mine.Fate, mine.Status, mine.RetryAfter = wire.Limited, e.Status, e.RetryAfter
-	case wire.Refused:
-		mine.Fate, mine.Status = wire.Refused, http.StatusUnauthorized
+	switch e.Disposition {
+	case wire.RateLimited:
+		mine.Disposition, mine.Status, mine.RetryAfter = wire.RateLimited, e.Status, e.RetryAfter
+	case wire.Rejected:
+		mine.Disposition, mine.Status = wire.Rejected, http.StatusUnauthorized
 	}
 	return mine
 }
@@ -377,10 +377,10 @@ func unrenewed(err error) error {
 // ownGate is the gate before the App's own requests. They go first, because
 // others wait for them. What they tell of the primary limit is not that of the
 // installation, and is kept from the Service.
-type ownGate struct{ a *App }
+type jwtLimiter struct{ a *App }
 
-func (g ownGate) Enter(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
-	leave, err := g.a.o.Pace.Enter(g.a.first.Context(ctx), req)
+func (g jwtLimiter) Acquire(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
+	leave, err := g.a.o.Limiter.Acquire(g.a.priority.Context(ctx), req)
 	if err != nil {
 		return nil, err
 	}
@@ -392,11 +392,11 @@ func (g ownGate) Enter(ctx context.Context, req *http.Request) (func(wire.Signal
 
 // signer signs the App's JWTs, whatever claims it is asked to sign.
 type signer struct {
-	id    string
-	key   secret.Value
-	clock *wire.Clock
-	learn func(secret.Value)
-	used  atomic.Int64 // the clock's offset when the last one was signed
+	id       string
+	key      secret.Value
+	clock    *wire.Clock
+	learn    func(secret.Value)
+	signedAt atomic.Int64 // the clock's offset when the last one was signed
 }
 
 // Sign implements ghinstallation.Signer.
@@ -406,7 +406,7 @@ func (s *signer) Sign(jwt.Claims) (string, error) {
 		return "", err
 	}
 	offset := s.clock.Offset()
-	s.used.Store(int64(offset))
+	s.signedAt.Store(int64(offset))
 	issued := time.Now().Add(offset - jwtPast)
 	signed, err := ghinstallation.NewRSASigner(jwt.SigningMethodRS256, key).Sign(jwt.RegisteredClaims{
 		Issuer:    s.id,
@@ -420,5 +420,5 @@ func (s *signer) Sign(jwt.Claims) (string, error) {
 // outdated tells whether the last JWT was signed by a clock that is known to have
 // been wrong.
 func (s *signer) outdated() bool {
-	return (s.clock.Offset() - time.Duration(s.used.Load())).Abs() > jwtPast/2
+	return (s.clock.Offset() - time.Duration(s.signedAt.Load())).Abs() > jwtPast/2
 }

@@ -62,7 +62,7 @@ type installed struct {
 	t      *testing.T
 	app    *github.App
 	client *github.Client // sends with the App's tokens
-	pace   *pace.Service
+	pace   *pace.Limiter
 	repo   github.Repository
 
 	mu      sync.Mutex
@@ -87,15 +87,15 @@ func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), l
 	}
 	clock := &wire.Clock{}
 	i := &installed{World: w, t: t, repo: github.Repository{Owner: "acme", Name: "web"}}
-	i.pace = pace.NewService(github.Name, clock, false, func() float64 { return 0 }, limits...)
-	retry := pace.Retry{Within: 45 * time.Second}
+	i.pace = pace.NewLimiter(github.Name, clock, false, func() float64 { return 0 }, limits...)
+	retry := pace.Retry{MaxElapsed: 45 * time.Second}
 	options := github.AppOptions{
 		ID: strconv.Itoa(appID), Key: pkcs1(appKeys()[0]), Owner: "acme",
 		Transport: wire.Transport{
 			Service: github.Name, Origin: base, Base: w.RoundTripper(), Clock: clock, UserAgent: "test",
 		},
-		Pace: i.pace, Start: pace.Retry{Within: 16 * time.Second, Most: 29 * time.Second},
-		Learn: func(v secret.Value) {
+		Limiter: i.pace, Start: pace.Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second},
+		OnSecret: func(v secret.Value) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
 			i.learned = append(i.learned, v)
@@ -268,7 +268,7 @@ MIIBOQIBAAJBAIUgc1RGpbIsHKPo+WBjXRXI8S7JlXyAuxPdJhUM3JLCdpMRYf3w
 		},
 		"suspended": {
 			hook:  answers(sandbox.KindAccessToken, sandbox.Effect{Skip: true, Status: 403}),
-			is:    func(err error) bool { return wire.StatusOf(err) == 403 && wire.FateOf(err) == wire.Refused },
+			is:    func(err error) bool { return wire.StatusOf(err) == 403 && wire.DispositionOf(err) == wire.Rejected },
 			posts: 1,
 		},
 		"no mask": {
@@ -329,7 +329,7 @@ func TestAppStartGarbage(t *testing.T) {
 				})
 				begin := time.Now()
 				err := i.app.Start(t.Context())
-				if wire.FateOf(err) != wire.Unclear || strings.Contains(fmt.Sprint(err), "ghs_1") {
+				if wire.DispositionOf(err) != wire.Indeterminate || strings.Contains(fmt.Sprint(err), "ghs_1") {
 					t.Errorf("the error is %v", err)
 				}
 				if took := time.Since(begin); took > 30*time.Second {
@@ -542,20 +542,20 @@ func TestAppRenewalFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		effect sandbox.Effect
 		times  int // how often it happens
-		fate   wire.Fate
+		fate   wire.Disposition
 		status int // of one PUT
 		fails  bool
 		least  time.Duration // that a GET takes
 	}{
-		"overload":      {effect: sandbox.Effect{Skip: true, Status: 503}, times: 3, fate: wire.Unsent, least: 3 * time.Second},
-		"reset":         {effect: sandbox.Effect{End: sandbox.Reset}, times: 2, fate: wire.Unsent},
-		"hang":          {effect: sandbox.Effect{End: sandbox.Hang}, times: 1, fate: wire.Unsent, least: 30 * time.Second},
-		"garbage":       {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, fate: wire.Unsent},
-		"limit":         {effect: sandbox.SecondaryLimit(403, 90*time.Second), times: 1, fate: wire.Limited, status: 403, least: 90 * time.Second},
-		"long limit":    {effect: sandbox.SecondaryLimit(429, 2*time.Hour), times: 1, fate: wire.Limited, status: 429, least: 2 * time.Hour},
-		"uninstalled":   {effect: sandbox.Effect{Skip: true, Status: 404}, times: 99, fate: wire.Refused, status: 401, fails: true},
-		"suspended":     {effect: sandbox.Effect{Skip: true, Status: 403}, times: 99, fate: wire.Refused, status: 401, fails: true},
-		"key withdrawn": {effect: sandbox.Effect{Skip: true, Status: 401}, times: 99, fate: wire.Refused, status: 401, fails: true},
+		"overload":      {effect: sandbox.Effect{Skip: true, Status: 503}, times: 3, fate: wire.NotSent, least: 3 * time.Second},
+		"reset":         {effect: sandbox.Effect{End: sandbox.Reset}, times: 2, fate: wire.NotSent},
+		"hang":          {effect: sandbox.Effect{End: sandbox.Hang}, times: 1, fate: wire.NotSent, least: 30 * time.Second},
+		"garbage":       {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, fate: wire.NotSent},
+		"limit":         {effect: sandbox.SecondaryLimit(403, 90*time.Second), times: 1, fate: wire.RateLimited, status: 403, least: 90 * time.Second},
+		"long limit":    {effect: sandbox.SecondaryLimit(429, 2*time.Hour), times: 1, fate: wire.RateLimited, status: 429, least: 2 * time.Hour},
+		"uninstalled":   {effect: sandbox.Effect{Skip: true, Status: 404}, times: 99, fate: wire.Rejected, status: 401, fails: true},
+		"suspended":     {effect: sandbox.Effect{Skip: true, Status: 403}, times: 99, fate: wire.Rejected, status: 401, fails: true},
+		"key withdrawn": {effect: sandbox.Effect{Skip: true, Status: 401}, times: 99, fate: wire.Rejected, status: 401, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -584,8 +584,8 @@ func TestAppRenewalFails(t *testing.T) {
 				time.Sleep(2 * time.Hour)
 				left = 1
 				_, err = i.client.PutSecret(t.Context(), i.repo, "actions", secretName, id, sealed)
-				if err == nil || wire.FateOf(err) != c.fate || wire.StatusOf(err) != c.status {
-					t.Errorf("a PUT failed with fate %d, status %d: %v", wire.FateOf(err), wire.StatusOf(err), err)
+				if err == nil || wire.DispositionOf(err) != c.fate || wire.StatusOf(err) != c.status {
+					t.Errorf("a PUT failed with fate %d, status %d: %v", wire.DispositionOf(err), wire.StatusOf(err), err)
 				}
 				if i.Count(sandbox.KindPutSecret) != 0 {
 					t.Error("it was sent all the same")
@@ -638,8 +638,8 @@ func TestAppWaitsAtTheGate(t *testing.T) {
 		// renewal is due: while the service is held there is none.
 		for range 2 {
 			asked := time.Now()
-			err := i.look(pace.LeaveBy(t.Context(), asked.Add(2*time.Minute)))
-			if !errors.Is(err, pace.ErrTooLate) || time.Since(asked) > 40*time.Second {
+			err := i.look(pace.WithSendDeadline(t.Context(), asked.Add(2*time.Minute)))
+			if !errors.Is(err, pace.ErrSendDeadline) || time.Since(asked) > 40*time.Second {
 				t.Errorf("after %s: %v", time.Since(asked), err)
 			}
 			time.Sleep(time.Minute)
@@ -685,13 +685,13 @@ func TestAppNeedsAPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		room, err := i.pace.Room(t.Context(), 1, 0)
+		room, err := i.pace.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer room.Close()
+		defer room.Release()
 		begin := time.Now()
-		ctx := pace.LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute))
+		ctx := pace.WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute))
 		if _, err := i.client.PutSecret(ctx, i.repo, "actions", secretName, id, sealed); err != nil || time.Since(begin) > 4*time.Minute {
 			t.Errorf("after %s: %v", time.Since(begin), err)
 		}
@@ -712,13 +712,13 @@ func TestAppGoesFirst(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 5 {
 			wg.Go(func() {
-				room, err := i.pace.Room(t.Context(), 1, int64(n))
+				room, err := i.pace.Reserve(t.Context(), 1, int64(n))
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				time.Sleep(time.Second)
-				room.Close()
+				room.Release()
 			})
 		}
 		synctest.Wait()

@@ -17,11 +17,11 @@ func IsArchived(err error) bool {
 
 // IsForbiddenKind tells that the organization does not allow this kind of token:
 // "`acme` forbids access via a personal access token (classic). …"
-func IsForbiddenKind(err error) bool { return isForbidden(err, "forbids access") }
+func IsTokenKindForbidden(err error) bool { return isForbidden(err, "forbids access") }
 
 // IsOffAllowList tells that the organization does not allow this address: "…,
 // the `acme` organization has an IP allow list enabled, …"
-func IsOffAllowList(err error) bool { return isForbidden(err, "IP allow list") }
+func IsIPBlocked(err error) bool { return isForbidden(err, "IP allow list") }
 
 // IsNotAdmin tells that the role on the repository is too low: "Must have admin
 // rights to Repository."
@@ -29,7 +29,7 @@ func IsNotAdmin(err error) bool { return isForbidden(err, "admin rights") }
 
 // IsWrongTime tells the refusal of a JWT for its times: "'Issued at' claim
 // ('iat') …" and "'Expiration time' claim ('exp') …".
-func IsWrongTime(err error) bool {
+func IsClockSkew(err error) bool {
 	var e *wire.Error
 	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusUnauthorized &&
 		(strings.Contains(e.Message, "('iat')") || strings.Contains(e.Message, "('exp')"))
@@ -38,7 +38,7 @@ func IsWrongTime(err error) bool {
 // isForbidden tells a 403 by its message: GitHub gives them no codes.
 func isForbidden(err error, words string) bool {
 	var e *wire.Error
-	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden && e.Fate == wire.Refused &&
+	return errors.As(err, &e) && e.Service == Name && e.Status == http.StatusForbidden && e.Disposition == wire.Rejected &&
 		strings.Contains(e.Message, words)
 }
 

@@ -36,7 +36,7 @@ const (
 	// maxPages bounds a list that never ends.
 	maxPages = 10_000
 	// maxEmpty bounds the pages in a row that hold nothing and point on.
-	maxEmpty = 3
+	maxEmptyPages = 3
 	// pageSize is the most that GitHub gives.
 	pageSize = 100
 	// maxName is how much is kept of a name, in bytes: more than any that can be
@@ -185,7 +185,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list's next page has no number")
 			case resp.NextPage != 0 && resp.NextPage <= number, pages == maxPages,
 				resp.LastPage != 0 && resp.NextPage > resp.LastPage,
-				resp.NextPage != 0 && len(*list) == 0 && empty == maxEmpty-1,
+				resp.NextPage != 0 && len(*list) == 0 && empty == maxEmptyPages-1,
 				installed.Total > 0 && listed+len(*list) > installed.Total+pageSize: // some may be added meanwhile
 				return page{}, wire.Garbage(Name, op, http.StatusOK, "the list does not end")
 			}
@@ -196,7 +196,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		}
 		for _, it := range p.items {
 			yield(Repository{
-				ID: it.ID, Owner: unique.Make(wire.Clip(cmp.Or(it.Owner.Login, asked), maxName)).Value(), Name: wire.Clip(it.Name, maxName),
+				ID: it.ID, Owner: unique.Make(wire.Truncate(cmp.Or(it.Owner.Login, asked), maxName)).Value(), Name: wire.Truncate(it.Name, maxName),
 				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
 			})
 		}

@@ -92,7 +92,7 @@ func newClient(t testing.TB, base string, f func(request) response) (*Client, *s
 		Service: Name, Origin: u, Base: s, Clock: &wire.Clock{}, UserAgent: "test/1",
 		Authorize: wire.Bearer("Authorization", "Bearer ", secret.New("ghp_x")),
 	}
-	retry := pace.Retry{Within: 20 * time.Second}
+	retry := pace.Retry{MaxElapsed: 20 * time.Second}
 	return New(tr.Client(), u, retry, retry), s
 }
 
@@ -273,23 +273,23 @@ func TestOwner(t *testing.T) {
 		status int
 		body   string
 		want   Scope
-		fate   wire.Fate // where it fails
+		fate   wire.Disposition // where it fails
 		fails  bool
 	}{
 		{200, `{"login":"acme","type":"Organization"}`, Organization, 0, false},
 		{200, `{"login":"acme","type":"User"}`, Account, 0, false},
-		{200, `{"type":"Bot"}`, 0, wire.Unclear, true},
-		{200, `{}`, 0, wire.Unclear, true},
-		{200, ``, 0, wire.Unclear, true},
-		{200, `[]`, 0, wire.Unclear, true},
-		{200, `<html>`, 0, wire.Unclear, true},
-		{401, `{"message":"Bad credentials"}`, 0, wire.Refused, true},
-		{404, `{"message":"Not Found"}`, 0, wire.Refused, true},
+		{200, `{"type":"Bot"}`, 0, wire.Indeterminate, true},
+		{200, `{}`, 0, wire.Indeterminate, true},
+		{200, ``, 0, wire.Indeterminate, true},
+		{200, `[]`, 0, wire.Indeterminate, true},
+		{200, `<html>`, 0, wire.Indeterminate, true},
+		{401, `{"message":"Bad credentials"}`, 0, wire.Rejected, true},
+		{404, `{"message":"Not Found"}`, 0, wire.Rejected, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := newClient(t, cloud, always(tt.status, tt.body))
 			got, err := c.Owner(t.Context(), "acme")
-			if got.Scope != tt.want || (err != nil) != tt.fails || err != nil && wire.FateOf(err) != tt.fate {
+			if got.Scope != tt.want || (err != nil) != tt.fails || err != nil && wire.DispositionOf(err) != tt.fate {
 				t.Errorf("%d %s: %v, %v", tt.status, tt.body, got, err)
 			}
 		})
@@ -370,7 +370,7 @@ func TestEndlessPages(t *testing.T) {
 		"beyond the last page": {func(n int) string {
 			return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next", <https://api.test/x?page=3>; rel="last"`, n+1)
 		}, 3, ""},
-		"page after page of nothing": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxEmpty, "[]"},
+		"page after page of nothing": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxEmptyPages, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -386,7 +386,7 @@ func TestEndlessPages(t *testing.T) {
 			})
 			c.start, c.retry = pace.Retry{}, pace.Retry{} // one try
 			_, err := names(c, t, Organization)
-			if e := asError(t, err); !e.Garbled || n != tt.most {
+			if e := asError(t, err); !e.Malformed || n != tt.most {
 				t.Errorf("%v after %d pages, want %d", err, n, tt.most)
 			}
 		})
@@ -398,7 +398,7 @@ func TestEndlessPages(t *testing.T) {
 		return response{status: 200, body: `{"total_count":1,"repositories":[{"id":1,"name":"a"}]}`, link: link}
 	})
 	c.start, c.retry = pace.Retry{}, pace.Retry{} // one try
-	if _, err := names(c, t, Installation); !asError(t, err).Garbled || n != pageSize+2 {
+	if _, err := names(c, t, Installation); !asError(t, err).Malformed || n != pageSize+2 {
 		t.Errorf("an installation that shows more than it has: %v after %d pages", err, n)
 	}
 }
@@ -429,7 +429,7 @@ func TestNoList(t *testing.T) {
 				c, s := newClient(t, cloud, always(200, wrapped))
 				begin := time.Now()
 				got, err := names(c, t, scope)
-				if e := asError(t, err); !e.Garbled || e.Fate != wire.Unclear || got != nil {
+				if e := asError(t, err); !e.Malformed || e.Disposition != wire.Indeterminate || got != nil {
 					t.Errorf("%d %s: %q, %#v", scope, body, got, e)
 				}
 				if len(s.seen) != 3 || time.Since(begin) > 5*time.Second {
@@ -440,7 +440,7 @@ func TestNoList(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newClient(t, cloud, always(200, `{"total_count":0}`))
-		if _, err := names(c, t, Installation); !asError(t, err).Garbled {
+		if _, err := names(c, t, Installation); !asError(t, err).Malformed {
 			t.Errorf("an installation without a list: %v", err)
 		}
 	})
@@ -485,7 +485,7 @@ func TestPublicKey(t *testing.T) {
 			if _, sealErr := key.Seal(secret.New("value")); (sealErr != nil) != tt.fails {
 				t.Errorf("%s: sealing with it: %v", tt.name, sealErr)
 			}
-			if err != nil && (!asError(t, err).Garbled || wire.FateOf(err) != wire.Unclear) {
+			if err != nil && (!asError(t, err).Malformed || wire.DispositionOf(err) != wire.Indeterminate) {
 				t.Errorf("%s: %#v", tt.name, err)
 			}
 		})
@@ -536,28 +536,28 @@ func TestPutSecret(t *testing.T) {
 		status  int
 		created bool
 		fails   bool
-		fate    wire.Fate
+		fate    wire.Disposition
 	}{
 		{201, true, false, 0},
 		{204, false, false, 0},
-		{200, false, true, wire.Unclear},
-		{202, false, true, wire.Unclear},
-		{203, false, true, wire.Unclear},
-		{401, false, true, wire.Refused},
-		{403, false, true, wire.Refused},
-		{404, false, true, wire.Refused},
-		{422, false, true, wire.Refused},
-		{429, false, true, wire.Limited},
-		{500, false, true, wire.Unclear},
-		{503, false, true, wire.Unclear},
+		{200, false, true, wire.Indeterminate},
+		{202, false, true, wire.Indeterminate},
+		{203, false, true, wire.Indeterminate},
+		{401, false, true, wire.Rejected},
+		{403, false, true, wire.Rejected},
+		{404, false, true, wire.Rejected},
+		{422, false, true, wire.Rejected},
+		{429, false, true, wire.RateLimited},
+		{500, false, true, wire.Indeterminate},
+		{503, false, true, wire.Indeterminate},
 	} {
 		c, s := newClient(t, cloud, always(tt.status, ""))
 		created, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
 		if created != tt.created || (err != nil) != tt.fails || len(s.seen) != 1 {
 			t.Errorf("%d: %v, %v, sent %d times", tt.status, created, err, len(s.seen))
 		}
-		if err != nil && asError(t, err).Fate != tt.fate {
-			t.Errorf("%d: fate %d, want %d", tt.status, wire.FateOf(err), tt.fate)
+		if err != nil && asError(t, err).Disposition != tt.fate {
+			t.Errorf("%d: fate %d, want %d", tt.status, wire.DispositionOf(err), tt.fate)
 		}
 	}
 }
@@ -605,7 +605,7 @@ func TestRenameLosesNothing(t *testing.T) {
 		for _, status := range []int{301, 302, 303} {
 			c, s := newClient(t, cloud, func(request) response { return response{status: status, location: location} })
 			_, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
-			if e := asError(t, err); e.Fate != wire.Refused || len(s.seen) != 1 {
+			if e := asError(t, err); e.Disposition != wire.Rejected || len(s.seen) != 1 {
 				t.Errorf("%d: %v, %d requests", status, err, len(s.seen))
 			}
 		}
@@ -631,7 +631,7 @@ func TestNoLocalLimit(t *testing.T) {
 	}
 	for range 3 {
 		_, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
-		if e := asError(t, err); e.Fate != wire.Limited || e.RetryAfter < 59*time.Minute {
+		if e := asError(t, err); e.Disposition != wire.RateLimited || e.RetryAfter < 59*time.Minute {
 			t.Errorf("got %#v", e)
 		}
 	}
@@ -703,14 +703,14 @@ func TestPredicates(t *testing.T) {
 		err               error
 		archived, lacking bool
 	}{
-		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Repository was archived so is read-only."}, true, false},
-		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Resource not accessible by integration"}, false, true},
-		{&wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "Must have admin rights to Repository."}, false, false},
-		{&wire.Error{Service: Name, Status: 403, Fate: wire.Limited, Message: "secondary rate limit"}, false, false},
-		{&wire.Error{Service: Name, Status: 404, Fate: wire.Refused, Message: "archived"}, false, false},
-		{&wire.Error{Service: "Codacy", Status: 403, Fate: wire.Refused, Message: "archived"}, false, false},
-		{&wire.Error{Service: Name, Status: 401, Fate: wire.Refused, Message: "Bad credentials"}, false, false},
-		{fmt.Errorf("wrapped: %w", &wire.Error{Service: Name, Status: 403, Fate: wire.Refused, Message: "was archived"}), true, false},
+		{&wire.Error{Service: Name, Status: 403, Disposition: wire.Rejected, Message: "Repository was archived so is read-only."}, true, false},
+		{&wire.Error{Service: Name, Status: 403, Disposition: wire.Rejected, Message: "Resource not accessible by integration"}, false, true},
+		{&wire.Error{Service: Name, Status: 403, Disposition: wire.Rejected, Message: "Must have admin rights to Repository."}, false, false},
+		{&wire.Error{Service: Name, Status: 403, Disposition: wire.RateLimited, Message: "secondary rate limit"}, false, false},
+		{&wire.Error{Service: Name, Status: 404, Disposition: wire.Rejected, Message: "archived"}, false, false},
+		{&wire.Error{Service: "Codacy", Status: 403, Disposition: wire.Rejected, Message: "archived"}, false, false},
+		{&wire.Error{Service: Name, Status: 401, Disposition: wire.Rejected, Message: "Bad credentials"}, false, false},
+		{fmt.Errorf("wrapped: %w", &wire.Error{Service: Name, Status: 403, Disposition: wire.Rejected, Message: "was archived"}), true, false},
 		{errors.New("archived"), false, false},
 		{nil, false, false},
 	} {

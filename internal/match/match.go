@@ -25,7 +25,7 @@ type Target struct {
 	// Skip is the reason why nothing can be written; empty if it can.
 	Skip string
 	// Unseen: GitHub does not show it, so a living token of it is a worry.
-	Unseen bool
+	NotVisible bool
 }
 
 // Selection says which repositories a run is about.
@@ -41,7 +41,7 @@ type Counts struct {
 	// NotAdded are those that Codacy knows but doesn't analyse.
 	NotAdded int `json:"not_added"`
 	// LeftOut are those that the patterns leave out.
-	LeftOut int `json:"left_out"`
+	Excluded int `json:"left_out"`
 	// OtherShards are those that belong to another shard.
 	OtherShards int `json:"other_shards"`
 }
@@ -87,7 +87,7 @@ func (m *Matcher) AddCodacy(r codacy.Repository) {
 }
 
 // GitHub is the number of the owner's repositories that GitHub shows.
-func (m *Matcher) GitHub() int { return len(m.byID) }
+func (m *Matcher) GitHubCount() int { return len(m.byID) }
 
 // Select matches and selects, in the order of the names. No two targets are the
 // same repository on GitHub.
@@ -113,13 +113,13 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 		}
 		t := m.match(r)
 		if t.GitHub.ID != 0 && taken[t.GitHub.ID] {
-			t = m.unseen(r, otherRepository)
+			t = m.notVisible(r, differentRepository)
 		}
 		taken[t.GitHub.ID] = true
 		switch {
 		// A name that is none is told, though no pattern could match it.
-		case usable(t.GitHub.Name) && (!s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name)):
-			counts.LeftOut++
+		case validName(t.GitHub.Name) && (!s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name)):
+			counts.Excluded++
 			continue
 		case int(shardKey(r)%uint64(s.Count)) != s.Index-1:
 			counts.OtherShards++
@@ -134,11 +134,11 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 }
 
 const (
-	notOnGitHub     = "not on GitHub, or not visible to the token"
-	otherRepository = "a different repository has this name on GitHub"
-	archived        = "archived on GitHub"
-	disabled        = "disabled on GitHub"
-	badName         = "its name can't be part of an address"
+	notOnGitHub         = "not on GitHub, or not visible to the token"
+	differentRepository = "a different repository has this name on GitHub"
+	archived            = "archived on GitHub"
+	disabled            = "disabled on GitHub"
+	invalidName         = "its name can't be part of an address"
 )
 
 // match finds r on GitHub: by id, so that a rename does no harm and a stranger
@@ -154,14 +154,14 @@ func (m *Matcher) match(r codacy.Repository) Target {
 	gh, ok := m.byID[id]
 	switch {
 	case !ok && named:
-		return m.unseen(r, otherRepository)
+		return m.notVisible(r, differentRepository)
 	case !ok:
-		return m.unseen(r, notOnGitHub)
+		return m.notVisible(r, notOnGitHub)
 	}
 	t := Target{Codacy: r.Name, GitHub: gh}
 	switch {
-	case !usable(r.Name) || !usable(gh.Name):
-		t.Skip = badName
+	case !validName(r.Name) || !validName(gh.Name):
+		t.Skip = invalidName
 	case gh.Archived:
 		t.Skip = archived
 	case gh.Disabled:
@@ -170,17 +170,17 @@ func (m *Matcher) match(r codacy.Repository) Target {
 	return t
 }
 
-func (m *Matcher) unseen(r codacy.Repository, why string) Target {
+func (m *Matcher) notVisible(r codacy.Repository, why string) Target {
 	return Target{
 		Codacy: r.Name, GitHub: github.Repository{Owner: m.owner, Name: r.Name},
-		Skip: why, Unseen: usable(r.Name),
+		Skip: why, NotVisible: validName(r.Name),
 	}
 }
 
 // usable tells whether a name stays one element of a path, whatever the servers
 // on the way do with it: none takes ".." for a name, however it is escaped, and
 // some take an escaped slash for a slash. No repository of GitHub is named so.
-func usable(name string) bool {
+func validName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 255 &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || r == '%' || unicode.IsControl(r) })
 }
@@ -188,11 +188,11 @@ func usable(name string) bool {
 // shardKey spreads repositories evenly over shards, and never changes: the id
 // that Codacy gives, else the name. Not what GitHub shows, which may differ
 // between the credentials of the shards.
-func shardKey(r codacy.Repository) uint64 { return Spread(cmp.Or(r.RemoteID, strings.ToLower(r.Name))) }
+func shardKey(r codacy.Repository) uint64 { return Hash(cmp.Or(r.RemoteID, strings.ToLower(r.Name))) }
 
 // Spread is a number that depends on key alone and is even over all 64 bits,
 // however much alike the keys are.
-func Spread(key string) uint64 {
+func Hash(key string) uint64 {
 	sum := sha256.Sum256([]byte(key))
 	return binary.BigEndian.Uint64(sum[:])
 }

@@ -49,7 +49,7 @@ func TestMatch(t *testing.T) {
 
 	found := func(co, gh string, id int64) Target { return Target{Codacy: co, GitHub: onGitHub(id, gh)} }
 	missing := func(name, why string) Target {
-		return Target{Codacy: name, GitHub: github.Repository{Owner: "acme", Name: name}, Skip: why, Unseen: true}
+		return Target{Codacy: name, GitHub: github.Repository{Owner: "acme", Name: name}, Skip: why, NotVisible: true}
 	}
 	skipped := func(co string, gh github.Repository, why string) Target {
 		return Target{Codacy: co, GitHub: gh, Skip: why}
@@ -85,16 +85,16 @@ func TestMatch(t *testing.T) {
 			[]codacy.Repository{onCodacy(1, "a"), onCodacy(2, "b")},
 			[]Target{found("b", "a", 2), found("a", "b", 1)},
 		},
-		{"an impostor", []github.Repository{onGitHub(2, "api")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", otherRepository)}},
-		{"an impostor in other letters", []github.Repository{onGitHub(2, "API")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", otherRepository)}},
+		{"an impostor", []github.Repository{onGitHub(2, "api")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", differentRepository)}},
+		{"an impostor in other letters", []github.Repository{onGitHub(2, "API")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", differentRepository)}},
 		{"nowhere", nil, []codacy.Repository{onCodacy(1, "api"), onCodacy(0, "web")}, []Target{missing("api", notOnGitHub), missing("web", notOnGitHub)}},
 		{"by name, where there is no id", []github.Repository{onGitHub(1, "Api")}, []codacy.Repository{onCodacy(0, "aPI")}, []Target{found("aPI", "Api", 1)}},
-		{"not by name, where there is one", []github.Repository{onGitHub(1, "api")}, []codacy.Repository{onCodacy(7, "api")}, []Target{missing("api", otherRepository)}},
+		{"not by name, where there is one", []github.Repository{onGitHub(1, "api")}, []codacy.Repository{onCodacy(7, "api")}, []Target{missing("api", differentRepository)}},
 		{
 			"an id beats a name",
 			[]github.Repository{onGitHub(1, "new")},
 			[]codacy.Repository{onCodacy(0, "new"), onCodacy(1, "old")},
-			[]Target{missing("new", otherRepository), found("old", "new", 1)},
+			[]Target{missing("new", differentRepository), found("old", "new", 1)},
 		},
 		{
 			"ids that are none",
@@ -108,7 +108,7 @@ func TestMatch(t *testing.T) {
 				{Name: "api", RemoteID: "{}", Added: true},
 			},
 			[]Target{
-				missing("a", notOnGitHub), missing("api", otherRepository), missing("b", notOnGitHub), missing("c", notOnGitHub),
+				missing("a", notOnGitHub), missing("api", differentRepository), missing("b", notOnGitHub), missing("c", notOnGitHub),
 				missing("d", notOnGitHub), missing("e", notOnGitHub),
 			},
 		},
@@ -134,8 +134,8 @@ func TestMatch(t *testing.T) {
 			[]github.Repository{onGitHub(1, "."), onGitHub(2, ".."), onGitHub(3, "x"), onGitHub(4, ""), onGitHub(5, "y")},
 			[]codacy.Repository{onCodacy(1, "a"), onCodacy(2, ".."), onCodacy(3, "."), onCodacy(4, "b"), onCodacy(5, long)},
 			[]Target{
-				skipped("b", onGitHub(4, ""), badName), skipped("a", onGitHub(1, "."), badName), skipped("..", onGitHub(2, ".."), badName),
-				skipped(".", onGitHub(3, "x"), badName), skipped(long, onGitHub(5, "y"), badName),
+				skipped("b", onGitHub(4, ""), invalidName), skipped("a", onGitHub(1, "."), invalidName), skipped("..", onGitHub(2, ".."), invalidName),
+				skipped(".", onGitHub(3, "x"), invalidName), skipped(long, onGitHub(5, "y"), invalidName),
 			},
 		},
 		{
@@ -146,8 +146,8 @@ func TestMatch(t *testing.T) {
 				onCodacy(5, "##[stop-commands]"), onCodacy(6, "=cmd()"),
 			},
 			[]Target{
-				found("##[stop-commands]", "##[stop-commands]", 5), skipped("../../x", onGitHub(1, "../../x"), badName), found("=cmd()", "=cmd()", 6),
-				skipped("..%2f", onGitHub(2, "a"), badName), skipped(`..\x`, onGitHub(3, "b"), badName), skipped("c\n", onGitHub(4, "c"), badName),
+				found("##[stop-commands]", "##[stop-commands]", 5), skipped("../../x", onGitHub(1, "../../x"), invalidName), found("=cmd()", "=cmd()", 6),
+				skipped("..%2f", onGitHub(2, "a"), invalidName), skipped(`..\x`, onGitHub(3, "b"), invalidName), skipped("c\n", onGitHub(4, "c"), invalidName),
 			},
 		},
 		{
@@ -198,11 +198,11 @@ func TestCounts(t *testing.T) {
 	if want := []string{"api-gone", "api-new"}; !slices.Equal(got, want) {
 		t.Errorf("selected %q, want %q", got, want)
 	}
-	if want := (Counts{NotAdded: 2, LeftOut: 3}); counts != want {
+	if want := (Counts{NotAdded: 2, Excluded: 3}); counts != want {
 		t.Errorf("counted %+v, want %+v", counts, want)
 	}
-	if m.GitHub() != 4 {
-		t.Errorf("GitHub shows %d of the owner's repositories, want 4", m.GitHub())
+	if m.GitHubCount() != 4 {
+		t.Errorf("GitHub shows %d of the owner's repositories, want 4", m.GitHubCount())
 	}
 }
 
@@ -260,7 +260,7 @@ func TestSelectProperties(t *testing.T) {
 				t.Errorf("seed %d: %+v is selected twice", seed, target)
 			}
 			taken[target.GitHub.ID] = true
-			if target.Skip == "" && (target.GitHub.ID == 0 || target.Unseen) {
+			if target.Skip == "" && (target.GitHub.ID == 0 || target.NotVisible) {
 				t.Errorf("seed %d: %+v can't be written", seed, target)
 			}
 		}

@@ -20,15 +20,15 @@ import (
 // half is a random source that is none.
 func half() float64 { return 0.5 }
 
-func newService(limits ...Limit) *Service {
-	return NewService("Service", &wire.Clock{}, true, half, limits...)
+func newService(limits ...Limit) *Limiter {
+	return NewLimiter("Service", &wire.Clock{}, true, half, limits...)
 }
 
 // done is the signal of an answer that went well.
 var done = wire.Signal{Status: 200}
 
 // enter waits for a place and returns how to leave it, or the end of the test.
-func enter(t testing.TB, ctx context.Context, s *Service, method string) func(wire.Signal) {
+func enter(t testing.TB, ctx context.Context, s *Limiter, method string) func(wire.Signal) {
 	t.Helper()
 	leave, err := tryEnter(ctx, s, method)
 	if err != nil {
@@ -37,26 +37,26 @@ func enter(t testing.TB, ctx context.Context, s *Service, method string) func(wi
 	return leave
 }
 
-func tryEnter(ctx context.Context, s *Service, method string) (func(wire.Signal), error) {
+func tryEnter(ctx context.Context, s *Limiter, method string) (func(wire.Signal), error) {
 	req, err := http.NewRequestWithContext(ctx, method, "https://api.test", nil)
 	if err != nil {
 		return nil, err
 	}
-	return s.Enter(ctx, req)
+	return s.Acquire(ctx, req)
 }
 
 // idle asserts that nothing is counted as under way, and nobody waits.
-func idle(t testing.TB, s *Service) {
+func idle(t testing.TB, s *Limiter) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, w := range s.limits {
-		if w.open != 0 {
-			t.Errorf("limit %d counts %d as under way", i, w.open)
+		if w.inFlight != 0 {
+			t.Errorf("limit %d counts %d as under way", i, w.inFlight)
 		}
 	}
-	if len(s.waiting) != 0 {
-		t.Errorf("%d still wait", len(s.waiting))
+	if len(s.waiters) != 0 {
+		t.Errorf("%d still wait", len(s.waiters))
 	}
 }
 
@@ -94,7 +94,7 @@ func TestWindowProperty(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			most := 1 + r.IntN(12)
 			per := time.Duration(1+r.IntN(60)) * time.Second
-			s := newService(Limit{Most: most, Per: per, Cost: func(string) int { return 1 }})
+			s := newService(Limit{Max: most, Period: per, Cost: func(string) int { return 1 }})
 			var mu sync.Mutex
 			var visits []visit
 			var wg sync.WaitGroup
@@ -110,14 +110,14 @@ func TestWindowProperty(t *testing.T) {
 					defer cancel()
 					writes := 1
 					if room = min(room, most); room > 0 {
-						places, err := s.Room(ctx, room, int64(arrival))
+						places, err := s.Reserve(ctx, room, int64(arrival))
 						if err != nil {
 							mu.Lock()
 							gaveUp++
 							mu.Unlock()
 							return
 						}
-						defer places.Close()
+						defer places.Release()
 						ctx = places.Context(context.WithoutCancel(ctx))
 						writes = room - int(arrival)%2 // one place may stay unused
 					}
@@ -207,11 +207,11 @@ func TestCosts(t *testing.T) {
 		}
 	}
 	for limit, want := range map[string]Limit{
-		"writes": {Most: 80, Per: time.Minute}, "points": {Most: 900, Per: time.Minute}, "Codacy": {Most: 2500, Per: 5 * time.Minute},
+		"writes": {Max: 80, Period: time.Minute}, "points": {Max: 900, Period: time.Minute}, "Codacy": {Max: 2500, Period: 5 * time.Minute},
 	} {
 		got := map[string]Limit{"writes": Writes(80), "points": Points(), "Codacy": CodacyCloud()}[limit]
-		if got.Most != want.Most || got.Per != want.Per {
-			t.Errorf("%s: %d in %v", limit, got.Most, got.Per)
+		if got.Max != want.Max || got.Period != want.Period {
+			t.Errorf("%s: %d in %v", limit, got.Max, got.Period)
 		}
 	}
 }
@@ -246,14 +246,14 @@ func TestMoreThanTheLimit(t *testing.T) {
 		s := newService(Writes(2))
 		begin := time.Now()
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		room, err := s.Room(t.Context(), 4, 0)
+		room, err := s.Reserve(t.Context(), 4, 0)
 		if err != nil || time.Since(begin) != time.Minute {
 			t.Fatalf("%v after %v", err, time.Since(begin))
 		}
 		for range 4 {
 			enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
 		}
-		room.Close()
+		room.Release()
 		if time.Since(begin) != time.Minute {
 			t.Errorf("the writes waited until %v", time.Since(begin))
 		}
@@ -271,7 +271,7 @@ func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Writes(4), Points())
 		begin := time.Now()
-		room, err := s.Room(t.Context(), 3, 0)
+		room, err := s.Reserve(t.Context(), 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +294,7 @@ func TestRoom(t *testing.T) {
 			t.Errorf("a write with room waited until %v", took)
 		}
 		// What was not used goes to the one who waits, at once.
-		room.Close()
+		room.Release()
 		if took := <-late; took != 10*time.Second {
 			t.Errorf("the place that was given back was used after %v, want 10 s", took)
 		}
@@ -303,7 +303,7 @@ func TestRoom(t *testing.T) {
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("a write without room left after %v, want a minute", took)
 		}
-		room.Close() // once more does nothing
+		room.Release() // once more does nothing
 		idle(t, s)
 	})
 }
@@ -314,7 +314,7 @@ func TestRoomIsOnesOwn(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newService(Writes(1)), newService(Writes(1))
-		room, err := a.Room(t.Context(), 1, 0)
+		room, err := a.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +328,7 @@ func TestRoomIsOnesOwn(t *testing.T) {
 		if time.Since(begin) != time.Minute {
 			t.Error("the room was used up elsewhere")
 		}
-		room.Close()
+		room.Release()
 		idle(t, a)
 		idle(t, b)
 	})
@@ -341,13 +341,13 @@ func TestHoldsKeepRoomsToo(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Writes(5))
-		room, err := s.Room(t.Context(), 1, 0)
+		room, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer room.Close()
+		defer room.Release()
 		begin := time.Now()
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: 30 * time.Second})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: 30 * time.Second})
 		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
 		if took := time.Since(begin); took != 30*time.Second {
 			t.Errorf("it left after %v, want 30 s", took)
@@ -365,7 +365,7 @@ func TestUrgency(t *testing.T) {
 		var order []string
 		wait := func(name string, urgency int64) {
 			go func() {
-				room, err := s.Room(t.Context(), 1, urgency)
+				room, err := s.Reserve(t.Context(), 1, urgency)
 				if err != nil {
 					t.Error(err)
 					return
@@ -374,7 +374,7 @@ func TestUrgency(t *testing.T) {
 				order = append(order, name)
 				mu.Unlock()
 				enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
-				room.Close()
+				room.Release()
 			}()
 			synctest.Wait()
 		}
@@ -397,8 +397,8 @@ func TestBegunGoesFirst(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Limit{Most: 2, Per: time.Minute, Cost: func(string) int { return 1 }})
-		room, err := s.Room(t.Context(), 1, 0)
+		s := newService(Limit{Max: 2, Period: time.Minute, Cost: func(string) int { return 1 }})
+		room, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,13 +406,13 @@ func TestBegunGoesFirst(t *testing.T) {
 		begin := time.Now()
 		var urgent time.Duration
 		go func() {
-			other, err := s.Room(t.Context(), 1, math.MinInt64+1)
+			other, err := s.Reserve(t.Context(), 1, math.MinInt64+1)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			urgent = time.Since(begin)
-			other.Close()
+			other.Release()
 		}()
 		synctest.Wait()
 		leave := enter(t, room.Context(t.Context()), s, http.MethodGet)
@@ -427,7 +427,7 @@ func TestBegunGoesFirst(t *testing.T) {
 		if want := 2*time.Minute + time.Second; urgent != want {
 			t.Errorf("the urgent one had its room after %v, want %v", urgent, want)
 		}
-		room.Close()
+		room.Release()
 		idle(t, s)
 	})
 }
@@ -443,22 +443,22 @@ func TestGivesUpInTheSameMoment(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
 		go func() {
-			room, err := s.Room(ctx, 2, 0)
+			room, err := s.Reserve(ctx, 2, 0)
 			if err == nil {
-				room.Close()
+				room.Release()
 			}
 			result <- err
 		}()
 		for { // until it waits
 			s.mu.Lock()
-			if len(s.waiting) == 1 {
+			if len(s.waiters) == 1 {
 				break
 			}
 			s.mu.Unlock()
 		}
 		cancel()
-		time.Sleep(time.Millisecond)         // it wakes up, and waits for the lock
-		s.limits[0].tidy(s.limits[0].next()) // a minute passes
+		time.Sleep(time.Millisecond)              // it wakes up, and waits for the lock
+		s.limits[0].prune(s.limits[0].nextFree()) // a minute passes
 		s.admit()
 		s.mu.Unlock()
 		if err := <-result; err != nil {
@@ -482,13 +482,13 @@ func TestNobodyPushesIn(t *testing.T) {
 		enter(t, t.Context(), s, http.MethodPut)(done) // two places are left
 		var large, small time.Duration
 		go func() {
-			room, err := s.Room(t.Context(), 3, 0)
+			room, err := s.Reserve(t.Context(), 3, 0)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			large = time.Since(begin)
-			room.Close()
+			room.Release()
 		}()
 		synctest.Wait()
 		go func() {
@@ -511,7 +511,7 @@ func TestNobodyPushesIn(t *testing.T) {
 func TestHold(t *testing.T) {
 	t.Parallel()
 
-	limited := func(d time.Duration) wire.Signal { return wire.Signal{Status: 403, Limited: true, RetryAfter: d} }
+	limited := func(d time.Duration) wire.Signal { return wire.Signal{Status: 403, RateLimited: true, RetryAfter: d} }
 	overload := func(status int, d time.Duration) wire.Signal { return wire.Signal{Status: status, RetryAfter: d} }
 	for _, tt := range []struct {
 		name    string
@@ -550,7 +550,7 @@ func TestHold(t *testing.T) {
 				for i, sig := range tt.signals {
 					enter(t, t.Context(), s, http.MethodGet)(sig)
 					begin := time.Now()
-					if held := time.Until(s.Held()); max(0, held) != tt.want[i] {
+					if held := time.Until(s.PausedUntil()); max(0, held) != tt.want[i] {
 						t.Errorf("after %d: held for %v, want %v", i, held, tt.want[i])
 					}
 					var wg sync.WaitGroup
@@ -564,12 +564,12 @@ func TestHold(t *testing.T) {
 						})
 					}
 					wg.Go(func() {
-						room, err := s.Room(t.Context(), 1, 0)
+						room, err := s.Reserve(t.Context(), 1, 0)
 						if err != nil || time.Since(begin) != tt.want[i] {
 							t.Errorf("after %d: a room after %v, want %v: %v", i, time.Since(begin), tt.want[i], err)
 							return
 						}
-						room.Close()
+						room.Release()
 					})
 					wg.Wait()
 				}
@@ -583,7 +583,7 @@ func TestNoHoldWithoutYielding(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := NewService("Service", &wire.Clock{}, false, half)
+		s := NewLimiter("Service", &wire.Clock{}, false, half)
 		begin := time.Now()
 		for _, status := range []int{503, 504, 502} {
 			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: status, RetryAfter: time.Hour})
@@ -607,17 +607,17 @@ func TestHoldsAddUp(t *testing.T) {
 			leaves = append(leaves, enter(t, t.Context(), s, http.MethodGet))
 		}
 		for _, leave := range leaves[:8] {
-			leave(wire.Signal{Status: 429, Limited: true})
+			leave(wire.Signal{Status: 429, RateLimited: true})
 		}
-		if held := time.Until(s.Held()); held != 63*time.Second {
+		if held := time.Until(s.PausedUntil()); held != 63*time.Second {
 			t.Errorf("held for %v, want 63 s", held)
 		}
-		leaves[8](wire.Signal{Status: 429, Limited: true, RetryAfter: time.Second})
-		if held := time.Until(s.Held()); held != 63*time.Second {
+		leaves[8](wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Second})
+		if held := time.Until(s.PausedUntil()); held != 63*time.Second {
 			t.Errorf("a shorter hold made it %v", held)
 		}
-		leaves[9](wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
-		if held := time.Until(s.Held()); held != time.Hour {
+		leaves[9](wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
+		if held := time.Until(s.PausedUntil()); held != time.Hour {
 			t.Errorf("a longer hold made it %v", held)
 		}
 	})
@@ -629,11 +629,11 @@ func TestLeaveBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Writes(1))
 		begin := time.Now()
-		by := func(d time.Duration) context.Context { return LeaveBy(t.Context(), time.Now().Add(d)) }
+		by := func(d time.Duration) context.Context { return WithSendDeadline(t.Context(), time.Now().Add(d)) }
 		tooLate := func(name string, ctx context.Context, want time.Duration) {
 			t.Helper()
 			before := time.Now()
-			if _, err := tryEnter(ctx, s, http.MethodPut); !errors.Is(err, ErrTooLate) {
+			if _, err := tryEnter(ctx, s, http.MethodPut); !errors.Is(err, ErrSendDeadline) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if got := time.Since(before); got != want {
@@ -649,7 +649,7 @@ func TestLeaveBy(t *testing.T) {
 		if got := time.Since(begin); got != time.Minute {
 			t.Errorf("one that may wait left after %v", got)
 		}
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
 		tooLate("the service is held for longer", by(30*time.Minute), 0)
 		idle(t, s)
 	})
@@ -661,12 +661,12 @@ func TestHoldMakesTooLate(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Writes(3))
-		room, err := s.Room(t.Context(), 2, 0)
+		room, err := s.Reserve(t.Context(), 2, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		reads := enter(t, t.Context(), s, http.MethodGet)
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Minute})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Minute})
 		begin := time.Now()
 		type result struct {
 			err   error
@@ -674,9 +674,9 @@ func TestHoldMakesTooLate(t *testing.T) {
 		}
 		results := make(chan result, 3)
 		for _, ctx := range []context.Context{
-			LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)),
-			LeaveBy(t.Context(), begin.Add(8*time.Minute)),
-			LeaveBy(room.Context(t.Context()), begin.Add(2*time.Hour)),
+			WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)),
+			WithSendDeadline(t.Context(), begin.Add(8*time.Minute)),
+			WithSendDeadline(room.Context(t.Context()), begin.Add(2*time.Hour)),
 		} {
 			go func() {
 				leave, err := tryEnter(ctx, s, http.MethodPut)
@@ -688,16 +688,16 @@ func TestHoldMakesTooLate(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
-		reads(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		reads(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
 		for range 2 {
-			if r := <-results; !errors.Is(r.err, ErrTooLate) || r.after != 10*time.Second {
+			if r := <-results; !errors.Is(r.err, ErrSendDeadline) || r.after != 10*time.Second {
 				t.Errorf("%v after %v; want it to be too late after 10 s", r.err, r.after)
 			}
 		}
 		if r := <-results; r.err != nil || r.after != time.Hour+10*time.Second {
 			t.Errorf("one that may wait for so long: %v after %v", r.err, r.after)
 		}
-		room.Close()
+		room.Release()
 		idle(t, s)
 	})
 }
@@ -715,7 +715,7 @@ func TestContextEnds(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, wait := range []func() error{
 			func() error { _, err := tryEnter(ctx, s, http.MethodPut); return err },
-			func() error { _, err := s.Room(ctx, 1, 0); return err },
+			func() error { _, err := s.Reserve(ctx, 1, 0); return err },
 		} {
 			wg.Go(func() {
 				if err := wait(); !errors.Is(err, why) || !strings.Contains(err.Error(), "Service") || time.Since(begin) != 5*time.Second {
@@ -743,7 +743,7 @@ func TestHeadGivesUp(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		go func() { _, _ = s.Room(ctx, 2, 0) }()
+		go func() { _, _ = s.Reserve(ctx, 2, 0) }()
 		synctest.Wait()
 		enter(t, t.Context(), s, http.MethodPut)(done)
 		if time.Since(begin) != 3*time.Second {
@@ -770,7 +770,7 @@ func TestPrimaryLimit(t *testing.T) {
 		s := newService()
 		begin := time.Now()
 		reset := begin.Add(10 * time.Minute)
-		room, err := s.Room(t.Context(), 1, 0)
+		room, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -790,7 +790,7 @@ func TestPrimaryLimit(t *testing.T) {
 		if got := time.Since(begin); got != 10*time.Minute+time.Second {
 			t.Errorf("the next one left after %v; want the reset and a second, for it is told in whole seconds", got)
 		}
-		room.Close()
+		room.Release()
 	})
 }
 
@@ -802,7 +802,7 @@ func TestPrimaryLimitOfRooms(t *testing.T) {
 		s := newService()
 		begin := time.Now()
 		enter(t, t.Context(), s, http.MethodGet)(rate(100, 14, begin.Add(10*time.Minute)))
-		small, err := s.Room(t.Context(), 4, 0)
+		small, err := s.Reserve(t.Context(), 4, 0)
 		if err != nil || time.Since(begin) != 0 {
 			t.Fatalf("%v after %v", err, time.Since(begin))
 		}
@@ -820,7 +820,7 @@ func TestPrimaryLimitOfRooms(t *testing.T) {
 		if got := time.Since(begin); got != 10*time.Minute+time.Second {
 			t.Errorf("with nothing left it went after %v", got)
 		}
-		small.Close()
+		small.Release()
 	})
 }
 
@@ -870,7 +870,7 @@ func (f *failing) try(ctx context.Context) (int, error) {
 	f.tries = append(f.tries, time.Since(f.begin))
 	if n < len(f.takes) {
 		if err := Sleep(ctx, f.takes[n]); err != nil {
-			return 0, &wire.Error{Fate: wire.Unclear, Err: err}
+			return 0, &wire.Error{Disposition: wire.Indeterminate, Err: err}
 		}
 	}
 	if n < len(f.errs) {
@@ -882,12 +882,12 @@ func (f *failing) try(ctx context.Context) (int, error) {
 func TestDo(t *testing.T) {
 	t.Parallel()
 
-	unclear := &wire.Error{Fate: wire.Unclear, Status: 502}
-	unsent := &wire.Error{Fate: wire.Unsent}
-	limited := &wire.Error{Fate: wire.Limited, Status: 429}
-	refused := &wire.Error{Fate: wire.Refused, Status: 404}
-	garbled := &wire.Error{Fate: wire.Unclear, Status: 200, Garbled: true}
-	tooLate := &wire.Error{Fate: wire.Unsent, Err: fmt.Errorf("GitHub: %w", ErrTooLate)}
+	unclear := &wire.Error{Disposition: wire.Indeterminate, Status: 502}
+	unsent := &wire.Error{Disposition: wire.NotSent}
+	limited := &wire.Error{Disposition: wire.RateLimited, Status: 429}
+	refused := &wire.Error{Disposition: wire.Rejected, Status: 404}
+	garbled := &wire.Error{Disposition: wire.Indeterminate, Status: 200, Malformed: true}
+	tooLate := &wire.Error{Disposition: wire.NotSent, Err: fmt.Errorf("GitHub: %w", ErrSendDeadline)}
 	other := errors.New("no request at all")
 	repeat := func(err error, n int) []error { return slices.Repeat([]error{err}, n) }
 	seconds := func(s ...float64) []time.Duration {
@@ -897,7 +897,7 @@ func TestDo(t *testing.T) {
 		}
 		return d
 	}
-	within := Retry{Within: 20 * time.Second}
+	within := Retry{MaxElapsed: 20 * time.Second}
 
 	for _, tt := range []struct {
 		name  string
@@ -920,7 +920,7 @@ func TestDo(t *testing.T) {
 		{"refused", within, repeat(refused, 1), nil, refused, seconds(0)},
 		{"refused later", within, []error{unclear, refused}, nil, refused, seconds(0, .5)},
 		{"no request", within, repeat(other, 1), nil, other, seconds(0)},
-		{"too late", within, repeat(tooLate, 1), nil, ErrTooLate, seconds(0)},
+		{"too late", within, repeat(tooLate, 1), nil, ErrSendDeadline, seconds(0)},
 		// The wait is the Service's, which holds the next try.
 		{"limits", within, repeat(limited, 10), nil, nil, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
 		{"limits for good", within, repeat(limited, 100), nil, limited, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
@@ -950,7 +950,7 @@ func TestDo(t *testing.T) {
 func TestDoMost(t *testing.T) {
 	t.Parallel()
 
-	retry := Retry{Within: 16 * time.Second, Most: 29 * time.Second}
+	retry := Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second}
 	synctest.Test(t, func(t *testing.T) {
 		f := &failing{takes: []time.Duration{time.Hour}, begin: time.Now()}
 		_, err := Do(t.Context(), retry, f.try)
@@ -960,11 +960,11 @@ func TestDoMost(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) { // a hold that others have caused
 		s := newService()
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
 		begin := time.Now()
 		_, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
 			_, err := tryEnter(ctx, s, http.MethodGet)
-			return 0, &wire.Error{Fate: wire.Unsent, Err: err}
+			return 0, &wire.Error{Disposition: wire.NotSent, Err: err}
 		})
 		if err == nil || time.Since(begin) != 29*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begin))
@@ -977,11 +977,11 @@ func TestDoMost(t *testing.T) {
 		v, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
 			leave, err := tryEnter(ctx, s, http.MethodGet)
 			if err != nil {
-				return 0, &wire.Error{Fate: wire.Unsent, Err: err}
+				return 0, &wire.Error{Disposition: wire.NotSent, Err: err}
 			}
 			if tries++; tries == 1 {
-				leave(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
-				return 0, &wire.Error{Fate: wire.Limited}
+				leave(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
+				return 0, &wire.Error{Disposition: wire.RateLimited}
 			}
 			leave(done)
 			return 42, nil
@@ -998,8 +998,8 @@ func TestDoContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
-		f := &failing{errs: slices.Repeat([]error{&wire.Error{Fate: wire.Unclear}}, 100), begin: time.Now()}
-		if _, err := Do(ctx, Retry{Within: time.Hour}, f.try); err == nil || time.Since(f.begin) != 700*time.Millisecond || len(f.tries) != 2 {
+		f := &failing{errs: slices.Repeat([]error{&wire.Error{Disposition: wire.Indeterminate}}, 100), begin: time.Now()}
+		if _, err := Do(ctx, Retry{MaxElapsed: time.Hour}, f.try); err == nil || time.Since(f.begin) != 700*time.Millisecond || len(f.tries) != 2 {
 			t.Errorf("%v after %v and %d tries", err, time.Since(f.begin), len(f.tries))
 		}
 	})
@@ -1028,57 +1028,57 @@ func TestTry(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Limit{Most: 5, Per: time.Minute, Cost: func(string) int { return 1 }})
-		room, _ := s.Try(2, 3)
+		s := newService(Limit{Max: 5, Period: time.Minute, Cost: func(string) int { return 1 }})
+		room, _ := s.TryReserve(2, 3)
 		if room == nil {
 			t.Fatal("2 of 5 are not there")
 		}
-		if r, again := s.Try(1, 3); r != nil || !again.IsZero() {
+		if r, again := s.TryReserve(1, 3); r != nil || !again.IsZero() {
 			t.Errorf("Try = %v, %v; only an answer helps now", r, again)
 		}
 		// Its requests take the room, a write does not.
 		enter(t, room.Context(t.Context()), s, http.MethodGet)(done)
 		enter(t, room.Context(t.Context()), s, http.MethodPost)(done)
-		room.Close() // gives back the one that was not used
+		room.Release() // gives back the one that was not used
 		begin := time.Now()
-		if r, again := s.Try(1, 3); r != nil || again.Sub(begin) != time.Minute {
+		if r, again := s.TryReserve(1, 3); r != nil || again.Sub(begin) != time.Minute {
 			t.Errorf("Try = %v, in %v; want none, in a minute", r, again.Sub(begin))
 		}
-		places, err := s.Room(t.Context(), 3, 0) // what was left is there
+		places, err := s.Reserve(t.Context(), 3, 0) // what was left is there
 		if err != nil {
 			t.Fatal(err)
 		}
 		var group sync.WaitGroup
 		group.Go(func() {
-			other, err := s.Room(t.Context(), 2, 0)
+			other, err := s.Reserve(t.Context(), 2, 0)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			other.Close()
+			other.Release()
 		})
 		synctest.Wait()
-		places.Close()
+		places.Release()
 		group.Wait()
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("a room of 2 took %v", took)
 		}
 		group.Go(func() { // waits for a place that Try must not take
-			all, err := s.Room(t.Context(), 5, 0)
+			all, err := s.Reserve(t.Context(), 5, 0)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			all.Close()
+			all.Release()
 		})
 		synctest.Wait()
-		if r, _ := s.Try(1, 0); r != nil {
+		if r, _ := s.TryReserve(1, 0); r != nil {
 			t.Error("it took from one who waits")
 		}
 		group.Wait()
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: 7 * time.Second})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: 7 * time.Second})
 		held := time.Now().Add(7 * time.Second)
-		if r, again := s.Try(1, 0); r != nil || !again.Equal(held) {
+		if r, again := s.TryReserve(1, 0); r != nil || !again.Equal(held) {
 			t.Errorf("while it is held, Try = %v, %v", r, again)
 		}
 		idle(t, s)
@@ -1092,10 +1092,10 @@ func TestLatentLimit(t *testing.T) {
 
 	hourly := func() Limit {
 		l := HourlyWrites()
-		l.Most = 20
+		l.Max = 20
 		return l
 	}
-	secondary := wire.Signal{Status: 403, Limited: true, RetryAfter: time.Second}
+	secondary := wire.Signal{Status: 403, RateLimited: true, RetryAfter: time.Second}
 	primary := secondary
 	primary.Header = http.Header{"X-Ratelimit-Remaining": {"0"}}
 	for name, tt := range map[string]struct {
@@ -1139,13 +1139,13 @@ func TestRoomEndsWithLatentLimit(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		hourly := HourlyWrites()
-		hourly.Most = 20
+		hourly.Max = 20
 		s := newService(Writes(100), hourly)
 		begin := time.Now()
 		for range 17 {
 			enter(t, t.Context(), s, http.MethodPut)(done)
 		}
-		room, err := s.Room(t.Context(), 3, 0)
+		room, err := s.Reserve(t.Context(), 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1154,23 +1154,23 @@ func TestRoomEndsWithLatentLimit(t *testing.T) {
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 503, RetryAfter: time.Minute})
 		late := make(chan error)
 		go func() {
-			_, err := tryEnter(LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
+			_, err := tryEnter(WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
 			late <- err
 		}()
 		synctest.Wait()
-		leave(wire.Signal{Status: 403, Limited: true, RetryAfter: 2 * time.Minute})
-		if err := <-late; !errors.Is(err, ErrTooLate) || time.Since(begin) != 2*time.Minute {
+		leave(wire.Signal{Status: 403, RateLimited: true, RetryAfter: 2 * time.Minute})
+		if err := <-late; !errors.Is(err, ErrSendDeadline) || time.Since(begin) != 2*time.Minute {
 			t.Errorf("what waited with a place: %v after %v, want too late after the hold", err, time.Since(begin))
 		}
-		_, err = tryEnter(LeaveBy(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
-		if !errors.Is(err, ErrTooLate) || time.Since(begin) != 2*time.Minute {
+		_, err = tryEnter(WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
+		if !errors.Is(err, ErrSendDeadline) || time.Since(begin) != 2*time.Minute {
 			t.Errorf("what came with a place: %v after %v, want too late at once", err, time.Since(begin))
 		}
 		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
 		if took := time.Since(begin); took < time.Hour {
 			t.Errorf("what may wait left after %v", took)
 		}
-		room.Close()
+		room.Release()
 		idle(t, s)
 	})
 }
@@ -1188,20 +1188,20 @@ func TestRoomOfAnotherHour(t *testing.T) {
 			}}
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
-		room, err := s.Room(t.Context(), 4, 0)
+		room, err := s.Reserve(t.Context(), 4, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
 		enter(t, t.Context(), s, http.MethodGet)(tell(12, time.Hour))
-		room.Close()
+		room.Release()
 		if s.primary.remaining != 12 {
 			t.Errorf("%d remain, want 12", s.primary.remaining)
 		}
-		if room, err = s.Room(t.Context(), 2, 0); err != nil {
+		if room, err = s.Reserve(t.Context(), 2, 0); err != nil {
 			t.Fatal(err)
 		}
-		room.Close()
+		room.Release()
 		if s.primary.remaining != 12 {
 			t.Errorf("%d remain after a room of this hour, want 12", s.primary.remaining)
 		}
@@ -1211,16 +1211,16 @@ func TestRoomOfAnotherHour(t *testing.T) {
 	// counted anew, and that is all.
 	synctest.Test(t, func(t *testing.T) {
 		hourly := HourlyWrites()
-		hourly.Most = 10
+		hourly.Max = 10
 		s := newService(hourly)
 		tell := func(remaining int, reset time.Duration) wire.Signal {
-			return wire.Signal{Status: 403, Limited: true, RetryAfter: time.Second, Header: http.Header{
+			return wire.Signal{Status: 403, RateLimited: true, RetryAfter: time.Second, Header: http.Header{
 				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {fmt.Sprint(remaining)},
 				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(reset).Unix())},
 			}}
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
-		room, err := s.Room(t.Context(), 9, 0)
+		room, err := s.Reserve(t.Context(), 9, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1239,18 +1239,18 @@ func TestWaits(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Writes(80), Points())
-		if s.Waits() != "" || s.Queued() {
-			t.Errorf("nobody waits, and it is for %q", s.Waits())
+		if s.WaitReason() != "" || s.HasWaiters() {
+			t.Errorf("nobody waits, and it is for %q", s.WaitReason())
 		}
-		if left := s.Takes(400); left != 5*time.Minute {
+		if left := s.EstimateWrites(400); left != 5*time.Minute {
 			t.Errorf("400 writes take %v", left)
 		}
 		wants := func(want string) {
 			t.Helper()
 			ctx, cancel := context.WithCancel(t.Context())
-			go func() { _, _ = s.Room(ctx, 80, 0) }()
+			go func() { _, _ = s.Reserve(ctx, 80, 0) }()
 			synctest.Wait()
-			if got := s.Waits(); got != want || !s.Queued() {
+			if got := s.WaitReason(); got != want || !s.HasWaiters() {
 				t.Errorf("it waits for %q, want %q", got, want)
 			}
 			cancel()
@@ -1268,13 +1268,13 @@ func TestWaits(t *testing.T) {
 		enter(t, t.Context(), s, http.MethodGet)(told("560"))
 		wants("Service: 5000 requests an hour, less a tenth for others, until 00:30:01 UTC")
 		// 60 in this hour, 4,500 in the next, 4,500 in the one after that.
-		if left := s.Takes(30); left != 22500*time.Millisecond {
+		if left := s.EstimateWrites(30); left != 22500*time.Millisecond {
 			t.Errorf("30 writes take %v", left)
 		}
-		if left := s.Takes(31 + 4_500); left.Round(time.Minute) != 2*time.Hour+29*time.Minute {
+		if left := s.EstimateWrites(31 + 4_500); left.Round(time.Minute) != 2*time.Hour+29*time.Minute {
 			t.Errorf("4,531 writes take %v", left)
 		}
-		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, Limited: true, RetryAfter: time.Hour})
+		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
 		wants("Service, which asks to wait until 01:01:00 UTC")
 	})
 }

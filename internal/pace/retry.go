@@ -13,14 +13,14 @@ import (
 type Retry struct {
 	// Within: no try begins later than this after the first one's begin, or
 	// after the end of a wait that the service asked for.
-	Within time.Duration
+	MaxElapsed time.Duration
 	// Most, if set, bounds all of it, the waits of a Service included, as long
 	// as the operation itself has met no limit.
-	Most time.Duration
+	MaxTotal time.Duration
 }
 
 // limitedTries bounds how often a service may put one operation off.
-const limitedTries = 10
+const maxRateLimited = 10
 
 // Do carries out fn, which must be fit to be carried out twice, until it is
 // done or refused. After a failure that leaves it open it waits 0.5 s, then
@@ -29,8 +29,8 @@ const limitedTries = 10
 func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
 	begin, limited, garbled := time.Now(), 0, 0
 	waited := false // the try that is under way began with a wait for a limit
-	if r.Most > 0 {
-		bounded, cancel := context.WithTimeout(ctx, r.Most)
+	if r.MaxTotal > 0 {
+		bounded, cancel := context.WithTimeout(ctx, r.MaxTotal)
 		defer cancel()
 		try := fn
 		fn = func(ctx context.Context) (T, error) {
@@ -46,15 +46,15 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 			return v, nil
 		}
 		var e *wire.Error
-		if ctx.Err() != nil || !errors.As(err, &e) || e.Fate == wire.Refused || errors.Is(err, ErrTooLate) {
+		if ctx.Err() != nil || !errors.As(err, &e) || e.Disposition == wire.Rejected || errors.Is(err, ErrSendDeadline) {
 			return v, err
 		}
 		// Nobody's certificate becomes somebody's in a second.
 		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			return v, err
 		}
-		if e.Fate == wire.Limited {
-			if limited++; limited > limitedTries {
+		if e.Disposition == wire.RateLimited {
+			if limited++; limited > maxRateLimited {
 				return v, err
 			}
 			waited = true
@@ -64,12 +64,12 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 		if waited {
 			begin, waited = time.Now(), false
 		}
-		if e.Garbled {
+		if e.Malformed {
 			if garbled++; garbled > 2 {
 				return v, err
 			}
 		}
-		if time.Since(begin)+pause > r.Within {
+		if time.Since(begin)+pause > r.MaxElapsed {
 			return v, err
 		}
 		if Sleep(ctx, pause) != nil {

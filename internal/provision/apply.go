@@ -19,25 +19,25 @@ import (
 const (
 	// finishWithin and undoWithin are the seconds after an interrupt in which
 	// what was begun is finished, and then undone: the runner gives ten in all.
-	finishWithin = 4500 * time.Millisecond
-	undoWithin   = 1500 * time.Millisecond
+	finishWithin  = 4500 * time.Millisecond
+	cleanupWithin = 1500 * time.Millisecond
 	// staleTries bounds how often an apply begins anew, because what it had seen
 	// was too old by the time that a limit let it go on.
-	staleTries = 10
+	maxStaleAttempts = 10
 )
 
 // What ends an apply without a failure.
 var (
-	errAnother = errors.New("another run is at work on it")
-	errStale   = errors.New("what was observed is too old by now")
+	errOtherRun = errors.New("another run is at work on it")
+	errStale    = errors.New("what was observed is too old by now")
 )
 
 // applied is what an apply did.
 type applied struct {
-	token   codacy.Token
-	written []config.Store
-	over    bool // a secret was overwritten
-	doubt   bool // a put was sent and its answer lost
+	token       codacy.Token
+	written     []config.Store
+	overwritten bool // a secret was overwritten
+	uncertain   bool // a put was sent and its answer lost
 }
 
 // storeKey is the public key of one store.
@@ -47,31 +47,31 @@ type storeKey struct {
 }
 
 // write applies the decision for t, if it is one to write, and revokes.
-func (r *Run) write(ctx context.Context, t *task) event {
+func (r *Run) applyAndRevoke(ctx context.Context, t *task) event {
 	waiting := true
 	gotRoom := func() {
 		if waiting {
 			waiting = false
-			r.events <- event{room: true}
+			r.events <- event{reserved: true}
 		}
 	}
 	var done applied
 	var err error
-	for tries := 0; t.writes() && (tries == 0 || errors.Is(err, errStale) && tries < staleTries && ctx.Err() == nil); tries++ {
+	for tries := 0; t.writes() && (tries == 0 || errors.Is(err, errStale) && tries < maxStaleAttempts && ctx.Err() == nil); tries++ {
 		done, err = r.apply(ctx, t, gotRoom)
 	}
 	gotRoom()
 	var result Result
 	switch {
 	case err != nil:
-		result = r.failed(t, done, err)
+		result = r.failedResult(t, done, err)
 	case t.writes():
-		result = r.wrote(t, done)
+		result = r.appliedResult(t, done)
 	default:
-		result = r.settled(t)
+		result = r.noOpResult(t)
 	}
 	r.revoke(ctx, t, err == nil && t.writes(), &result)
-	return event{result: &result, err: err, done: done}
+	return event{result: &result, err: err, applied: done}
 }
 
 // apply makes a token for t and stores it, in the order of the contract. It is
@@ -83,7 +83,7 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 
 	// What would be too old by the time that there is room is looked at before:
 	// room is what there is least of.
-	if r.soonStale(t) {
+	if r.willBeStale(t) {
 		if err := r.observe(ctx, t); err != nil || !t.writes() {
 			return done, err
 		}
@@ -101,19 +101,19 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 
 	// 2. Room for the writes, so that nothing is made that would have to wait;
 	// a fresh look, if the last one is old by now; and a place for the token.
-	room, err := r.room(ctx, t)
+	room, err := r.reserve(ctx, t)
 	if err != nil {
 		return done, err
 	}
-	defer room.close()
+	defer room.release()
 	gotRoom()
-	if time.Since(t.looked) > fresh {
+	if time.Since(t.observedAt) > maxStaleness {
 		if err := r.observe(ctx, t); err != nil {
 			return done, err
 		}
 	}
-	if t.writes() && t.seen.Total >= maxTokens {
-		if err := r.makeRoom(ctx, t); err != nil {
+	if t.writes() && t.observation.Total >= maxTokens {
+		if err := r.evict(ctx, t); err != nil {
 			return done, err
 		}
 	}
@@ -127,12 +127,12 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 	}
 
 	// 3. The token. From here on a cancellation does not cut in.
-	crit, cancel := r.grace(ctx, finishWithin)
+	crit, cancel := r.shield(ctx, finishWithin)
 	defer cancel()
 	crit = room.context(crit)
 	begun := time.Now()
 	expires := r.codacyNow().Add(r.Policy.Lifetime - t.jitter).Truncate(time.Second)
-	token, value, err := r.make(crit, t, expires)
+	token, value, err := r.createToken(crit, t, expires)
 	if err != nil {
 		return done, err
 	}
@@ -147,29 +147,29 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 	// 5. Into each store. Where one refuses and nothing has changed yet, it ends;
 	// else the token stays, and the more stores hold it the better.
 	for _, s := range t.decision.Stores {
-		if failure != nil && done.held() == 0 {
+		if failure != nil && done.storedIn() == 0 {
 			break
 		}
-		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(putWithin))
+		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(maxPutDelay))
 		if err != nil {
 			failure = errors.Join(failure, err)
-			done.doubt = done.doubt || doubt
+			done.uncertain = done.uncertain || doubt
 			continue
 		}
 		done.written = append(done.written, s)
-		done.over = done.over || !created
+		done.overwritten = done.overwritten || !created
 	}
 
 	// 6. No orphan: what nobody holds goes.
 	switch {
 	case failure == nil:
 		return done, nil
-	case done.held() > 0:
+	case done.storedIn() > 0:
 		return done, fmt.Errorf("its new token is not in every store, the next run mends it: %w", failure)
 	}
-	undo, cancel := r.grace(ctx, undoWithin)
+	undo, cancel := r.shield(ctx, cleanupWithin)
 	defer cancel()
-	if err := r.remove(room.context(undo), t, token.ID); err != nil {
+	if err := r.deleteToken(room.context(undo), t, token.ID); err != nil {
 		failure = fmt.Errorf("%w; its new token could not be deleted, the next run does that: %w", failure, err)
 	}
 	return done, failure
@@ -177,20 +177,20 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 
 // soonStale tells whether what was seen of t is likely to be out of date once it
 // has its room, though not by a wait that is long itself.
-func (r *Run) soonStale(t *task) bool {
+func (r *Run) willBeStale(t *task) bool {
 	turn := time.Second
 	if r.WritesPerMinute > 0 {
-		turn += time.Duration(ahead*len(t.decision.Stores)) * time.Minute / time.Duration(r.WritesPerMinute)
+		turn += time.Duration(maxAwaitingCapacity*len(t.decision.Stores)) * time.Minute / time.Duration(r.WritesPerMinute)
 	}
-	return turn < fresh/2 && time.Since(t.looked)+turn > fresh
+	return turn < maxStaleness/2 && time.Since(t.observedAt)+turn > maxStaleness
 }
 
 // wrote tells whether a put was accepted.
-func (a applied) wrote() bool { return len(a.written) > 0 }
+func (a applied) storedAny() bool { return len(a.written) > 0 }
 
 // held counts the stores that hold the new token, or may hold it.
-func (a applied) held() int {
-	if a.doubt {
+func (a applied) storedIn() int {
+	if a.uncertain {
 		return len(a.written) + 1
 	}
 	return len(a.written)
@@ -200,50 +200,50 @@ func (a applied) held() int {
 func (t *task) writes() bool { return t.decision.Action == Create || t.decision.Action == Renew }
 
 // rooms is the right to make one token and to store it.
-type rooms struct{ codacy, github *pace.Room }
+type reservations struct{ codacy, github *pace.Reservation }
 
-func (r *Run) room(ctx context.Context, t *task) (rooms, error) {
-	gh, err := r.GitHubPace.Room(ctx, len(t.decision.Stores), t.seen.urgency())
+func (r *Run) reserve(ctx context.Context, t *task) (reservations, error) {
+	gh, err := r.GitHubLimiter.Reserve(ctx, len(t.decision.Stores), t.observation.Priority())
 	if err != nil {
-		return rooms{}, err
+		return reservations{}, err
 	}
-	co, err := r.CodacyPace.Room(ctx, 1, t.seen.urgency())
+	co, err := r.CodacyLimiter.Reserve(ctx, 1, t.observation.Priority())
 	if err != nil {
-		gh.Close()
-		return rooms{}, err
+		gh.Release()
+		return reservations{}, err
 	}
-	return rooms{co, gh}, nil
+	return reservations{co, gh}, nil
 }
 
-func (r rooms) context(ctx context.Context) context.Context {
+func (r reservations) context(ctx context.Context) context.Context {
 	return r.github.Context(r.codacy.Context(ctx))
 }
 
-func (r rooms) close() {
-	r.codacy.Close()
-	r.github.Close()
+func (r reservations) release() {
+	r.codacy.Release()
+	r.github.Release()
 }
 
 // makeRoom deletes the lowest token of ours that nobody can be using.
-func (r *Run) makeRoom(ctx context.Context, t *task) error {
-	if !t.seen.Asked {
-		if err := r.ask(ctx, t); err != nil {
+func (r *Run) evict(ctx context.Context, t *task) error {
+	if !t.observation.SecretsChecked {
+		if err := r.checkSecrets(ctx, t); err != nil {
 			return err
 		}
 		if !t.writes() {
 			return nil // the stores had another word to say
 		}
 	}
-	spare, ok := Spare(t.seen)
+	spare, ok := Evictable(t.observation)
 	if !ok {
 		return fmt.Errorf("it has %d tokens on Codacy, as many as are allowed, and none that this action may delete: "+
-			"delete some in the repository's settings on Codacy, under Integrations, Repository API tokens", t.seen.Total)
+			"delete some in the repository's settings on Codacy, under Integrations, Repository API tokens", t.observation.Total)
 	}
-	return r.remove(ctx, t, spare.ID)
+	return r.deleteToken(ctx, t, spare.ID)
 }
 
 // remove deletes a token by its id, which may be done twice.
-func (r *Run) remove(ctx context.Context, t *task, id int64) error {
+func (r *Run) deleteToken(ctx context.Context, t *task, id int64) error {
 	_, err := pace.Do(ctx, r.Retry, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, r.Codacy.DeleteToken(ctx, t.target.Codacy, id)
 	})
@@ -251,21 +251,21 @@ func (r *Run) remove(ctx context.Context, t *task, id int64) error {
 }
 
 const (
-	makeTries    = 3  // requests that leave it open whether a token was made
-	makeNumbers  = 5  // numbers whose names are taken, though the list doesn't show it
-	makeRequests = 20 // requests in all, with those that a limit put off
+	createAttempts = 3  // requests that leave it open whether a token was made
+	createNumbers  = 5  // numbers whose names are taken, though the list doesn't show it
+	createRequests = 20 // requests in all, with those that a limit put off
 	// makeWithin is how long after the look a request may wait to leave.
-	makeWithin = 30 * time.Second
-	maxNumber  = 999_999_999
+	createSendWithin = 30 * time.Second
+	maxNumber        = 999_999_999
 )
 
 // make makes the token with the next number. The request is never repeated
 // blindly: after an answer that leaves open whether it was done, what is there
 // decides. ErrStale: nothing was made, and what was seen is too old to go on.
-func (r *Run) make(ctx context.Context, t *task, expires time.Time) (codacy.Token, secret.Value, error) {
+func (r *Run) createToken(ctx context.Context, t *task, expires time.Time) (codacy.Token, secret.Value, error) {
 	fail := func(err error) (codacy.Token, secret.Value, error) { return codacy.Token{}, secret.Value{}, err }
 	number := 1
-	if newest, ok := t.seen.newest(); ok {
+	if newest, ok := t.observation.Newest(); ok {
 		number = newest.Number + 1
 	}
 	var (
@@ -276,58 +276,58 @@ func (r *Run) make(ctx context.Context, t *task, expires time.Time) (codacy.Toke
 		last    error
 	)
 	looked := time.Now()
-	for range makeRequests {
+	for range createRequests {
 		if number > maxNumber {
 			return fail(errors.New("the numbers of its tokens' names are used up"))
 		}
-		token, value, err := r.Codacy.CreateToken(pace.LeaveBy(ctx, looked.Add(makeWithin)),
+		token, value, err := r.Codacy.CreateToken(pace.WithSendDeadline(ctx, looked.Add(createSendWithin)),
 			t.target.Codacy, fmt.Sprintf("%s%d", r.prefix, number), expires)
 		if err == nil {
 			return token, value, nil
 		}
 		last = err
-		fate := wire.FateOf(err)
+		fate := wire.DispositionOf(err)
 		conflict := wire.StatusOf(err) == http.StatusConflict
 		switch {
-		case open == 0 && fate == wire.Unsent && errors.Is(err, pace.ErrTooLate):
+		case open == 0 && fate == wire.NotSent && errors.Is(err, pace.ErrSendDeadline):
 			return fail(errStale)
-		case fate == wire.Limited:
+		case fate == wire.RateLimited:
 			continue // nothing was done: the next one leaves when it may
-		case open == 0 && (fate == wire.Unsent || fate == wire.Refused && !conflict):
+		case open == 0 && (fate == wire.NotSent || fate == wire.Rejected && !conflict):
 			return fail(err)
-		case fate == wire.Unclear:
+		case fate == wire.Indeterminate:
 			open++
 			tries++
-		case fate == wire.Refused && open > 0:
+		case fate == wire.Rejected && open > 0:
 			tries++
 		}
 
 		looked = time.Now()
-		o, listErr := r.list(ctx, t)
+		o, listErr := r.readTokens(ctx, t)
 		switch {
 		case wire.IsUnauthorized(listErr): // what it means for the run counts more
 			return fail(errors.Join(listErr, err))
 		case listErr != nil:
 			return fail(errors.Join(err, listErr))
 		}
-		i := slices.IndexFunc(o.Ours, func(tok Token) bool { return tok.Number == number })
+		i := slices.IndexFunc(o.Managed, func(tok Token) bool { return tok.Number == number })
 		switch {
-		case i >= 0 && (open == 0 || !o.Ours[i].Expires.Equal(expires)):
-			return fail(errAnother)
+		case i >= 0 && (open == 0 || !o.Managed[i].Expires.Equal(expires)):
+			return fail(errOtherRun)
 		case i >= 0: // ours, its value lost
-			if delErr := r.remove(ctx, t, o.Ours[i].ID); delErr != nil {
+			if delErr := r.deleteToken(ctx, t, o.Managed[i].ID); delErr != nil {
 				return fail(errors.Join(err, delErr))
 			}
 			open--
 		case open == 0 && !again: // the name is taken and not there: hidden, or just gone
 			again = true
-		case open == 0 && numbers < makeNumbers:
+		case open == 0 && numbers < createNumbers:
 			number, numbers, again = number+1, numbers+1, false
 		case open == 0:
 			return fail(fmt.Errorf("the names up to %s%d are taken by tokens that Codacy's list does not show: "+
 				"delete the expired ones in the repository's settings on Codacy: %w", r.prefix, number, err))
 		}
-		if tries == makeTries {
+		if tries == createAttempts {
 			return fail(err)
 		}
 	}
@@ -341,9 +341,9 @@ func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v se
 	if err != nil {
 		return false, false, err
 	}
-	created, err = pace.Do(pace.LeaveBy(ctx, by), r.Retry, func(ctx context.Context) (bool, error) {
+	created, err = pace.Do(pace.WithSendDeadline(ctx, by), r.Retry, func(ctx context.Context) (bool, error) {
 		created, err := r.GitHub.PutSecret(ctx, t.target.GitHub, string(s), r.Policy.SecretName, k.id, sealed)
-		doubt = doubt || err != nil && wire.FateOf(err) == wire.Unclear
+		doubt = doubt || err != nil && wire.DispositionOf(err) == wire.Indeterminate
 		return created, err
 	})
 	return created, doubt, err
@@ -351,9 +351,9 @@ func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v se
 
 // grace returns a context that an end of ctx does not end; an interrupt does, d
 // after it came or after now, whichever is later.
-func (r *Run) grace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+func (r *Run) shield(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(r.interr, func() {
+	stop := context.AfterFunc(r.interruptCtx, func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {

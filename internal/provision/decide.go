@@ -17,23 +17,23 @@ import (
 const (
 	// youth is how long nobody makes a token on top of a new one: another run
 	// may be at work on it.
-	youth = 15 * time.Minute
+	settlePeriod = 15 * time.Minute
 	// A store holds a token if it was written in the token's window, which
 	// reaches from windowBefore its making to windowAfter.
 	windowBefore = 30 * time.Second
 	windowAfter  = 14 * time.Minute
 	// putWithin is how long after the making began a put may be sent.
-	putWithin = 8 * time.Minute
+	maxPutDelay = 8 * time.Minute
 	// fresh is how old an observation may be that a token is made on.
-	fresh = time.Minute
+	maxStaleness = time.Minute
 	// spreadLifetime is the random part that a lifetime is shortened by, and so
 	// the error of a creation time that is derived from the expiry.
-	spreadLifetime = time.Hour
+	lifetimeJitter = time.Hour
 	// spreadDue is the part that due dates are spread over.
-	spreadDue = 14 * 24 * time.Hour
+	maxRenewalJitter = 14 * 24 * time.Hour
 	// aheadOfTime: a derived creation later than this is no creation time, but
 	// shows that the lifetime was shortened since.
-	aheadOfTime = time.Minute
+	maxFutureCreation = time.Minute
 	// maxTokens is what Codacy allows in one repository.
 	maxTokens = 100
 )
@@ -52,7 +52,7 @@ type Policy struct {
 	SelfHosted bool
 	// AskAll: ask the stores even where the decision does not need it, so that
 	// a dry run can tell what a write would overwrite.
-	AskAll bool
+	CheckAllSecrets bool
 }
 
 // Token is a token of ours.
@@ -69,60 +69,60 @@ type Token struct {
 }
 
 // slack is the error of a token's creation time.
-func (t Token) slack() time.Duration {
+func (t Token) uncertainty() time.Duration {
 	if t.Derived {
-		return spreadLifetime
+		return lifetimeJitter
 	}
 	return 0
 }
 
 // young tells whether, at the time, another run may still be at work on t.
-func (t Token) young(at time.Time) bool {
-	return !t.Created.IsZero() && at.Sub(t.Created) < youth+t.slack()
+func (t Token) recent(at time.Time) bool {
+	return !t.Created.IsZero() && at.Sub(t.Created) < settlePeriod+t.uncertainty()
 }
 
 // expired tells whether t is dead at the time.
 func (t Token) expired(at time.Time) bool { return !t.Expires.IsZero() && !t.Expires.After(at) }
 
 // Store is what GitHub tells of the secret in one store.
-type Store struct {
-	Name config.Store
+type StoreState struct {
+	Store config.Store
 	// Updated is when the secret was last written; zero if there is none.
 	Updated time.Time
 }
 
 // holds tells whether the secret was written with t: nobody else's put falls
 // into its window.
-func (s Store) holds(t Token) bool {
+func (s StoreState) holds(t Token) bool {
 	return !s.Updated.IsZero() && !t.Created.IsZero() &&
 		!s.Updated.Before(t.Created.Add(-windowBefore)) &&
-		!s.Updated.After(t.Created.Add(windowAfter+t.slack()))
+		!s.Updated.After(t.Created.Add(windowAfter+t.uncertainty()))
 }
 
 // holdsAny tells whether the store holds one of the tokens.
-func (s Store) holdsAny(tokens []Token) bool { return slices.ContainsFunc(tokens, s.holds) }
+func (s StoreState) holdsAny(tokens []Token) bool { return slices.ContainsFunc(tokens, s.holds) }
 
 // Observation is what one look at a repository showed. All times are on
 // Codacy's clock.
 type Observation struct {
 	// Ours are the tokens named by our scheme, by number; Total counts all.
-	Ours  []Token
-	Total int
+	Managed []Token
+	Total   int
 	// FirstGeneration: the tokens have neither names nor times.
-	FirstGeneration bool
+	Legacy bool
 	// Listed is when the tokens were listed.
-	Listed time.Time
+	ListedAt time.Time
 	// Asked: Stores holds what the stores were asked after that.
-	Asked  bool
-	Stores []Store
+	SecretsChecked bool
+	Stores         []StoreState
 }
 
 // newest is ours with the highest number.
-func (o Observation) newest() (Token, bool) {
-	if len(o.Ours) == 0 {
+func (o Observation) Newest() (Token, bool) {
+	if len(o.Managed) == 0 {
 		return Token{}, false
 	}
-	return o.Ours[len(o.Ours)-1], true
+	return o.Managed[len(o.Managed)-1], true
 }
 
 // Action is what is to be done about a repository.
@@ -130,13 +130,13 @@ type Action int
 
 const (
 	// Ask the stores, then decide again.
-	Ask Action = iota
+	CheckSecrets Action = iota
 	// Create a token where none of ours is.
 	Create
 	// Renew: a new token takes the place of one of ours.
 	Renew
 	// Current: nothing to do.
-	Current
+	NoOp
 	// Keep: left alone.
 	Keep
 	// Defer: another run may be at work.
@@ -147,7 +147,7 @@ const (
 type Decision struct {
 	Action Action
 	// Why, for people.
-	Why string
+	Reason string
 	// Stores to be written, in order.
 	Stores []config.Store
 	// Urgent: there is no token, or it is due.
@@ -158,46 +158,46 @@ type Decision struct {
 // a function of what was observed, the policy, the time on Codacy's clock and
 // the repository's key, which spreads the due dates.
 func Decide(o Observation, p Policy, now time.Time, key string) Decision {
-	newest, any := o.newest()
-	due := any && !newest.Expires.IsZero() && newest.Expires.Sub(now) < p.RenewBefore+p.dueSpread(key)
-	urgent := !any && !o.FirstGeneration || due
+	newest, exists := o.Newest()
+	due := exists && !newest.Expires.IsZero() && newest.Expires.Sub(now) < p.RenewBefore+p.renewalJitter(key)
+	urgent := !exists && !o.Legacy || due
 	// With replace and expiring, what is missing or due needs no look at GitHub.
-	blind := !p.AskAll && p.Existing == config.ExistingReplace && p.Rotate == config.RotateExpiring &&
-		urgent && !(any && newest.young(o.Listed))
-	if !o.Asked && !blind {
-		return Decision{Action: Ask, Urgent: urgent}
+	blind := !p.CheckAllSecrets && p.Existing == config.ExistingReplace && p.Rotate == config.RotateExpiring &&
+		urgent && !(exists && newest.recent(o.ListedAt))
+	if !o.SecretsChecked && !blind {
+		return Decision{Action: CheckSecrets, Urgent: urgent}
 	}
-	table := o.table(p)
+	table := o.eligible(p)
 	decide := func(a Action, why string) Decision {
-		d := Decision{Action: a, Why: why, Urgent: urgent}
+		d := Decision{Action: a, Reason: why, Urgent: urgent}
 		if a == Create || a == Renew {
 			d.Stores = p.Stores
-			if o.Asked {
+			if o.SecretsChecked {
 				d.Stores = nil
 				for _, s := range table {
-					d.Stores = append(d.Stores, s.Name)
+					d.Stores = append(d.Stores, s.Store)
 				}
 			}
 		}
 		return d
 	}
-	everyHolds := !slices.ContainsFunc(table, func(s Store) bool { return !any || !s.holds(newest) })
+	everyHolds := !slices.ContainsFunc(table, func(s StoreState) bool { return !exists || !s.holds(newest) })
 	switch {
-	case o.Asked && len(table) == 0 && p.Existing == config.ExistingOnly:
+	case o.SecretsChecked && len(table) == 0 && p.Existing == config.ExistingOnly:
 		return decide(Keep, "there is no secret, and existing-secrets is only")
-	case o.Asked && len(table) == 0:
+	case o.SecretsChecked && len(table) == 0:
 		return decide(Keep, "the secret was made by somebody else")
-	case o.FirstGeneration && !slices.ContainsFunc(table, Store.absent):
-		return decide(Current, "the secret is there; this Codacy's tokens do not expire")
-	case o.FirstGeneration:
-		return decide(Create, "there is no secret"+absentFrom(table))
-	case !any:
+	case o.Legacy && !slices.ContainsFunc(table, StoreState.absent):
+		return decide(NoOp, "the secret is there; this Codacy's tokens do not expire")
+	case o.Legacy:
+		return decide(Create, "there is no secret"+absentNames(table))
+	case !exists:
 		return decide(Create, "there is no token of ours")
-	case newest.young(o.Listed) && everyHolds:
-		return decide(Current, "made a moment ago")
-	case newest.young(o.Listed):
+	case newest.recent(o.ListedAt) && everyHolds:
+		return decide(NoOp, "made a moment ago")
+	case newest.recent(o.ListedAt):
 		return decide(Defer, "another run may be at work on it: "+newest.Name+" was made less than "+
-			strconv.Itoa(int((youth+newest.slack()).Minutes()))+" minutes ago")
+			strconv.Itoa(int((settlePeriod+newest.uncertainty()).Minutes()))+" minutes ago")
 	case p.Rotate == config.RotateAlways:
 		return decide(Renew, "rotate is always")
 	case newest.expired(now):
@@ -205,36 +205,36 @@ func Decide(o Observation, p Policy, now time.Time, key string) Decision {
 	case due:
 		return decide(Renew, fmt.Sprintf("%s expires in %d days", newest.Name, int(newest.Expires.Sub(now).Hours()/24)))
 	case everyHolds:
-		return decide(Current, "")
-	case slices.ContainsFunc(table, Store.absent):
-		return decide(Renew, "there is no secret"+absentFrom(table))
+		return decide(NoOp, "")
+	case slices.ContainsFunc(table, StoreState.absent):
+		return decide(Renew, "there is no secret"+absentNames(table))
 	default:
 		return decide(Renew, "the secret was changed since "+newest.Name+" was made")
 	}
 }
 
-func (s Store) absent() bool { return s.Updated.IsZero() }
+func (s StoreState) absent() bool { return s.Updated.IsZero() }
 
 // absentFrom names the stores without a secret, unless there is one store only.
-func absentFrom(table []Store) string {
+func absentNames(table []StoreState) string {
 	if len(table) < 2 {
 		return ""
 	}
 	var names []string
 	for _, s := range table {
 		if s.absent() {
-			names = append(names, string(s.Name))
+			names = append(names, string(s.Store))
 		}
 	}
 	return " in " + strings.Join(names, ", ")
 }
 
 // table is the stores that the table is about: those not left out.
-func (o Observation) table(p Policy) []Store {
-	return slices.DeleteFunc(slices.Clone(o.Stores), func(s Store) bool {
+func (o Observation) eligible(p Policy) []StoreState {
+	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool {
 		switch p.Existing {
 		case config.ExistingKeep:
-			return !s.absent() && !s.holdsAny(o.Ours)
+			return !s.absent() && !s.holdsAny(o.Managed)
 		case config.ExistingOnly:
 			return s.absent()
 		default:
@@ -245,70 +245,70 @@ func (o Observation) table(p Policy) []Store {
 
 // dueSpread is the part of at most a fortnight by which a repository is due
 // earlier, so that tokens made on one day are not all renewed on one day.
-func (p Policy) dueSpread(key string) time.Duration {
-	most := min(spreadDue, (p.Lifetime-p.RenewBefore)/2)
-	return time.Duration(float64(most) * (float64(match.Spread(key)>>11) / (1 << 53)))
+func (p Policy) renewalJitter(key string) time.Duration {
+	most := min(maxRenewalJitter, (p.Lifetime-p.RenewBefore)/2)
+	return time.Duration(float64(most) * (float64(match.Hash(key)>>11) / (1 << 53)))
 }
 
 // Revocable are the tokens that go after an apply that began on o. Renewed
 // tells that it put a newer token into every store of the decision.
 func Revocable(o Observation, p Policy, now time.Time, renewed bool) []Token {
-	newest, any := o.newest()
-	if !any || o.FirstGeneration {
+	newest, exists := o.Newest()
+	if !exists || o.Legacy {
 		return nil
 	}
-	derived := slices.ContainsFunc(o.Ours, func(t Token) bool { return t.Derived })
-	if derived && !renewed && (!o.Asked || slices.ContainsFunc(o.Stores, func(s Store) bool { return !s.absent() && !s.holds(newest) })) {
+	derived := slices.ContainsFunc(o.Managed, func(t Token) bool { return t.Derived })
+	if derived && !renewed && (!o.SecretsChecked || slices.ContainsFunc(o.Stores, func(s StoreState) bool { return !s.absent() && !s.holds(newest) })) {
 		return nil
 	}
-	if derived && renewed && slices.ContainsFunc(o.leftOut(p), func(s Store) bool { return !s.absent() }) {
+	if derived && renewed && slices.ContainsFunc(o.excluded(p), func(s StoreState) bool { return !s.absent() }) {
 		return nil
 	}
 	// The grace is over once no job can still run that read an older secret.
-	present := slices.DeleteFunc(slices.Clone(o.Stores), Store.absent)
-	grace := len(present) > 0 && !slices.ContainsFunc(o.table(p), Store.absent) &&
-		!slices.ContainsFunc(present, func(s Store) bool { return now.Sub(s.Updated) < p.RevokeAfter })
+	present := slices.DeleteFunc(slices.Clone(o.Stores), StoreState.absent)
+	grace := len(present) > 0 && !slices.ContainsFunc(o.eligible(p), StoreState.absent) &&
+		!slices.ContainsFunc(present, func(s StoreState) bool { return now.Sub(s.Updated) < p.RevokeAfter })
 	var gone []Token
-	for _, t := range o.Ours {
+	for _, t := range o.Managed {
 		if renewed && (t.expired(now) || p.RevokeAfter == 0) ||
-			t.ID != newest.ID && o.free(t) && (t.expired(now) || grace) {
+			t.ID != newest.ID && o.unreferenced(t) && (t.expired(now) || grace) {
 			gone = append(gone, t)
 		}
 	}
 	return gone
 }
 
-func (o Observation) leftOut(p Policy) []Store {
-	table := o.table(p)
-	return slices.DeleteFunc(slices.Clone(o.Stores), func(s Store) bool { return slices.Contains(table, s) })
+func (o Observation) excluded(p Policy) []StoreState {
+	table := o.eligible(p)
+	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool { return slices.Contains(table, s) })
 }
 
 // free tells that t was old enough when listed, and no store holds it.
-func (o Observation) free(t Token) bool {
-	return o.Asked && !t.young(o.Listed) && !slices.ContainsFunc(o.Stores, func(s Store) bool { return s.holds(t) })
+func (o Observation) unreferenced(t Token) bool {
+	return o.SecretsChecked && !t.recent(o.ListedAt) && !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.holds(t) })
 }
 
 // Spare is the token that makes room where a repository has as many as Codacy
 // allows: the lowest of ours that nobody can be using. The stores must have been
 // asked.
-func Spare(o Observation) (Token, bool) {
-	newest, _ := o.newest()
-	derived := slices.ContainsFunc(o.Ours, func(t Token) bool { return t.Derived })
-	if derived && slices.ContainsFunc(o.Stores, func(s Store) bool { return !s.absent() && !s.holds(newest) }) {
+func Evictable(o Observation) (Token, bool) {
+	newest, _ := o.Newest()
+	derived := slices.ContainsFunc(o.Managed, func(t Token) bool { return t.Derived })
+	if derived && slices.ContainsFunc(o.Stores, func(s StoreState) bool { return !s.absent() && !s.holds(newest) }) {
 		return Token{}, false
 	}
-	i := slices.IndexFunc(o.Ours, func(t Token) bool { return t.ID != newest.ID && o.free(t) })
+	i := slices.IndexFunc(o.Managed, func(t Token) bool { return t.ID != newest.ID && o.unreferenced(t) })
 	if i < 0 {
 		return Token{}, false
 	}
-	return o.Ours[i], true
+	return o.Managed[i], true
 }
 
 // urgency orders what waits: missing, then expired, then by expiry.
-func (o *Observation) urgency() int64 {
-	newest, any := o.newest()
+func (o *Observation) Priority() int64 {
+	newest, exists := o.Newest()
 	switch {
-	case !any && !o.FirstGeneration:
+	case !exists && !o.Legacy:
 		return math.MinInt64 + 1
 	case newest.Expires.IsZero():
 		return math.MaxInt64 - 1
@@ -318,12 +318,12 @@ func (o *Observation) urgency() int64 {
 
 // Prefix is what the names of our tokens for a secret begin with; a number
 // follows.
-func Prefix(secretName string) string {
+func TokenPrefix(secretName string) string {
 	return strings.ReplaceAll(strings.ToLower(secretName), "_", "-") + "-"
 }
 
 // Number reads the number of a token's name; false if the name is not ours.
-func Number(prefix, name string) (int, bool) {
+func TokenNumber(prefix, name string) (int, bool) {
 	digits, ok := strings.CutPrefix(name, prefix)
 	if !ok || len(digits) > 9 || digits == "" || digits[0] == '0' ||
 		strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {

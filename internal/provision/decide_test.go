@@ -30,7 +30,7 @@ func policy(change ...func(*Policy)) Policy {
 func keep(p *Policy)       { p.Existing = config.ExistingKeep }
 func only(p *Policy)       { p.Existing = config.ExistingOnly }
 func always(p *Policy)     { p.Rotate = config.RotateAlways }
-func askAll(p *Policy)     { p.AskAll = true }
+func askAll(p *Policy)     { p.CheckAllSecrets = true }
 func selfHosted(p *Policy) { p.SelfHosted = true }
 
 // tok is a token of ours, made so long ago, that expires so much later than now.
@@ -41,13 +41,13 @@ func tok(number int, age, left time.Duration) Token {
 // seen is an observation of now. A store is the age of its secret's last write;
 // a negative one means that there is none. No stores: not asked.
 func seen(tokens []Token, stores ...time.Duration) Observation {
-	o := Observation{Ours: tokens, Total: len(tokens), Listed: now}
+	o := Observation{Managed: tokens, Total: len(tokens), ListedAt: now}
 	for i, age := range stores {
-		s := Store{Name: policy().Stores[i]}
+		s := StoreState{Store: policy().Stores[i]}
 		if age >= 0 {
 			s.Updated = now.Add(-age)
 		}
-		o.Stores, o.Asked = append(o.Stores, s), true
+		o.Stores, o.SecretsChecked = append(o.Stores, s), true
 	}
 	return o
 }
@@ -61,10 +61,10 @@ func TestDecide(t *testing.T) {
 	const old = 10 * day
 	healthy := []Token{tok(1, 400*day, -35*day), tok(2, old, 355*day)}
 	byHand := 5 * day // in no window
-	first := Observation{FirstGeneration: true, Total: 1, Listed: now}
+	first := Observation{Legacy: true, Total: 1, ListedAt: now}
 	withStores := func(o Observation, stores ...time.Duration) Observation {
 		s := seen(nil, stores...)
-		o.Stores, o.Asked = s.Stores, true
+		o.Stores, o.SecretsChecked = s.Stores, true
 		return o
 	}
 	for name, c := range map[string]struct {
@@ -74,46 +74,46 @@ func TestDecide(t *testing.T) {
 		stores string
 		why    string
 	}{
-		"first generation, every store has a secret": {o: withStores(first, byHand, byHand), p: policy(selfHosted), want: Current},
+		"first generation, every store has a secret": {o: withStores(first, byHand, byHand), p: policy(selfHosted), want: NoOp},
 		"first generation, a store has none":         {o: withStores(first, byHand, absent), p: policy(selfHosted), want: Create, stores: "dependabot actions", why: "in actions"},
-		"first generation, not asked":                {o: first, p: policy(selfHosted), want: Ask},
-		"first generation, always":                   {o: withStores(first, byHand, byHand), p: policy(selfHosted, always), want: Current},
+		"first generation, not asked":                {o: first, p: policy(selfHosted), want: CheckSecrets},
+		"first generation, always":                   {o: withStores(first, byHand, byHand), p: policy(selfHosted, always), want: NoOp},
 		"first generation, keep":                     {o: withStores(first, byHand, byHand), p: policy(selfHosted, keep), want: Keep},
 		"first generation, keep, one without":        {o: withStores(first, byHand, absent), p: policy(selfHosted, keep), want: Create, stores: "actions"},
 
 		"none of ours, not asked":       {o: seen(nil), p: policy(), want: Create, stores: "dependabot actions"},
-		"none of ours, dry run":         {o: seen(nil), p: policy(askAll), want: Ask},
-		"none of ours, keep, not asked": {o: seen(nil), p: policy(keep), want: Ask},
+		"none of ours, dry run":         {o: seen(nil), p: policy(askAll), want: CheckSecrets},
+		"none of ours, keep, not asked": {o: seen(nil), p: policy(keep), want: CheckSecrets},
 		"none of ours, keep, one there": {o: seen(nil, byHand, absent), p: policy(keep), want: Create, stores: "actions"},
 		"none of ours, keep, all there": {o: seen(nil, byHand, byHand), p: policy(keep), want: Keep},
 		"none of ours, only, one there": {o: seen(nil, byHand, absent), p: policy(only), want: Create, stores: "dependabot"},
 		"none of ours, only, none":      {o: seen(nil, absent, absent), p: policy(only), want: Keep},
 
-		"young, not asked":              {o: seen([]Token{tok(1, time.Minute, 365*day)}), p: policy(), want: Ask},
-		"young, every store holds it":   {o: seen([]Token{tok(1, 5*time.Minute, 365*day)}, 4*time.Minute, 4*time.Minute), p: policy(), want: Current},
+		"young, not asked":              {o: seen([]Token{tok(1, time.Minute, 365*day)}), p: policy(), want: CheckSecrets},
+		"young, every store holds it":   {o: seen([]Token{tok(1, 5*time.Minute, 365*day)}, 4*time.Minute, 4*time.Minute), p: policy(), want: NoOp},
 		"young, one store not":          {o: seen([]Token{tok(1, 5*time.Minute, 365*day)}, 4*time.Minute, absent), p: policy(), want: Defer},
-		"young, always":                 {o: seen([]Token{tok(1, 5*time.Minute, 365*day)}, 4*time.Minute, 4*time.Minute), p: policy(always), want: Current},
-		"young and due":                 {o: seen([]Token{tok(1, 14*time.Minute, day)}), p: policy(), want: Ask},
+		"young, always":                 {o: seen([]Token{tok(1, 5*time.Minute, 365*day)}, 4*time.Minute, 4*time.Minute), p: policy(always), want: NoOp},
+		"young and due":                 {o: seen([]Token{tok(1, 14*time.Minute, day)}), p: policy(), want: CheckSecrets},
 		"young for an hour more":        {o: seen([]Token{derived(tok(1, 70*time.Minute, 365*day-70*time.Minute))}, absent, absent), p: policy(), want: Defer},
 		"no longer young, derived":      {o: seen([]Token{derived(tok(1, 76*time.Minute, 365*day-76*time.Minute))}, absent, absent), p: policy(), want: Renew, stores: "dependabot actions"},
 		"just not young":                {o: seen([]Token{tok(1, 15*time.Minute, 364*day)}, absent, absent), p: policy(), want: Renew, stores: "dependabot actions"},
 		"always":                        {o: seen(healthy, old, old), p: policy(always), want: Renew, stores: "dependabot actions", why: "always"},
-		"always, not asked":             {o: seen(healthy), p: policy(always), want: Ask},
+		"always, not asked":             {o: seen(healthy), p: policy(always), want: CheckSecrets},
 		"expired, not asked":            {o: seen([]Token{tok(3, 366*day, -day)}), p: policy(), want: Renew, stores: "dependabot actions", why: "expired"},
 		"due, not asked":                {o: seen([]Token{tok(3, 300*day, 65*day)}), p: policy(), want: Renew, stores: "dependabot actions", why: "65 days"},
 		"due, keep, ours in one":        {o: seen([]Token{tok(3, 300*day, 65*day)}, 300*day, byHand), p: policy(keep), want: Renew, stores: "dependabot"},
 		"expired, keep, ours in both":   {o: seen([]Token{tok(3, 366*day, -day)}, 366*day, 366*day), p: policy(keep), want: Renew, stores: "dependabot actions"},
-		"every store holds newest":      {o: seen(healthy, old, old), p: policy(), want: Current},
-		"not asked":                     {o: seen(healthy), p: policy(), want: Ask},
+		"every store holds newest":      {o: seen(healthy, old, old), p: policy(), want: NoOp},
+		"not asked":                     {o: seen(healthy), p: policy(), want: CheckSecrets},
 		"a store without secret":        {o: seen(healthy, old, absent), p: policy(), want: Renew, stores: "dependabot actions", why: "in actions"},
-		"a store without secret, only":  {o: seen(healthy, old, absent), p: policy(only), want: Current},
+		"a store without secret, only":  {o: seen(healthy, old, absent), p: policy(only), want: NoOp},
 		"a store with an older token":   {o: seen(healthy, old, 400*day), p: policy(), want: Renew, stores: "dependabot actions", why: "changed"},
 		"changed by somebody":           {o: seen(healthy, old, byHand), p: policy(), want: Renew, stores: "dependabot actions", why: "changed"},
-		"changed by somebody, keep":     {o: seen(healthy, old, byHand), p: policy(keep), want: Current},
+		"changed by somebody, keep":     {o: seen(healthy, old, byHand), p: policy(keep), want: NoOp},
 		"all changed by somebody, keep": {o: seen(healthy, byHand, byHand), p: policy(keep), want: Keep},
 		"an older token, keep":          {o: seen(healthy, old, 400*day), p: policy(keep), want: Renew, stores: "dependabot actions"},
 		"no secret at all, keep":        {o: seen(healthy, absent, absent), p: policy(keep), want: Renew, stores: "dependabot actions"},
-		"never expires":                 {o: seen([]Token{{ID: 1, Number: 1, Created: now.Add(-old)}}, old, old), p: policy(), want: Current},
+		"never expires":                 {o: seen([]Token{{ID: 1, Number: 1, Created: now.Add(-old)}}, old, old), p: policy(), want: NoOp},
 		"neither made nor expires":      {o: seen([]Token{{ID: 1, Number: 1}}, old, old), p: policy(), want: Renew, stores: "dependabot actions"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestDecide(t *testing.T) {
 			for _, s := range d.Stores {
 				stores = append(stores, string(s))
 			}
-			if got := strings.Join(stores, " "); d.Action != c.want || got != c.stores || !strings.Contains(d.Why, c.why) {
-				t.Errorf("decided %v, stores %q, %q; want %v, %q, %q", d.Action, got, d.Why, c.want, c.stores, c.why)
+			if got := strings.Join(stores, " "); d.Action != c.want || got != c.stores || !strings.Contains(d.Reason, c.why) {
+				t.Errorf("decided %v, stores %q, %q; want %v, %q, %q", d.Action, got, d.Reason, c.want, c.stores, c.why)
 			}
 		})
 	}
@@ -139,25 +139,27 @@ func derived(t Token) Token {
 // rows is the contract's table once more, each row with what the rows above it
 // leave over, so that the rows exclude each other.
 func rows(o Observation, p Policy) map[string]Action {
-	var left []Store
+	var left []StoreState
 	for _, s := range o.Stores {
-		inWindow := slices.ContainsFunc(o.Ours, func(t Token) bool { return s.holds(t) })
+		inWindow := slices.ContainsFunc(o.Managed, func(t Token) bool { return s.holds(t) })
 		if p.Existing == config.ExistingKeep && !s.Updated.IsZero() && !inWindow || p.Existing == config.ExistingOnly && s.Updated.IsZero() {
 			continue
 		}
 		left = append(left, s)
 	}
-	all := func(f func(Store) bool) bool { return !slices.ContainsFunc(left, func(s Store) bool { return !f(s) }) }
-	has := all(func(s Store) bool { return !s.Updated.IsZero() })
-	ours := len(o.Ours) > 0
+	all := func(f func(StoreState) bool) bool {
+		return !slices.ContainsFunc(left, func(s StoreState) bool { return !f(s) })
+	}
+	has := all(func(s StoreState) bool { return !s.Updated.IsZero() })
+	ours := len(o.Managed) > 0
 	var newest Token
 	if ours {
-		newest = slices.MaxFunc(o.Ours, byNumber)
+		newest = slices.MaxFunc(o.Managed, byNumber)
 	}
-	holds := ours && all(func(s Store) bool { return s.holds(newest) })
-	young := ours && newest.young(now)
+	holds := ours && all(func(s StoreState) bool { return s.holds(newest) })
+	young := ours && newest.recent(now)
 	always := p.Rotate == config.RotateAlways
-	due := ours && !newest.Expires.IsZero() && newest.Expires.Before(now.Add(p.RenewBefore+p.dueSpread("1")))
+	due := ours && !newest.Expires.IsZero() && newest.Expires.Before(now.Add(p.RenewBefore+p.renewalJitter("1")))
 
 	matched := map[string]Action{}
 	row := func(name string, fits bool, a Action) {
@@ -165,18 +167,18 @@ func rows(o Observation, p Policy) map[string]Action {
 			matched[name] = a
 		}
 	}
-	none, first := len(left) == 0, o.FirstGeneration
+	none, first := len(left) == 0, o.Legacy
 	row("none left", none, Keep)
-	row("first generation, secret", !none && first && has, Current)
+	row("first generation, secret", !none && first && has, NoOp)
 	row("first generation, no secret", !none && first && !has, Create)
 	second := !none && !first
 	row("none of ours", second && !ours, Create)
-	row("young, held", second && ours && young && holds, Current)
+	row("young, held", second && ours && young && holds, NoOp)
 	row("young, not held", second && ours && young && !holds, Defer)
 	grown := second && ours && !young
 	row("always", grown && always, Renew)
 	row("due", grown && !always && due, Renew)
-	row("held", grown && !always && !due && holds, Current)
+	row("held", grown && !always && !due && holds, NoOp)
 	row("otherwise", grown && !always && !due && !holds, Renew)
 	return matched
 }
@@ -206,7 +208,7 @@ func TestEveryObservationFitsOneRow(t *testing.T) {
 					for _, change := range [][]func(*Policy){nil, {keep}, {only}, {always}, {always, keep}, {always, only}, {askAll}} {
 						o := seen(ours, a, b)
 						if first {
-							o.Ours, o.FirstGeneration, o.Total = nil, true, 1
+							o.Managed, o.Legacy, o.Total = nil, true, 1
 						}
 						p := policy(append(change, selfHosted)...)
 						matched := rows(o, p)
@@ -220,9 +222,9 @@ func TestEveryObservationFitsOneRow(t *testing.T) {
 							}
 						}
 						// Not asked, it is the same or a question.
-						o.Asked, o.Stores = false, nil
-						if d := Decide(o, p, now, "1"); d.Action != Ask {
-							for name, want := range rows(seen(o.Ours, a, b), p) {
+						o.SecretsChecked, o.Stores = false, nil
+						if d := Decide(o, p, now, "1"); d.Action != CheckSecrets {
+							for name, want := range rows(seen(o.Managed, a, b), p) {
 								if d.Action != want {
 									t.Errorf("%s: decided %v without asking, %v after", name, d.Action, want)
 								}
@@ -251,7 +253,7 @@ func TestDueIsSpread(t *testing.T) {
 		p := policy(func(p *Policy) { p.Lifetime, p.RenewBefore = c.lifetime, c.before })
 		var least, most time.Duration = c.most, 0
 		for i := range 1000 {
-			s := p.dueSpread(fmt.Sprint(500_000_000 + i))
+			s := p.renewalJitter(fmt.Sprint(500_000_000 + i))
 			least, most = min(least, s), max(most, s)
 		}
 		if least < 0 || most > c.most || least > c.most/20 || most < c.most*19/20 {
@@ -297,7 +299,7 @@ func TestRevocable(t *testing.T) {
 		"derived, a left-out store":            {o: seen([]Token{derived(two[0]), derived(two[1])}, old, 5*day), p: policy(keep)},
 		"derived, expired, one store changed":  {o: seen([]Token{derived(tok(1, 400*day, -day)), derived(two[1])}, old, 5*day), p: policy()},
 		"derived, renewed, a left-out store":   {o: seen([]Token{derived(tok(1, 400*day, -day)), derived(two[1])}, old, 5*day), p: policy(keep), renewed: true},
-		"first generation":                     {o: Observation{FirstGeneration: true, Total: 3, Listed: now}, p: policy(selfHosted)},
+		"first generation":                     {o: Observation{Legacy: true, Total: 3, ListedAt: now}, p: policy(selfHosted)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -316,7 +318,7 @@ func TestRevocable(t *testing.T) {
 func TestNumber(t *testing.T) {
 	t.Parallel()
 
-	prefix := Prefix("CODACY_PROJECT_TOKEN")
+	prefix := TokenPrefix("CODACY_PROJECT_TOKEN")
 	for name, want := range map[string]int{
 		"codacy-project-token-1": 1, "codacy-project-token-999999999": 999_999_999,
 		"codacy-project-token-0": 0, "codacy-project-token-01": 0, "codacy-project-token-1000000000": 0,
@@ -324,7 +326,7 @@ func TestNumber(t *testing.T) {
 		"codacy-project-token-1a": 0, "codacy-project-token-+1": 0, "Codacy-Project-Token-1": 0,
 		"my-codacy-project-token-1": 0, "codacy-project-token-2-1": 0, "": 0, "codacy-project-token-١": 0,
 	} {
-		got, ours := Number(prefix, name)
+		got, ours := TokenNumber(prefix, name)
 		if got != want || ours != (want != 0) {
 			t.Errorf("%q: %d, %v, want %d", name, got, ours, want)
 		}
@@ -364,7 +366,7 @@ func FuzzDecide(f *testing.F) {
 		}
 		o := seen(tokens, stores...)
 		if r.IntN(4) == 0 {
-			o.Asked, o.Stores = false, nil
+			o.SecretsChecked, o.Stores = false, nil
 		}
 		p := policy(func(p *Policy) {
 			p.Existing = []config.Existing{config.ExistingReplace, config.ExistingKeep, config.ExistingOnly}[r.IntN(3)]
@@ -372,21 +374,21 @@ func FuzzDecide(f *testing.F) {
 			p.RevokeAfter = time.Duration(r.IntN(3)) * 24 * time.Hour
 		})
 		d := Decide(o, p, now, "1")
-		newest, any := o.newest()
-		if d.Action == Ask && o.Asked {
+		newest, any := o.Newest()
+		if d.Action == CheckSecrets && o.SecretsChecked {
 			t.Error("asks again what was asked")
 		}
 		if (d.Action == Create || d.Action == Renew) != (len(d.Stores) > 0) {
 			t.Errorf("decided %v for the stores %v", d.Action, d.Stores)
 		}
-		if d.Action == Renew && any && newest.young(now) {
+		if d.Action == Renew && any && newest.recent(now) {
 			t.Error("renews within the time of another run")
 		}
 		for _, s := range o.Stores {
-			if p.Existing == config.ExistingKeep && !s.absent() && !s.holdsAny(tokens) && slices.Contains(d.Stores, s.Name) {
+			if p.Existing == config.ExistingKeep && !s.absent() && !s.holdsAny(tokens) && slices.Contains(d.Stores, s.Store) {
 				t.Error("overwrites what is to be kept")
 			}
-			if p.Existing == config.ExistingOnly && s.absent() && slices.Contains(d.Stores, s.Name) {
+			if p.Existing == config.ExistingOnly && s.absent() && slices.Contains(d.Stores, s.Store) {
 				t.Error("creates what is not to be created")
 			}
 		}
@@ -395,21 +397,21 @@ func FuzzDecide(f *testing.F) {
 			if g.ID == newest.ID {
 				t.Error("revokes newest")
 			}
-			if g.young(now) {
+			if g.recent(now) {
 				t.Error("revokes what another run may be at work on")
 			}
-			if slices.ContainsFunc(o.Stores, func(s Store) bool { return s.holds(g) }) {
+			if slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.holds(g) }) {
 				t.Error("revokes what a store holds")
 			}
 		}
 		// The order of the list tells nothing.
 		shuffled := o
-		shuffled.Ours = slices.Clone(o.Ours)
-		r.Shuffle(len(shuffled.Ours), func(i, j int) {
-			shuffled.Ours[i], shuffled.Ours[j] = shuffled.Ours[j], shuffled.Ours[i]
+		shuffled.Managed = slices.Clone(o.Managed)
+		r.Shuffle(len(shuffled.Managed), func(i, j int) {
+			shuffled.Managed[i], shuffled.Managed[j] = shuffled.Managed[j], shuffled.Managed[i]
 		})
-		slices.SortFunc(shuffled.Ours, byNumber)
-		if again := Decide(shuffled, p, now, "1"); again.Action != d.Action || again.Why != d.Why {
+		slices.SortFunc(shuffled.Managed, byNumber)
+		if again := Decide(shuffled, p, now, "1"); again.Action != d.Action || again.Reason != d.Reason {
 			t.Errorf("decided %v, and %v in another order", d, again)
 		}
 	})

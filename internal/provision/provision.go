@@ -37,7 +37,7 @@ type Options struct {
 	GitHub GitHub
 	Policy Policy
 	// CodacyPace and GitHubPace say when something may be made and written.
-	CodacyPace, GitHubPace *pace.Service
+	CodacyLimiter, GitHubLimiter *pace.Limiter
 	// CodacyClock and GitHubClock know the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
 	// WritesPerMinute is the most that GitHubPace lets through; 0: no such limit.
@@ -47,16 +47,16 @@ type Options struct {
 	// Concurrency is how many repositories are worked on at once.
 	Concurrency int
 	// Until is when no further repository is begun.
-	Until time.Time
+	StartBefore time.Time
 	// Mask hides a new token's value from the log, written through at once. An
 	// error undoes the token.
 	Mask func(secret.Value) error
 	// Rand shuffles and spreads; it is used by one goroutine at a time.
 	Rand *rand.Rand
 	// Done is told each result as it comes, by one goroutine at a time.
-	Done func(Result)
+	OnResult func(Result)
 	// Progress is told how far the run has come, every ProgressEvery and by the
 	// goroutine that Done is told by; nil for nobody.
-	Progress      func(Progress)
+	OnProgress    func(Progress)
 	ProgressEvery time.Duration
 }

@@ -12,7 +12,7 @@ func compare(a, b *task) int {
 	case b.decision.Urgent && !a.decision.Urgent:
 		return 1
 	}
-	if order := cmp.Compare(a.seen.urgency(), b.seen.urgency()); order != 0 {
+	if order := cmp.Compare(a.observation.Priority(), b.observation.Priority()); order != 0 {
 		return order
 	}
 	return cmp.Compare(a.target.GitHub.Name, b.target.GitHub.Name)

@@ -6,7 +6,7 @@ import (
 )
 
 func (r *Run) revocable(t *task, renewed bool) []Token {
-	return Revocable(t.seen, r.Policy, r.codacyNow(), renewed)
+	return Revocable(t.observation, r.Policy, r.codacyNow(), renewed)
 }
 
 // revoke deletes the replaced tokens whose time has come. One that can't be
@@ -17,13 +17,13 @@ func (r *Run) revoke(ctx context.Context, t *task, renewed bool, result *Result)
 		if ctx.Err() != nil {
 			break
 		}
-		if err := r.remove(ctx, t, old.ID); err != nil {
-			result.Warning = joinWords(result.Warning, old.Name+" could not be revoked, the next run tries again: "+err.Error())
+		if err := r.deleteToken(ctx, t, old.ID); err != nil {
+			result.Warning = joinReasons(result.Warning, old.Name+" could not be revoked, the next run tries again: "+err.Error())
 			break
 		}
 		gone = append(gone, old.Name)
 	}
 	if len(gone) > 0 {
-		result.Reason = joinWords(result.Reason, "revoked "+strings.Join(gone, ", "))
+		result.Reason = joinReasons(result.Reason, "revoked "+strings.Join(gone, ", "))
 	}
 }

@@ -9,17 +9,17 @@ import (
 
 const (
 	// canaryRefusals in a row, before any success, show a missing permission.
-	canaryRefusals = 3
+	denialThreshold = 3
 	// outageLosses in a row show that a service is down.
-	outageLosses = 10
+	outageThreshold = 10
 )
 
 // Cause is why a Run stopped before its end.
-type Cause int
+type StopCause int
 
 const (
 	// Permission: the credential may not write secrets.
-	Permission Cause = iota
+	Permission StopCause = iota
 	// Credentials: a service does not accept the credential any more.
 	Credentials
 	// Outage: a service is down.
@@ -27,17 +27,17 @@ const (
 )
 
 // Stopped is the error of a Run that ended early; what was left is deferred.
-type Stopped struct {
-	Cause Cause
+type StopError struct {
+	Cause StopCause
 	// Err is the failure that showed it.
 	Err *wire.Error
 }
 
-func (s *Stopped) Error() string {
+func (s *StopError) Error() string {
 	return [...]string{"a permission is missing", "the credential is refused", "the service is down"}[s.Cause] + ": " + s.Err.Error()
 }
 
-func (s *Stopped) Unwrap() error { return s.Err }
+func (s *StopError) Unwrap() error { return s.Err }
 
 var (
 	errTimeUp      = errors.New("not reached in time (max-duration)")
@@ -45,55 +45,55 @@ var (
 )
 
 // reason is why those that were left are deferred.
-func (s *Stopped) reason() string {
+func (s *StopError) reason() string {
 	return "not begun: " + [...]string{
 		"a permission is missing", s.Err.Service + " refuses the credential", s.Err.Service + " is down",
 	}[s.Cause]
 }
 
 // judge sees whether what happened to one repository concerns them all.
-func (r *Run) judge(e event) {
-	r.proven = r.proven || e.done.wrote()
+func (r *Run) record(e event) {
+	r.verified = r.verified || e.applied.storedAny()
 	var err *wire.Error
 	switch {
 	case e.result.Outcome == Deferred:
 		return
 	case !errors.As(e.err, &err):
 		if e.kind == jobWrite {
-			r.refusals = 0
+			r.denials = 0
 		}
-		if e.t.target.Skip == "" { // else nobody was asked anything
-			clear(r.losses)
+		if e.task.target.Skip == "" { // else nobody was asked anything
+			clear(r.outages)
 		}
 		return
 	}
-	lost := err.Fate == wire.Unclear || err.Fate == wire.Unsent
-	if r.stopped != nil && (lost || wire.IsUnauthorized(err)) && e.done.held() == 0 {
+	lost := err.Disposition == wire.Indeterminate || err.Disposition == wire.NotSent
+	if r.stopped != nil && (lost || wire.IsUnauthorized(err)) && e.applied.storedIn() == 0 {
 		// The same again, in what was under way: one error tells it.
 		e.result.Outcome, e.result.Reason = Deferred, r.stopped.reason()
 		return
 	}
-	stop := func(c Cause) {
+	stop := func(c StopCause) {
 		if r.stopped == nil {
-			r.stopped = &Stopped{Cause: c, Err: err}
+			r.stopped = &StopError{Cause: c, Err: err}
 		}
 	}
 	if !lost {
-		clear(r.losses)
+		clear(r.outages)
 	}
 	if e.kind == jobWrite && !github.LacksPermission(err) {
-		r.refusals = 0
+		r.denials = 0
 	}
 	switch {
 	case wire.IsUnauthorized(err):
 		stop(Credentials)
-		e.result.Told = true
+		e.result.Reported = true
 	case github.LacksPermission(err) && e.kind == jobWrite:
-		if r.refusals++; r.refusals == canaryRefusals && !r.proven {
+		if r.denials++; r.denials == denialThreshold && !r.verified {
 			stop(Permission)
 		}
 	case lost:
-		if r.losses[err.Service]++; r.losses[err.Service] == outageLosses {
+		if r.outages[err.Service]++; r.outages[err.Service] == outageThreshold {
 			stop(Outage)
 		}
 	}

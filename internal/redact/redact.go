@@ -31,13 +31,13 @@ import (
 const (
 	// Shortest is how many bytes a value must have at least to be looked for: what
 	// is shorter would be found everywhere, and protects nothing.
-	Shortest = 4
+	MinLength = 4
 	// window is how many bytes of a form are looked up at once; short is that of
 	// the forms that are not so long.
-	window = 8
-	short  = 4
+	suffixLength      = 8
+	shortSuffixLength = 4
 	// shortestLine is that of the lines of a value with several.
-	shortestLine = 16
+	minLineLength = 16
 )
 
 // Net replaces the values that were added. It is safe for concurrent use; the
@@ -47,7 +47,7 @@ const (
 // base64 as one, and what the fold passes over left out. A form is found by its
 // last bytes, which are random in a token where the first often are not; it is
 // made again from its value to be compared, so that only the values are kept.
-type Net struct {
+type Redactor struct {
 	mu      sync.RWMutex
 	entries []entry          // the first is none
 	ends    map[uint64]int32 // by the last bytes of a form, as many as a window has
@@ -64,7 +64,7 @@ type entry struct {
 }
 
 // fold is what a byte is compared as; 0: it is passed over.
-var fold = func() (table [256]byte) {
+var foldTable = func() (table [256]byte) {
 	for c := byte('!'); c <= '~'; c++ {
 		switch {
 		case 'A' <= c && c <= 'Z':
@@ -83,12 +83,12 @@ var fold = func() (table [256]byte) {
 const (
 	// inBase64 is the first of the three forms that are, one for each place in
 	// which a value may begin.
-	inBase64 = 8
-	forms    = inBase64 + 3
+	firstBase64 = 8
+	encodings   = firstBase64 + 3
 )
 
 // form is one of the folded forms of a value; the first is the value itself.
-func form(v string, i int32) string {
+func encoding(v string, i int32) string {
 	switch i {
 	case 1:
 		v = url.QueryEscape(v)
@@ -106,22 +106,22 @@ func form(v string, i int32) string {
 		v = html.EscapeString(v)
 	case 7:
 		v = hex.EncodeToString([]byte(v))
-	case inBase64, inBase64 + 1, inBase64 + 2:
+	case firstBase64, firstBase64 + 1, firstBase64 + 2:
 		// Those characters that do not depend on what stands before and after.
-		before := int(i - inBase64)
+		before := int(i - firstBase64)
 		encoded := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + v))
 		v = encoded[(before*8+5)/6 : (before+len(v))*8/6]
 	}
-	return string(folded([]byte(v)))
+	return string(foldText([]byte(v)))
 }
 
 var pairs = regexp.MustCompile("..")
 
 // folded folds a text.
-func folded(text []byte) []byte {
+func foldText(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for _, c := range text {
-		if c = fold[c]; c != 0 {
+		if c = foldTable[c]; c != 0 {
 			out = append(out, c)
 		}
 	}
@@ -130,38 +130,38 @@ func folded(text []byte) []byte {
 
 // Add has a value replaced from now on; of one with several lines, such as a
 // private key, also each long line by itself.
-func (n *Net) Add(v secret.Value) {
+func (n *Redactor) Add(v secret.Value) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.add(v)
 	if text := v.Reveal(); strings.Contains(text, "\n") {
 		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); len(line) >= shortestLine && !strings.HasPrefix(line, "-----") {
+			if line = strings.TrimSpace(line); len(line) >= minLineLength && !strings.HasPrefix(line, "-----") {
 				n.add(secret.New(line))
 			}
 		}
 	}
 }
 
-func (n *Net) add(v secret.Value) {
+func (n *Redactor) add(v secret.Value) {
 	value := v.Reveal()
-	if len(form(value, 0)) < Shortest {
+	if len(encoding(value, 0)) < MinLength {
 		return
 	}
 	if n.ends == nil {
 		n.entries = make([]entry, 1)
 		n.ends, n.shorts, n.starts = map[uint64]int32{}, map[uint64]int32{}, map[uint64]int32{}
 	}
-	var all [forms]string
+	var all [encodings]string
 	for i := range all {
-		f := form(value, int32(i))
+		f := encoding(value, int32(i))
 		if slices.Contains(all[:i], f) {
 			continue
 		}
 		all[i] = f
-		index, width := n.ends, window
-		if len(f) < window {
-			index, width = n.shorts, short
+		index, width := n.ends, suffixLength
+		if len(f) < suffixLength {
+			index, width = n.shorts, shortSuffixLength
 		}
 		end := key(f[len(f)-width:])
 		first := index[end]
@@ -175,8 +175,8 @@ func (n *Net) add(v secret.Value) {
 		n.entries = append(n.entries, entry{v, int32(i), first})
 		index[end] = int32(len(n.entries) - 1)
 		n.longest = max(n.longest, len(f))
-		if width == window {
-			start := key(f[:window])
+		if width == suffixLength {
+			start := key(f[:suffixLength])
 			n.starts[start] = max(n.starts[start], int32(len(f)))
 		}
 	}
@@ -196,25 +196,25 @@ type span struct{ from, to int }
 
 // find returns the parts of a text that are a form of a value and do not end
 // before from, in order and apart from each other.
-func (n *Net) find(text []byte, from int) []span {
+func (n *Redactor) find(text []byte, from int) []span {
 	if n.ends == nil {
 		return nil
 	}
 	var spans []span
 	var last uint64
 	made := map[int32]string{} // forms that were needed
-	for i := back(text, from, window-1); i < len(text); i++ {
-		c := fold[text[i]]
+	for i := back(text, from, suffixLength-1); i < len(text); i++ {
+		c := foldTable[text[i]]
 		if c == 0 {
 			continue
 		}
 		last = last<<8 | uint64(c)
 		if at, ok := n.ends[last]; ok {
-			spans = n.compare(text, i, at, spans, made)
+			spans = n.match(text, i, at, spans, made)
 		}
 		if len(n.shorts) > 0 {
-			if at, ok := n.shorts[last&(1<<(8*short)-1)]; ok {
-				spans = n.compare(text, i, at, spans, made)
+			if at, ok := n.shorts[last&(1<<(8*shortSuffixLength)-1)]; ok {
+				spans = n.match(text, i, at, spans, made)
 			}
 		}
 	}
@@ -224,7 +224,7 @@ func (n *Net) find(text []byte, from int) []span {
 // back is where the last count bytes before from begin that are not passed over.
 func back(text []byte, from, count int) int {
 	for ; from > 0 && count > 0; from-- {
-		if fold[text[from-1]] != 0 {
+		if foldTable[text[from-1]] != 0 {
 			count--
 		}
 	}
@@ -233,17 +233,17 @@ func back(text []byte, from, count int) int {
 
 // compare adds those forms to the spans that end with the byte at end; the first
 // of those with the same last bytes is at.
-func (n *Net) compare(text []byte, end int, at int32, spans []span, made map[int32]string) []span {
+func (n *Redactor) match(text []byte, end int, at int32, spans []span, made map[int32]string) []span {
 	for ; at != 0; at = n.entries[at].next {
 		e := n.entries[at]
 		f, ok := made[at]
 		if !ok {
-			f = form(e.value.Reveal(), e.form)
+			f = encoding(e.value.Reveal(), e.form)
 			made[at] = f
 		}
 		from, left := end+1, len(f)
 		for left > 0 && from > 0 {
-			c := fold[text[from-1]]
+			c := foldTable[text[from-1]]
 			if c != 0 && c != f[left-1] {
 				break
 			}
@@ -255,7 +255,7 @@ func (n *Net) compare(text []byte, end int, at int32, spans []span, made map[int
 			continue
 		}
 		found := span{from, end + 1}
-		if e.form >= inBase64 { // and what is partly the value's
+		if e.form >= firstBase64 { // and what is partly the value's
 			if found.from > 0 && isBase64(text[found.from-1]) {
 				found.from--
 			}
@@ -278,7 +278,7 @@ func isBase64(c byte) bool {
 }
 
 // String returns s with a mask in place of each value.
-func (n *Net) String(s string) string {
+func (n *Redactor) Redact(s string) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	text := []byte(s)
@@ -311,16 +311,16 @@ func masked(out, text []byte, from, to int, spans []span) []byte {
 // value that is split within its first seven bytes these are passed on, too.
 // Close flushes what waits. It is safe for concurrent use.
 type Writer struct {
-	net *Net
-	to  io.Writer
+	redactor *Redactor
+	to       io.Writer
 
-	mu     sync.Mutex
-	before []byte // the end of what was passed on, without what is passed over
-	held   []byte
+	mu      sync.Mutex
+	context []byte // the end of what was passed on, without what is passed over
+	pending []byte
 }
 
 // Writer returns a Writer to w.
-func (n *Net) Writer(w io.Writer) *Writer { return &Writer{net: n, to: w} }
+func (n *Redactor) Writer(w io.Writer) *Writer { return &Writer{redactor: n, to: w} }
 
 // Write passes p on.
 func (w *Writer) Write(p []byte) (int, error) {
@@ -350,45 +350,45 @@ func (w *Writer) pass(p []byte, all bool) error {
 
 // ready is what can be passed on.
 func (w *Writer) ready(p []byte, all bool) []byte {
-	w.net.mu.RLock()
-	defer w.net.mu.RUnlock()
-	text := slices.Concat(w.before, w.held, p)
-	begin, end := len(w.before), len(text)
-	spans := w.net.find(text, begin)
+	w.redactor.mu.RLock()
+	defer w.redactor.mu.RUnlock()
+	text := slices.Concat(w.context, w.pending, p)
+	begin, end := len(w.context), len(text)
+	spans := w.redactor.find(text, begin)
 	if !all {
-		end = max(begin, w.net.complete(text, spans))
+		end = max(begin, w.redactor.safeLength(text, spans))
 	}
 	out := masked(nil, text, begin, end, spans)
-	w.held = text[end:]
-	w.before = append(w.before, folded(text[begin:end])...)
-	w.before = w.before[max(0, len(w.before)-w.net.longest):]
+	w.pending = text[end:]
+	w.context = append(w.context, foldText(text[begin:end])...)
+	w.context = w.context[max(0, len(w.context)-w.redactor.longest):]
 	return out
 }
 
 // complete is how much of a text can be passed on: up to the line in which, too
 // near the end to be whole, a value may begin.
-func (n *Net) complete(text []byte, spans []span) int {
-	var at [window]int // where the bytes of the window stand
+func (n *Redactor) safeLength(text []byte, spans []span) int {
+	var at [suffixLength]int // where the bytes of the window stand
 	var last uint64
 	left := 0 // bytes that are not passed over
 	from := back(text, len(text), n.longest-1)
 	for _, c := range text[from:] {
-		if fold[c] != 0 {
+		if foldTable[c] != 0 {
 			left++
 		}
 	}
 	for i, count := from, 0; i < len(text); i++ {
-		c := fold[text[i]]
+		c := foldTable[text[i]]
 		if c == 0 {
 			continue
 		}
 		last = last<<8 | uint64(c)
-		at[count%window] = i
+		at[count%suffixLength] = i
 		count++
 		left--
-		begin := at[count%window]
+		begin := at[count%suffixLength]
 		longest, ok := n.starts[last]
-		if !ok || left+window >= int(longest) {
+		if !ok || left+suffixLength >= int(longest) {
 			continue
 		}
 		if !slices.ContainsFunc(spans, func(s span) bool { return s.from <= begin && begin < s.to }) {

@@ -26,8 +26,8 @@ var values = []string{
 
 const key1 = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1234567890abcdefghij\nklmnopqrstuvwxyz0987654321ABCDEFGHIJ\nshort==\n-----END RSA PRIVATE KEY-----\n"
 
-func net(vs ...string) *Net {
-	n := &Net{}
+func net(vs ...string) *Redactor {
+	n := &Redactor{}
 	for _, v := range vs {
 		n.Add(secret.New(v))
 	}
@@ -84,7 +84,7 @@ func TestForms(t *testing.T) {
 	n := net(values...)
 	for _, v := range values {
 		for form, w := range written(v) {
-			got := n.String("begin [" + w + "] end")
+			got := n.Redact("begin [" + w + "] end")
 			if strings.HasPrefix(form, "base64 after") {
 				// What stands beside the value in the same base64 is left.
 				if enc := base64.StdEncoding.EncodeToString([]byte(v))[4 : len(v)*8/6]; strings.Contains(got, enc) || !strings.Contains(got, "***") {
@@ -109,14 +109,14 @@ func TestKey(t *testing.T) {
 		base64.StdEncoding.EncodeToString([]byte(key1)), hex.EncodeToString([]byte(key1)),
 		base64.StdEncoding.EncodeToString([]byte("klmnopqrstuvwxyz0987654321ABCDEFGHIJ")),
 	} {
-		got := n.String(text)
+		got := n.Redact(text)
 		for _, part := range []string{"MIIEpAIB", "klmnopq", "bG1ub3Bx", "6b6c6d6e"} {
 			if strings.Contains(got, part) {
 				t.Errorf("%.60q became %.200q", text, got)
 			}
 		}
 	}
-	if text := "-----BEGIN RSA PRIVATE KEY-----"; n.String(text) != text {
+	if text := "-----BEGIN RSA PRIVATE KEY-----"; n.Redact(text) != text {
 		t.Error("the first line, which is in every key, is replaced")
 	}
 }
@@ -125,12 +125,12 @@ func TestKey(t *testing.T) {
 func TestKeeps(t *testing.T) {
 	t.Parallel()
 
-	for _, n := range []*Net{{}, net(""), net("abc"), net(values...)} {
+	for _, n := range []*Redactor{{}, net(""), net("abc"), net(values...)} {
 		for _, text := range []string{
 			"", "a", "failed   acme/api: GitHub: status 403: Resource not accessible", "0123456789abcdef0123456789ABCDE", "ghp_aB3xYz9",
 			"ghp_aB3xYz9\n1", "日本語 ***", strings.Repeat("\n", 100), "ab c", "a1b 3",
 		} {
-			if got := n.String(text); got != text {
+			if got := n.Redact(text); got != text {
 				t.Errorf("%q became %q", text, got)
 			}
 		}
@@ -143,7 +143,7 @@ func TestMany(t *testing.T) {
 	t.Parallel()
 
 	n := net("aaaa-same-ending", "bbbb-same-ending", "same-ending", "aaaa-same-ending", "ending-and-more")
-	if got := len(n.entries); got > 5*forms {
+	if got := len(n.entries); got > 5*encodings {
 		t.Errorf("%d entries: a value is there twice", got)
 	}
 	for text, want := range map[string]string{
@@ -152,7 +152,7 @@ func TestMany(t *testing.T) {
 		"aaaa-same-endingbbbb-same-ending":                   "***",
 		"same-ending,same-ending":                            "***,***",
 	} {
-		if got := n.String(text); got != want {
+		if got := n.Redact(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
@@ -189,7 +189,7 @@ func TestWriter(t *testing.T) {
 				}
 				// At most what came before it could be known, and a rest of base64.
 				inner := strings.TrimSuffix(strings.TrimPrefix(got, "first line\nbegin ["), "] end\nlast line\n")
-				if rest := string(folded([]byte(strings.ReplaceAll(inner, "***", "")))); len(rest) >= window+4 && !strings.HasPrefix(form, "base64 after") {
+				if rest := string(foldText([]byte(strings.ReplaceAll(inner, "***", "")))); len(rest) >= suffixLength+4 && !strings.HasPrefix(form, "base64 after") {
 					t.Errorf("%.40q, %s, by %d: %d bytes are left in %.300q", v, form, size, len(rest), got)
 				}
 			}
@@ -237,7 +237,7 @@ func (broken) Write([]byte) (int, error) { return 0, fmt.Errorf("full") }
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 
-	n := &Net{}
+	n := &Redactor{}
 	var out bytes.Buffer
 	w := n.Writer(&out)
 	var wg sync.WaitGroup
@@ -247,7 +247,7 @@ func TestConcurrent(t *testing.T) {
 				v := fmt.Sprintf("value-%d-%d-%016x", i, j, i*1000+j)
 				n.Add(secret.New(v))
 				fmt.Fprintf(w, "a line with %s in it\n", v)
-				if got := n.String(v); got != secret.Mask {
+				if got := n.Redact(v); got != secret.Mask {
 					t.Errorf("%q became %q", v, got)
 				}
 			}
@@ -259,9 +259,9 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// FuzzNet puts a value into any text in any form: it is gone, and what stands
+// FuzzRedactor puts a value into any text in any form: it is gone, and what stands
 // before and after it stays; through a Writer, in any pieces, no whole value gets.
-func FuzzNet(f *testing.F) {
+func FuzzRedactor(f *testing.F) {
 	for i, v := range values {
 		f.Add(v, "before ", " after\n", i, i*7)
 	}
@@ -269,7 +269,7 @@ func FuzzNet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v, before, after string, form, size int) {
 		// One long period after the other takes its time; and with a star in it the
 		// mask could be the beginning of another one.
-		if len(form0(v)) < Shortest || len(v) > 300 || strings.Contains(v, "*") {
+		if len(form0(v)) < MinLength || len(v) > 300 || strings.Contains(v, "*") {
 			return
 		}
 		n := net(v)
@@ -282,11 +282,11 @@ func FuzzNet(f *testing.F) {
 		names := slices.Sorted(maps.Keys(all))
 		w := all[names[(form%len(names)+len(names))%len(names)]]
 		text := before + w + after
-		got := n.String(text)
+		got := n.Redact(text)
 		if strings.Contains(form0(got), form0(v)) {
 			t.Errorf("%q became %q", text, got)
 		}
-		if again := n.String(got); again != got {
+		if again := n.Redact(got); again != got {
 			t.Errorf("%q became %q, and that %q", text, got, again)
 		}
 		var out bytes.Buffer
@@ -301,12 +301,12 @@ func FuzzNet(f *testing.F) {
 	})
 }
 
-func form0(s string) string { return string(folded([]byte(s))) }
+func form0(s string) string { return string(foldText([]byte(s))) }
 
 // BenchmarkNet is a log line of 100 bytes through a Writer that knows the tokens
 // of 20,000 repositories.
 func BenchmarkNet(b *testing.B) {
-	n := &Net{}
+	n := &Redactor{}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
 		n.Add(secret.New(fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())))
@@ -326,13 +326,13 @@ func BenchmarkHostile(b *testing.B) {
 	n := net(strings.Repeat("long", 1024))
 	text := strings.Repeat("long", 16<<10)
 	for b.Loop() {
-		n.String(text)
+		n.Redact(text)
 	}
 }
 
 func BenchmarkAdd(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
-	n := &Net{}
+	n := &Redactor{}
 	b.ReportAllocs()
 	for b.Loop() {
 		n.Add(secret.New(fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())))

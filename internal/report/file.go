@@ -63,7 +63,7 @@ func (r *Report) writeFile() (err error) {
 	if strings.EqualFold(filepath.Ext(r.o.File), ".csv") {
 		write = r.writeCSV
 	}
-	out := r.o.Net.Writer(f)
+	out := r.o.Redactor.Writer(f)
 	if err = write(out); err != nil {
 		return err
 	}
@@ -107,9 +107,9 @@ func (r *Report) writeJSON(w io.Writer) error {
 		Organization: r.o.Organization, Secret: r.o.SecretName, DryRun: r.o.DryRun, Version: r.o.Version,
 		Selected: r.selected, Counts: r.left,
 		Created: r.counts[provision.Created], Renewed: r.counts[provision.Renewed],
-		Current: r.counts[provision.Unchanged], Kept: r.counts[provision.Kept],
+		Current: r.counts[provision.Current], Kept: r.counts[provision.Kept],
 		Skipped: r.counts[provision.Skipped], Deferred: r.counts[provision.Deferred],
-		Failed: r.counts[provision.FailedHere], NextExpiry: optional(r.nextExpiry()),
+		Failed: r.counts[provision.Failed], NextExpiry: optional(r.NextExpiry()),
 		Errors: plainAll(r.errors), Warnings: plainAll(r.warnings),
 	}, entries})
 }
@@ -145,10 +145,10 @@ func optional(t time.Time) *string {
 	return &s
 }
 
-func plainAll(notes []note) []string {
+func plainAll(notes []message) []string {
 	all := make([]string, 0, len(notes))
 	for _, n := range notes {
-		all = append(all, plain(strings.TrimSuffix(n.what+": "+n.do, ": ")))
+		all = append(all, plain(strings.TrimSuffix(n.text+": "+n.hint, ": ")))
 	}
 	return all
 }

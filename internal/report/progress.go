@@ -9,40 +9,40 @@ import (
 )
 
 // silence is how long a wait in which nothing changes is not told again.
-const silence = 5 * time.Minute
+const repeatAfter = 5 * time.Minute
 
 // Progress tells in one line of the log how far the run has come, if that has
 // changed; on a terminal a bar does.
 func (r *Report) Progress(p provision.Progress) {
-	if r.o.Bar {
+	if r.o.ProgressBar {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.show(p)
+		r.updateBar(p)
 		return
 	}
 	now := time.Now()
-	if p.Done == r.told.Done && p.Waits == r.told.Waits && now.Sub(r.toldAt) < silence {
+	if p.Done == r.lastProgress.Done && p.WaitingFor == r.lastProgress.WaitingFor && now.Sub(r.lastProgressAt) < repeatAfter {
 		return
 	}
-	r.told, r.toldAt = p, now
+	r.lastProgress, r.lastProgressAt = p, now
 	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
 	if p.Rate > 0 {
 		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))
 	}
-	if p.Writes > 0 {
-		text += fmt.Sprintf("; %d to be written", p.Writes)
+	if p.PendingWrites > 0 {
+		text += fmt.Sprintf("; %d to be written", p.PendingWrites)
 	}
-	if p.Waits != "" {
-		text += "; waits for " + p.Waits
+	if p.WaitingFor != "" {
+		text += "; waits for " + p.WaitingFor
 	}
-	if p.Left > 0 {
-		text += "; about " + roughly(p.Left) + " left"
+	if p.Remaining > 0 {
+		text += "; about " + roundDuration(p.Remaining) + " left"
 	}
 	r.Info("%s", text)
 }
 
 // roughly tells a time for people: "41 min", "2 h 5 min".
-func roughly(d time.Duration) string {
+func roundDuration(d time.Duration) string {
 	minutes := int(math.Ceil(d.Minutes()))
 	if minutes < 60 {
 		return fmt.Sprintf("%d min", minutes)

@@ -25,9 +25,9 @@ import (
 const (
 	// annotationsOfAKind is what GitHub keeps of a step's errors, and of its
 	// warnings; the last says how many more there are.
-	annotationsOfAKind = 10
+	maxAnnotations = 10
 	// kept of them are for what concerns the whole run, which is told last.
-	kept = 3
+	reservedAnnotations = 3
 	// Soon is how near the expiry of a deferred repository's token may come
 	// before the run fails.
 	Soon = 7 * 24 * time.Hour
@@ -54,16 +54,16 @@ type Options struct {
 	// Debug: a line for every repository, also where there was nothing to do.
 	Debug bool
 	// Bar: Stderr is a terminal that shows how far the run has come.
-	Bar bool
+	ProgressBar bool
 	// Colour: the log may have some.
 	Colour bool
 	// Now is Codacy's time, by which expiries are judged.
 	Now func() time.Time
 	// Net replaces credentials and tokens in every text that comes in, and in all
 	// that goes into files. It lies below Stdout and Stderr, too.
-	Net *redact.Net
+	Redactor *redact.Redactor
 	// Masks takes the one command that holds a value: Stdout around the Net.
-	Masks io.Writer
+	MaskWriter io.Writer
 }
 
 // Report collects results and tells them. It is safe for concurrent use.
@@ -72,41 +72,41 @@ type Report struct {
 	action *githubactions.Action
 	masks  *githubactions.Action
 
-	mu       sync.Mutex
-	results  []provision.Result
-	counts   map[provision.Outcome]int
-	selected int
-	left     match.Counts
-	errors   []note // that concern the whole run
-	warnings []note
-	errs     annotations
-	warns    annotations
-	group    string // the one that is open in the log
+	mu                 sync.Mutex
+	results            []provision.Result
+	counts             map[provision.Outcome]int
+	selected           int
+	left               match.Counts
+	errors             []message // that concern the whole run
+	warnings           []message
+	errorAnnotations   annotations
+	warningAnnotations annotations
+	group              string // the one that is open in the log
 
 	declined int // repositories of a plan that was not answered with yes
 
-	bar    *progressbar.ProgressBar // that is shown; nil if none is
-	told   provision.Progress       // last
-	toldAt time.Time
+	bar            *progressbar.ProgressBar // that is shown; nil if none is
+	lastProgress   provision.Progress       // last
+	lastProgressAt time.Time
 }
 
 // annotations are those of one kind.
 type annotations struct {
-	kind string
-	made int      // at most nine until Finish
-	more int      // that became plain lines
-	last string   // of these
-	held []string // of repositories, until it is known whether there is room
+	kind       string
+	emitted    int      // at most nine until Finish
+	overflowed int      // that became plain lines
+	last       string   // of these
+	pending    []string // of repositories, until it is known whether there is room
 }
 
 // New returns a Report.
 func New(o Options) *Report {
-	o.Net = cmp.Or(o.Net, &redact.Net{})
+	o.Redactor = cmp.Or(o.Redactor, &redact.Redactor{})
 	r := &Report{
 		o: o, counts: map[provision.Outcome]int{},
-		errs: annotations{kind: "error"}, warns: annotations{kind: "warning"},
+		errorAnnotations: annotations{kind: "error"}, warningAnnotations: annotations{kind: "warning"},
 	}
-	r.masks = githubactions.New(githubactions.WithWriter(o.Masks), githubactions.WithGetenv(o.Getenv))
+	r.masks = githubactions.New(githubactions.WithWriter(o.MaskWriter), githubactions.WithGetenv(o.Getenv))
 	r.action = githubactions.New(githubactions.WithWriter(o.Stdout), githubactions.WithGetenv(o.Getenv))
 	return r
 }
@@ -122,7 +122,7 @@ func (r *Report) Selected(n int, left match.Counts) {
 func (r *Report) Info(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.print(r.o.Net.String(fmt.Sprintf(format, args...)))
+	r.print(r.o.Redactor.Redact(fmt.Sprintf(format, args...)))
 }
 
 // Error tells an error that concerns the whole run.
@@ -133,9 +133,9 @@ func (r *Report) Error(message string) { r.Problem(message, "") }
 func (r *Report) Problem(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	what, do = r.o.Net.String(what), r.o.Net.String(do)
-	r.errors = append(r.errors, note{what, do})
-	r.annotate(&r.errs, lines(what, do))
+	what, do = r.o.Redactor.Redact(what), r.o.Redactor.Redact(do)
+	r.errors = append(r.errors, message{what, do})
+	r.annotate(&r.errorAnnotations, formatMessage(what, do))
 }
 
 // Warning tells a warning that concerns the whole run.
@@ -146,16 +146,16 @@ func (r *Report) Warning(message string) { r.Caution(message, "") }
 func (r *Report) Caution(what, do string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	what, do = r.o.Net.String(what), r.o.Net.String(do)
-	r.warnings = append(r.warnings, note{what, do})
-	r.annotate(&r.warns, lines(what, do))
+	what, do = r.o.Redactor.Redact(what), r.o.Redactor.Redact(do)
+	r.warnings = append(r.warnings, message{what, do})
+	r.annotate(&r.warningAnnotations, formatMessage(what, do))
 }
 
 // note is what is told about the whole run; do may be empty.
-type note struct{ what, do string }
+type message struct{ text, hint string }
 
 // lines neutralises one line or two.
-func lines(what, do string) string {
+func formatMessage(what, do string) string {
 	if do == "" {
 		return line(what)
 	}
@@ -167,24 +167,24 @@ func lines(what, do string) string {
 func (r *Report) annotate(a *annotations, lines string) {
 	switch {
 	case !r.o.Runner:
-		r.clear()
+		r.clearBar()
 		_, _ = fmt.Fprintln(r.o.Stderr, r.colour(a.kind+": "+lines))
-	case a.made == annotationsOfAKind-1:
+	case a.emitted == maxAnnotations-1:
 		r.overflow(a, lines)
 	default:
-		a.made++
-		r.command(a.kind, lines)
+		a.emitted++
+		r.workflowCommand(a.kind, lines)
 	}
 }
 
 // about annotates a repository. The last places are kept for what concerns the
 // whole run, until Finish; that the repository failed stands in the log already.
-func (r *Report) about(a *annotations, text string) {
+func (r *Report) annotateRepository(a *annotations, text string) {
 	switch {
-	case !r.o.Runner || a.made < annotationsOfAKind-kept:
+	case !r.o.Runner || a.emitted < maxAnnotations-reservedAnnotations:
 		r.annotate(a, line(text))
-	case len(a.held) < kept-1:
-		a.held = append(a.held, line(text))
+	case len(a.pending) < reservedAnnotations-1:
+		a.pending = append(a.pending, line(text))
 	default:
 		r.overflow(a, line(text))
 	}
@@ -192,14 +192,14 @@ func (r *Report) about(a *annotations, text string) {
 
 // overflow makes a plain line of what finds no place among the annotations.
 func (r *Report) overflow(a *annotations, lines string) {
-	a.more++
+	a.overflowed++
 	a.last = lines
 	_, _ = fmt.Fprintf(r.o.Stdout, "%s: %s\n", a.kind, lines)
 }
 
 // command prints an annotation, in go-githubactions' escaping.
-func (r *Report) command(kind, lines string) {
-	_ = attempt(func() { // stdout is gone: there is nowhere to say so
+func (r *Report) workflowCommand(kind, lines string) {
+	_ = catchPanic(func() { // stdout is gone: there is nowhere to say so
 		if kind == "error" {
 			r.action.Errorf("%s", lines)
 		} else {
@@ -216,11 +216,11 @@ func (r *Report) Mask(v secret.Value) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return attempt(func() { r.masks.AddMask(v.Reveal()) })
+	return catchPanic(func() { r.masks.AddMask(v.Reveal()) })
 }
 
 // attempt turns go-githubactions' panics, for what it can't write, into errors.
-func attempt(f func()) (err error) {
+func catchPanic(f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -235,67 +235,67 @@ func (r *Report) Add(res provision.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, text := range []*string{&res.Repository, &res.Reason, &res.Warning, &res.TokenName} {
-		*text = r.o.Net.String(*text) // before any cut
+		*text = r.o.Redactor.Redact(*text) // before any cut
 	}
 	r.results = append(r.results, res)
 	r.counts[res.Outcome]++
-	if changed(res) || res.Outcome == provision.FailedHere || r.o.Debug {
-		r.fold("Repositories, as they come")
-		r.print(told(res))
+	if Changed(res) || res.Outcome == provision.Failed || r.o.Debug {
+		r.startGroup("Repositories, as they come")
+		r.print(resultLine(res))
 	}
 	switch {
-	case res.Told:
-	case res.Outcome == provision.FailedHere:
-		r.about(&r.errs, res.Repository+": "+briefly(res)+expiry(res))
-	case r.dueSoon(res):
-		r.about(&r.errs, res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
+	case res.Reported:
+	case res.Outcome == provision.Failed:
+		r.annotateRepository(&r.errorAnnotations, res.Repository+": "+shortReason(res)+expiryText(res))
+	case r.ExpiringSoon(res):
+		r.annotateRepository(&r.errorAnnotations, res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
 	}
 	if res.Warning != "" {
-		r.about(&r.warns, res.Repository+": "+res.Warning+expiry(res))
+		r.annotateRepository(&r.warningAnnotations, res.Repository+": "+res.Warning+expiryText(res))
 	}
 }
 
 // told is the line of a result.
-func told(res provision.Result) string {
+func resultLine(res provision.Result) string {
 	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository)
 	if res.Reason != "" {
-		text += ": " + briefly(res)
+		text += ": " + shortReason(res)
 	}
-	return text + expiry(res)
+	return text + expiryText(res)
 }
 
 // briefly is the reason without the repository's name, where that stands beside it.
-func briefly(res provision.Result) string {
+func shortReason(res provision.Result) string {
 	_, name, _ := strings.Cut(res.Repository, "/")
 	return strings.NewReplacer(" of "+res.Repository+" (", " (", " of "+name+": ", ": ").Replace(res.Reason)
 }
 
 // expiry names the token in place and its end.
-func expiry(res provision.Result) string {
+func expiryText(res provision.Result) string {
 	if res.ExpiresAt.IsZero() {
 		return ""
 	}
 	return " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
 }
 
-func changed(res provision.Result) bool {
+func Changed(res provision.Result) bool {
 	return res.Outcome == provision.Created || res.Outcome == provision.Renewed
 }
 
 // print prints a line to the log. One that can't be written is lost: there is
 // nowhere to say so.
 func (r *Report) print(text string) {
-	r.clear()
+	r.clearBar()
 	_, _ = fmt.Fprintln(r.o.Stdout, r.colour(line(text)))
 }
 
 // fold opens a group of the log, which GitHub shows folded, in place of the one
 // that is open; an empty title only closes that.
-func (r *Report) fold(title string) {
+func (r *Report) startGroup(title string) {
 	if !r.o.Runner || title == r.group {
 		return
 	}
-	_ = attempt(func() { // as print
+	_ = catchPanic(func() { // as print
 		if r.group != "" {
 			r.action.EndGroup()
 		}
@@ -307,7 +307,7 @@ func (r *Report) fold(title string) {
 }
 
 // dueSoon tells a deferred repository whose builds are about to break.
-func (r *Report) dueSoon(res provision.Result) bool {
+func (r *Report) ExpiringSoon(res provision.Result) bool {
 	return res.Outcome == provision.Deferred && !res.ExpiresAt.IsZero() && res.ExpiresAt.Sub(r.o.Now()) < Soon
 }
 
@@ -316,7 +316,7 @@ func (r *Report) Healthy() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, res := range r.results {
-		if res.Outcome == provision.FailedHere || r.dueSoon(res) {
+		if res.Outcome == provision.Failed || r.ExpiringSoon(res) {
 			return false
 		}
 	}
@@ -324,7 +324,7 @@ func (r *Report) Healthy() bool {
 }
 
 // nextExpiry is the soonest expiry among the tokens in place; zero if none.
-func (r *Report) nextExpiry() time.Time {
+func (r *Report) NextExpiry() time.Time {
 	var next time.Time
 	for _, res := range r.results {
 		next = sooner(next, res.ExpiresAt)
@@ -350,13 +350,13 @@ func (r *Report) Finish() error {
 		}
 	}
 	if failed != nil {
-		r.errors = append(r.errors, note{what: failed.Error()})
-		r.annotate(&r.errs, lines(failed.Error(), ""))
+		r.errors = append(r.errors, message{text: failed.Error()})
+		r.annotate(&r.errorAnnotations, formatMessage(failed.Error(), ""))
 	}
-	r.rest()
-	r.fold("")
-	r.print(r.verdict())
-	r.end()
+	r.logUnchanged()
+	r.startGroup("")
+	r.print(r.closingLine())
+	r.finalize()
 	return failed
 }
 
@@ -364,12 +364,12 @@ func (r *Report) Finish() error {
 func (r *Report) Abort() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.end()
+	r.finalize()
 }
 
 // rest lists, folded, what was neither changed nor failed, but for what is
 // current.
-func (r *Report) rest() {
+func (r *Report) logUnchanged() {
 	var rest []provision.Result
 	for _, res := range r.results {
 		if res.Outcome == provision.Kept || res.Outcome == provision.Skipped || res.Outcome == provision.Deferred {
@@ -380,14 +380,14 @@ func (r *Report) rest() {
 		return
 	}
 	byName(rest)
-	r.fold(fmt.Sprintf("Kept, skipped and deferred (%d)", len(rest)))
+	r.startGroup(fmt.Sprintf("Kept, skipped and deferred (%d)", len(rest)))
 	for _, res := range rest {
-		r.print(told(res))
+		r.print(resultLine(res))
 	}
 }
 
 // verdict is the whole run in a line: the headline and the counts.
-func (r *Report) verdict() string {
+func (r *Report) closingLine() string {
 	text := r.headline()
 	for i, o := range r.outcomes() {
 		text += fmt.Sprintf("%s%d %s", map[bool]string{true: ": ", false: ", "}[i == 0], r.counts[o], o)
@@ -397,50 +397,50 @@ func (r *Report) verdict() string {
 
 // outcomes are those that there were.
 func (r *Report) outcomes() []provision.Outcome {
-	return slices.DeleteFunc(provision.Outcomes(), func(o provision.Outcome) bool { return r.counts[o] == 0 })
+	return slices.DeleteFunc(provision.All(), func(o provision.Outcome) bool { return r.counts[o] == 0 })
 }
 
 // end writes the summary and the last annotations.
-func (r *Report) end() {
+func (r *Report) finalize() {
 	if !r.o.Runner {
 		return
 	}
-	r.fold("")
-	for _, a := range []*annotations{&r.errs, &r.warns} {
-		for _, text := range a.held {
+	r.startGroup("")
+	for _, a := range []*annotations{&r.errorAnnotations, &r.warningAnnotations} {
+		for _, text := range a.pending {
 			r.annotate(a, text)
 		}
-		a.held = nil
+		a.pending = nil
 	}
 	if r.o.Getenv("GITHUB_STEP_SUMMARY") != "" {
-		if err := attempt(func() { r.action.AddStepSummary(r.o.Net.String(r.summary())) }); err != nil {
-			r.annotate(&r.warns, line(r.o.Net.String("the summary could not be written: "+err.Error())))
+		if err := catchPanic(func() { r.action.AddStepSummary(r.o.Redactor.Redact(r.summary())) }); err != nil {
+			r.annotate(&r.warningAnnotations, line(r.o.Redactor.Redact("the summary could not be written: "+err.Error())))
 		}
 	}
-	for _, a := range []annotations{r.errs, r.warns} { // the tenth of each kind
+	for _, a := range []annotations{r.errorAnnotations, r.warningAnnotations} { // the tenth of each kind
 		switch {
-		case a.more == 1:
-			r.command(a.kind, a.last)
-		case a.more > 1:
-			r.command(a.kind, fmt.Sprintf("%d more of these stand in the log and in the summary", a.more))
+		case a.overflowed == 1:
+			r.workflowCommand(a.kind, a.last)
+		case a.overflowed > 1:
+			r.workflowCommand(a.kind, fmt.Sprintf("%d more of these stand in the log and in the summary", a.overflowed))
 		}
 	}
 }
 
 func (r *Report) writeOutputs() error {
 	if r.o.Getenv("GITHUB_OUTPUT") == "" {
-		r.annotate(&r.warns, "no outputs: GITHUB_OUTPUT is not set, which a runner always does")
+		r.annotate(&r.warningAnnotations, "no outputs: GITHUB_OUTPUT is not set, which a runner always does")
 		return nil
 	}
-	return attempt(func() {
-		for _, o := range provision.Outcomes() {
-			r.action.SetOutput(string(o), r.o.Net.String(fmt.Sprint(r.counts[o])))
+	return catchPanic(func() {
+		for _, o := range provision.All() {
+			r.action.SetOutput(string(o), r.o.Redactor.Redact(fmt.Sprint(r.counts[o])))
 		}
 		next := ""
-		if t := r.nextExpiry(); !t.IsZero() {
+		if t := r.NextExpiry(); !t.IsZero() {
 			next = stamp(t)
 		}
-		r.action.SetOutput("next-expiry", r.o.Net.String(next))
+		r.action.SetOutput("next-expiry", r.o.Redactor.Redact(next))
 	})
 }
 

@@ -50,7 +50,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	if change != nil {
 		change(&o)
 	}
-	o.Masks = o.Stdout
+	o.MaskWriter = o.Stdout
 	f.Report = New(o)
 	return f
 }
@@ -76,13 +76,13 @@ func (f *fixture) lines(prefix string) []string {
 }
 
 func failed(i int, reason string) provision.Result {
-	return provision.Result{Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.FailedHere, Reason: reason}
+	return provision.Result{Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.Failed, Reason: reason}
 }
 
 // current is a result with a token that expires in so many days.
 func current(i, days int) provision.Result {
 	return provision.Result{
-		Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.Unchanged, TokenID: int64(i + 1), TokenName: "codacy-project-token-1",
+		Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.Current, TokenID: int64(i + 1), TokenName: "codacy-project-token-1",
 		ExpiresAt: now.AddDate(0, 0, days), Stores: []config.Store{config.StoreActions},
 	}
 }
@@ -432,7 +432,7 @@ func results() []provision.Result {
 			ExpiresAt: now.AddDate(1, 0, 0), Stores: []config.Store{config.StoreDependabot, config.StoreActions},
 		},
 		{Repository: "acme/=cmd|' /C calc'!A0", Outcome: provision.Skipped, Reason: "@SUM(1)\nsecond line, \"quoted\""},
-		{Repository: "acme/x", Outcome: provision.FailedHere, Reason: "=1+1"},
+		{Repository: "acme/x", Outcome: provision.Failed, Reason: "=1+1"},
 	}
 }
 
@@ -441,7 +441,7 @@ func TestJSONFile(t *testing.T) {
 
 	path := filepath.Join(t.TempDir(), "report.json")
 	f := newFixture(t, func(o *Options) { o.File, o.DryRun = path, true })
-	f.Selected(3, match.Counts{NotAdded: 4, LeftOut: 5, OtherShards: 6})
+	f.Selected(3, match.Counts{NotAdded: 4, Excluded: 5, OtherShards: 6})
 	f.Error("an error\n::x")
 	f.Warning("a warning")
 	for _, res := range results() {
@@ -622,12 +622,12 @@ func TestSummary(t *testing.T) {
 	t.Parallel()
 
 	f := newFixture(t, nil)
-	f.Selected(4, match.Counts{NotAdded: 1, LeftOut: 2, OtherShards: 3})
+	f.Selected(4, match.Counts{NotAdded: 1, Excluded: 2, OtherShards: 3})
 	f.Error("<b>bad</b>\n| x")
 	f.Warning("a|b")
 	f.Add(provision.Result{Repository: "acme/new", Outcome: provision.Created, ExpiresAt: now, Reason: "new secret"})
 	f.Add(provision.Result{Repository: "acme/lost", Outcome: provision.Skipped, Reason: "not on GitHub", Warning: "it has a living token"})
-	f.Add(provision.Result{Repository: "acme/a|b<i>", Outcome: provision.FailedHere, Reason: "x|y\n<script>"})
+	f.Add(provision.Result{Repository: "acme/a|b<i>", Outcome: provision.Failed, Reason: "x|y\n<script>"})
 	f.Add(current(9, 300))
 	s := f.Summary()
 	for _, want := range []string{

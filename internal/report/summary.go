@@ -24,7 +24,7 @@ func (r *Report) Summary() string {
 
 func (r *Report) summary() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s %s\n\n", r.sign(), r.headline())
+	fmt.Fprintf(&b, "## %s %s\n\n", r.icon(), r.headline())
 	if counts := r.outcomes(); len(counts) > 0 {
 		for i, o := range counts {
 			fmt.Fprintf(&b, "%s**%d** %s", map[bool]string{false: " · "}[i == 0], r.counts[o], o)
@@ -40,44 +40,44 @@ func (r *Report) summary() string {
 	var care, done, rest []provision.Result
 	for _, res := range r.results {
 		switch {
-		case r.needsCare(res):
+		case r.NeedsAttention(res):
 			care = append(care, res)
-		case changed(res):
+		case Changed(res):
 			done = append(done, res)
 		default:
 			rest = append(rest, res)
 		}
 	}
 	b.WriteString(r.chart())
-	r.table(&b, "### "+r.careTitle(len(care))+"\n\n", "", care)
+	r.table(&b, "### "+r.attentionTitle(len(care))+"\n\n", "", care)
 	title := map[bool]string{true: "Would change", false: "Changed"}[r.o.DryRun]
 	r.table(&b, fmt.Sprintf("### %s (%d)\n\n", title, len(done)), "", done)
 	r.table(&b, fmt.Sprintf("<details><summary>All others (%d)</summary>\n\n", len(rest)), "</details>\n\n", rest)
 	if r.selected > 0 {
-		b.WriteString(r.aside())
+		b.WriteString(r.footer())
 	}
 	return b.String()
 }
 
 // alert is a note in GitHub's frame for it.
-func alert(kind string, n note) string {
-	text := "> [!" + kind + "]\n> " + markdown(n.what)
-	if n.do != "" {
+func alert(kind string, n message) string {
+	text := "> [!" + kind + "]\n> " + markdown(n.text)
+	if n.hint != "" {
 		// An address is a link; the rest is text.
-		text += "<br>\n> **" + address.ReplaceAllStringFunc(markdown(n.do), unescape) + "**"
+		text += "<br>\n> **" + address.ReplaceAllStringFunc(markdown(n.hint), unescape) + "**"
 	}
 	return text + "\n\n"
 }
 
-func (r *Report) needsCare(res provision.Result) bool {
-	return res.Outcome == provision.FailedHere || res.Warning != "" || r.dueSoon(res)
+func (r *Report) NeedsAttention(res provision.Result) bool {
+	return res.Outcome == provision.Failed || res.Warning != "" || r.ExpiringSoon(res)
 }
 
 // problems counts the repositories that failed, or are about to.
-func (r *Report) problems() int {
+func (r *Report) Problems() int {
 	n := 0
 	for _, res := range r.results {
-		if res.Outcome == provision.FailedHere || r.dueSoon(res) {
+		if res.Outcome == provision.Failed || r.ExpiringSoon(res) {
 			n++
 		}
 	}
@@ -85,7 +85,7 @@ func (r *Report) problems() int {
 }
 
 // warned counts the warnings, of the run and of repositories.
-func (r *Report) warned() int {
+func (r *Report) Warned() int {
 	n := len(r.warnings)
 	for _, res := range r.results {
 		if res.Warning != "" {
@@ -97,8 +97,8 @@ func (r *Report) warned() int {
 
 // careTitle tells how many of n results failed or are about to, and how many only
 // warn.
-func (r *Report) careTitle(n int) string {
-	problems := r.problems()
+func (r *Report) attentionTitle(n int) string {
+	problems := r.Problems()
 	switch {
 	case problems == 0:
 		return fmt.Sprintf("Warnings (%d)", n)
@@ -110,7 +110,7 @@ func (r *Report) careTitle(n int) string {
 
 // headline answers: is all well, and until when?
 func (r *Report) headline() string {
-	problems, deferred, next := r.problems(), r.counts[provision.Deferred], r.nextExpiry()
+	problems, deferred, next := r.Problems(), r.counts[provision.Deferred], r.NextExpiry()
 	changes := r.counts[provision.Created] + r.counts[provision.Renewed]
 	repositories := count(len(r.results), "repository", "repositories")
 	verb := func(n int, one, many string) string { return map[bool]string{true: one, false: many}[n == 1] }
@@ -139,18 +139,18 @@ func (r *Report) headline() string {
 	case !next.IsZero():
 		text += " until " + date(next)
 	}
-	if n := r.warned(); n > 0 {
+	if n := r.Warned(); n > 0 {
 		text += ", with " + count(n, "warning", "warnings")
 	}
 	return text
 }
 
 // sign is the headline at a glance.
-func (r *Report) sign() string {
+func (r *Report) icon() string {
 	switch {
-	case r.problems() > 0 || len(r.errors) > 0:
+	case r.Problems() > 0 || len(r.errors) > 0:
 		return "❌"
-	case r.warned() > 0:
+	case r.Warned() > 0:
 		return "⚠️"
 	case r.o.DryRun:
 		return "🔎"
@@ -161,14 +161,14 @@ func (r *Report) sign() string {
 }
 
 // aside tells what the counts don't.
-func (r *Report) aside() string {
+func (r *Report) footer() string {
 	s := fmt.Sprintf("Secret `%s` of %s.", r.o.SecretName, count(r.selected, "selected repository", "selected repositories"))
 	for _, c := range []struct {
 		n    int
 		what string
 	}{
 		{r.left.NotAdded, "not added to Codacy"},
-		{r.left.LeftOut, "left out by the patterns"},
+		{r.left.Excluded, "left out by the patterns"},
 		{r.left.OtherShards, "in other shards"},
 	} {
 		if c.n > 0 {
@@ -243,7 +243,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		return
 	}
 	byName(rows)
-	slices.SortStableFunc(rows, func(a, b provision.Result) int { return r.rank(a) - r.rank(b) })
+	slices.SortStableFunc(rows, func(a, b provision.Result) int { return r.Severity(a) - r.Severity(b) })
 	// Two columns: more are too wide for a phone.
 	b.WriteString(head + "| repository | outcome |\n| --- | --- |\n")
 	for i, res := range rows {
@@ -251,7 +251,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		if !res.ExpiresAt.IsZero() {
 			expires = ", expires " + date(res.ExpiresAt)
 		}
-		why := briefly(res)
+		why := shortReason(res)
 		if strings.HasPrefix(res.Warning, why) {
 			why = res.Warning
 		} else if res.Warning != "" {
@@ -271,11 +271,11 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 }
 
 // rank puts what failed before what only warns, and that before the rest.
-func (r *Report) rank(res provision.Result) int {
+func (r *Report) Severity(res provision.Result) int {
 	switch {
-	case res.Outcome == provision.FailedHere:
+	case res.Outcome == provision.Failed:
 		return 0
-	case r.dueSoon(res):
+	case r.ExpiringSoon(res):
 		return 1
 	}
 	return 2

@@ -24,27 +24,27 @@ func newBar(to io.Writer, total int) *progressbar.ProgressBar {
 }
 
 // show moves the bar.
-func (r *Report) show(p provision.Progress) {
+func (r *Report) updateBar(p provision.Progress) {
 	if r.bar == nil {
 		r.bar = newBar(r.o.Stderr, p.Total)
 	}
 	what := "working"
-	if p.Waits != "" {
-		what = "waits for " + line(p.Waits)
+	if p.WaitingFor != "" {
+		what = "waits for " + line(p.WaitingFor)
 	}
 	r.bar.Describe(what)
 	_ = r.bar.Set(p.Done) // on a terminal that is gone there is nothing to show
 }
 
 // Rest takes the bar off the terminal.
-func (r *Report) Rest() {
+func (r *Report) RemoveBar() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.clear()
+	r.clearBar()
 	r.bar = nil
 }
 
-func (r *Report) clear() {
+func (r *Report) clearBar() {
 	if r.bar != nil {
 		_ = r.bar.Clear() // as in show
 	}
@@ -62,7 +62,7 @@ const (
 func (r *Report) colour(text string) string {
 	word, rest, _ := strings.Cut(text, " ")
 	of := map[string]string{
-		string(provision.Created): good, string(provision.Renewed): good, string(provision.FailedHere): bad,
+		string(provision.Created): good, string(provision.Renewed): good, string(provision.Failed): bad,
 		"error:": bad, "warning:": attention,
 	}[word]
 	if !r.o.Colour || of == "" {
@@ -80,7 +80,7 @@ func (r *Report) Plan(todo []provision.Result) {
 	groups := map[string][]provision.Result{}
 	for _, res := range todo {
 		name := string(res.Outcome)
-		if !changed(res) {
+		if !Changed(res) {
 			name = "revoke" // a replaced token whose time has come
 		}
 		groups[name] = append(groups[name], res)
@@ -90,7 +90,7 @@ func (r *Report) Plan(todo []provision.Result) {
 		name := string(res.Outcome)
 		groups[name] = append(groups[name], res)
 	}
-	for _, o := range provision.Outcomes() {
+	for _, o := range provision.All() {
 		if !slices.Contains(names, string(o)) {
 			names = append(names, string(o))
 		}

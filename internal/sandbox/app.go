@@ -26,8 +26,8 @@ type App struct {
 }
 
 // authenticateApp verifies a GitHub App's JWT.
-func (w *World) authenticateApp(c *call) *answer {
-	refuse := func(message string) *answer {
+func (w *World) authenticateApp(c *call) *response {
+	refuse := func(message string) *response {
 		a := githubError(http.StatusUnauthorized, message)
 		return &a
 	}
@@ -93,14 +93,14 @@ func (a *App) selection() string {
 	return "selected"
 }
 
-func (w *World) getInstallation(c *call) answer {
+func (w *World) getInstallation(c *call) response {
 	ofOrganization := strings.HasPrefix(c.path, "/orgs/")
 	if !strings.EqualFold(c.owner, w.options.Organization) || ofOrganization != (w.options.OwnerType == "Organization") {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
 	app := w.options.App
 	id := app.installationID()
-	return jsonAnswer(http.StatusOK, map[string]any{
+	return jsonResponse(http.StatusOK, map[string]any{
 		"id": id, "app_id": app.ID, "client_id": app.ClientID, "app_slug": "sandbox",
 		"account":   w.account(w.options.Organization),
 		"target_id": accountID(w.options.Organization), "target_type": w.options.OwnerType,
@@ -113,7 +113,7 @@ func (w *World) getInstallation(c *call) answer {
 	})
 }
 
-func (w *World) createAccessToken(c *call) answer {
+func (w *World) createAccessToken(c *call) response {
 	app := w.options.App
 	if c.token != strconv.FormatInt(app.installationID(), 10) {
 		return githubError(http.StatusNotFound, "Not Found")
@@ -127,7 +127,7 @@ func (w *World) createAccessToken(c *call) answer {
 		Permissions   map[string]string `json:"permissions"`
 	}
 	if len(c.body) > 0 && !c.decode(&wanted) {
-		return answer{}
+		return response{}
 	}
 	narrowed := Credential{Kind: Installation, Access: app.Access, Repositories: app.Repositories}
 	for _, id := range wanted.RepositoryIDs {
@@ -154,7 +154,7 @@ func (w *World) createAccessToken(c *call) answer {
 	narrowed.Value = fmt.Sprintf("ghs_%d_%s", app.ID, strings.Repeat(base64.RawURLEncoding.EncodeToString(digest[:]), 12))
 	narrowed.Expires = w.now(GitHub).Add(or(app.TokenLife, time.Hour)).Truncate(time.Second)
 	w.addCredential(narrowed)
-	return jsonAnswer(http.StatusCreated, map[string]any{
+	return jsonResponse(http.StatusCreated, map[string]any{
 		"token": narrowed.Value, "expires_at": narrowed.Expires,
 		"permissions": appPermissions(narrowed.Access), "repository_selection": app.selection(),
 	})

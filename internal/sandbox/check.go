@@ -13,10 +13,10 @@ type ViolationKind string
 
 // The kinds of violations.
 const (
-	DeadToken      ViolationKind = "dead token"      // a secret that the program wrote holds a token that it deleted
+	InvalidToken   ViolationKind = "dead token"      // a secret that the program wrote holds a token that it deleted
 	BadPut         ViolationKind = "bad put"         // what was put is no living token of that repository
 	ExpiredToken   ViolationKind = "expired token"   // a secret that the program wrote holds an expired token; see Expired
-	NotOurs        ViolationKind = "not ours"        // a token was deleted that is not named by the scheme
+	UnmanagedToken ViolationKind = "not ours"        // a token was deleted that is not named by the scheme
 	OtherSecret    ViolationKind = "other secret"    // another secret than the one asked for was written
 	UnknownRequest ViolationKind = "unknown request" // a request that no service knows, or that no careful client sends
 	RateExceeded   ViolationKind = "rate exceeded"
@@ -71,9 +71,9 @@ func (w *World) checkPut(c *call, repo *repository, s *secret) {
 		w.violate(BadPut, c, s, "a value that no token has")
 	case t.repo != repo:
 		w.violate(BadPut, c, s, "the token %d is of %s", t.ID, t.repo.Name)
-	case t.Deleted && !t.byHand:
+	case t.Deleted && !t.manual:
 		w.violate(BadPut, c, s, "the token %d (%s) is deleted", t.ID, t.Name)
-	case !t.Deleted && !t.alive(w.now(Codacy)):
+	case !t.Deleted && !t.valid(w.now(Codacy)):
 		w.violate(BadPut, c, s, "the token %d (%s) has expired", t.ID, t.Name)
 	}
 }
@@ -82,12 +82,12 @@ func (w *World) checkPut(c *call, repo *repository, s *secret) {
 // program's holds it.
 func (w *World) checkDeleted(c *call, t *token) {
 	// Of the first generation, what was made by a request may be undone.
-	if ours := w.options.Ours(t.Name) || w.options.FirstGeneration && t.made; !ours {
-		w.violate(NotOurs, c, nil, "the token %d (%q) was deleted", t.ID, t.Name)
+	if ours := w.options.IsManaged(t.Name) || w.options.Legacy && t.viaAPI; !ours {
+		w.violate(UnmanagedToken, c, nil, "the token %d (%q) was deleted", t.ID, t.Name)
 	}
 	for _, s := range t.repo.secrets {
-		if s.token == t && s.program {
-			w.violate(DeadToken, c, s, "the secret %s holds the deleted token %d (%s)", s.name, t.ID, t.Name)
+		if s.token == t && s.byAction {
+			w.violate(InvalidToken, c, s, "the secret %s holds the deleted token %d (%s)", s.name, t.ID, t.Name)
 		}
 	}
 }
@@ -97,10 +97,10 @@ func (w *World) sweep() {
 	now := w.now(Codacy)
 	for _, repo := range w.repos {
 		for _, s := range repo.secrets {
-			if t := s.token; t == nil || !s.program || t.Deleted || t.alive(now) || s.told == t {
+			if t := s.token; t == nil || !s.byAction || t.Deleted || t.valid(now) || s.reported == t {
 				continue
 			}
-			s.told = s.token
+			s.reported = s.token
 			w.expired = append(w.expired, Violation{
 				Kind: ExpiredToken, Time: w.time(), Repository: repo.Name, Store: storeNames[s.store],
 				Text: fmt.Sprintf("the secret %s holds the token %d (%s), expired at %s", s.name, s.token.ID, s.token.Name, s.token.Expires),
@@ -140,7 +140,7 @@ func (w *World) Check(t TB) {
 }
 
 // stranger records a request to a host that the sandbox doesn't know.
-func (w *World) stranger(r *http.Request) {
+func (w *World) unknownHost(r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violate(UnknownRequest, nil, nil, "%s %s: a host that is neither service's", r.Method, r.URL)

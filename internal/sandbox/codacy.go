@@ -33,33 +33,33 @@ var codacyRoutes = routes(
 )
 
 // codacyError has the shape of Codacy's ApiError.
-func codacyError(status int, message string) answer {
+func codacyError(status int, message string) response {
 	name := strings.ReplaceAll(http.StatusText(status), " ", "")
 	body := map[string]any{"message": message, "error": name, "actions": []string{}}
 	if status == http.StatusUnauthorized {
 		body["code"] = name
 	}
-	return jsonAnswer(status, body)
+	return jsonResponse(status, body)
 }
 
-func notOnCodacy(what string) *answer {
+func notOnCodacy(what string) *response {
 	a := codacyError(http.StatusNotFound, what+" not found")
 	return &a
 }
 
 // accountToken refuses a request without a living account token.
-func (w *World) accountToken(c *call) *answer {
+func (w *World) accountToken(c *call) *response {
 	value := c.header.Get("Api-Token")
 	lives, known := w.accounts[value]
 	expires := w.options.CodacyTokenExpires
-	var a answer
+	var a response
 	switch {
 	case lives && (expires.IsZero() || w.now(Codacy).Before(expires)):
 		return nil
 	case lives:
 		a = codacyError(http.StatusUnauthorized, "token expired")
-	case known && w.options.DeadTokenStatus == http.StatusNotFound:
-		a = answer{status: http.StatusNotFound, body: []byte(`{"error":"not found"}`)}
+	case known && w.options.InvalidTokenStatus == http.StatusNotFound:
+		a = response{status: http.StatusNotFound, body: []byte(`{"error":"not found"}`)}
 	default:
 		a = codacyError(http.StatusUnauthorized, "Unauthorized")
 	}
@@ -67,7 +67,7 @@ func (w *World) accountToken(c *call) *answer {
 }
 
 // organization refuses a request about another organization.
-func (w *World) organization(c *call) *answer {
+func (w *World) organization(c *call) *response {
 	if c.provider != w.options.Provider || !strings.EqualFold(c.owner, w.options.Organization) ||
 		w.options.CaseSensitive && c.owner != w.options.Organization {
 		return notOnCodacy("Organization")
@@ -76,7 +76,7 @@ func (w *World) organization(c *call) *answer {
 }
 
 // project resolves the repository of a request for tokens.
-func (w *World) project(c *call) (*repository, *answer) {
+func (w *World) project(c *call) (*repository, *response) {
 	if refusal := w.accountToken(c); refusal != nil {
 		return nil, refusal
 	}
@@ -90,7 +90,7 @@ func (w *World) project(c *call) (*repository, *answer) {
 	return repo, nil
 }
 
-func (w *World) getUser(c *call) answer {
+func (w *World) getUser(c *call) response {
 	if refusal := w.accountToken(c); refusal != nil {
 		return *refusal
 	}
@@ -100,9 +100,9 @@ func (w *World) getUser(c *call) answer {
 	})
 }
 
-func (w *World) getVersion(*call) answer { return data(http.StatusOK, "2026.11.0") }
+func (w *World) getVersion(*call) response { return data(http.StatusOK, "2026.11.0") }
 
-func (w *World) listUserTokens(c *call) answer {
+func (w *World) listUserTokens(c *call) response {
 	if refusal := w.accountToken(c); refusal != nil {
 		return *refusal
 	}
@@ -115,7 +115,7 @@ func (w *World) listUserTokens(c *call) answer {
 	return pageOf(tokens, "", maxPage, len(tokens))
 }
 
-func (w *World) getOrganization(c *call) answer {
+func (w *World) getOrganization(c *call) response {
 	if refusal := w.accountToken(c); refusal != nil {
 		return *refusal
 	}
@@ -168,7 +168,7 @@ func (w *World) show(repo *repository) projectBody {
 	return p
 }
 
-func (w *World) listRepositories(c *call) answer {
+func (w *World) listRepositories(c *call) response {
 	if refusal := w.organization(c); refusal != nil {
 		return *refusal
 	}
@@ -225,7 +225,7 @@ func fromCursor(query map[string][]string) (next int, ok bool) {
 	return next, ok && err == nil && isCursor && err2 == nil
 }
 
-func (w *World) getRepository(c *call) answer {
+func (w *World) getRepository(c *call) response {
 	if refusal := w.organization(c); refusal != nil {
 		return *refusal
 	}
@@ -252,7 +252,7 @@ type apiToken struct {
 }
 
 func (w *World) body(t *token, value bool) apiToken {
-	if w.options.FirstGeneration {
+	if w.options.Legacy {
 		return apiToken{ID: t.ID, Token: t.Value}
 	}
 	b := apiToken{ID: t.ID, Name: t.Name, Expires: t.Expires, Created: t.Created}
@@ -265,7 +265,7 @@ func (w *World) body(t *token, value bool) apiToken {
 	return b
 }
 
-func (w *World) listTokens(c *call) answer {
+func (w *World) listTokens(c *call) response {
 	repo, refusal := w.project(c)
 	if refusal != nil {
 		return *refusal
@@ -273,7 +273,7 @@ func (w *World) listTokens(c *call) answer {
 	now := w.now(Codacy)
 	bodies := []apiToken{}
 	for _, t := range slices.Backward(repo.tokens) { // newest first: no order is promised
-		if !t.Deleted && (t.alive(now) || !w.options.HideExpired) {
+		if !t.Deleted && (t.valid(now) || !w.options.HideExpired) {
 			bodies = append(bodies, w.body(t, false))
 		}
 	}
@@ -282,7 +282,7 @@ func (w *World) listTokens(c *call) answer {
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9-]{1,100}$`)
 
-func (w *World) createToken(c *call) answer {
+func (w *World) createToken(c *call) response {
 	repo, refusal := w.project(c)
 	if refusal != nil {
 		return *refusal
@@ -293,9 +293,9 @@ func (w *World) createToken(c *call) answer {
 		Expires string `json:"expiresAt"`
 	}
 	var expires time.Time
-	if !w.options.FirstGeneration {
+	if !w.options.Legacy {
 		if !c.decode(&wanted) {
-			return answer{}
+			return response{}
 		}
 		living := 0
 		taken := false
@@ -324,11 +324,11 @@ func (w *World) createToken(c *call) answer {
 		wanted.Name = or(wanted.Name, fmt.Sprintf("token-%d", w.lastToken+1))
 	}
 	t := w.newToken(repo, Token{Name: wanted.Name, Created: now.Truncate(time.Millisecond), Expires: expires.UTC()})
-	t.made = true
+	t.viaAPI = true
 	return data(http.StatusCreated, w.body(t, true))
 }
 
-func (w *World) deleteToken(c *call) answer {
+func (w *World) deleteToken(c *call) response {
 	id, err := strconv.ParseInt(c.token, 10, 64)
 	if err != nil {
 		return codacyError(http.StatusBadRequest, "the token id is no number")
@@ -336,21 +336,21 @@ func (w *World) deleteToken(c *call) answer {
 	return w.delete(c, []int64{id})
 }
 
-func (w *World) deleteTokens(c *call) answer {
+func (w *World) deleteTokens(c *call) response {
 	var wanted struct {
 		IDs []int64 `json:"ids"`
 	}
-	if w.options.FirstGeneration {
+	if w.options.Legacy {
 		return *notOnCodacy("Operation")
 	}
 	if !c.decode(&wanted) {
-		return answer{}
+		return response{}
 	}
 	return w.delete(c, wanted.IDs)
 }
 
 // delete deletes all of the tokens, or none where one of them is not there.
-func (w *World) delete(c *call, ids []int64) answer {
+func (w *World) delete(c *call, ids []int64) response {
 	repo, refusal := w.project(c)
 	if refusal != nil {
 		return *refusal
@@ -367,18 +367,18 @@ func (w *World) delete(c *call, ids []int64) answer {
 		t.Deleted = true
 		w.checkDeleted(c, t)
 	}
-	return answer{status: http.StatusNoContent}
+	return response{status: http.StatusNoContent}
 }
 
 // token is a Token in its repository.
 type token struct {
 	Token
 	repo   *repository
-	made   bool // by a request, not by hand
-	byHand bool // deleted so
+	viaAPI bool // by a request, not by hand
+	manual bool // deleted so
 }
 
-func (t *token) alive(now time.Time) bool {
+func (t *token) valid(now time.Time) bool {
 	return !t.Deleted && (t.Expires.IsZero() || now.Before(t.Expires))
 }
 
@@ -397,20 +397,20 @@ func (w *World) newToken(repo *repository, t Token) *token {
 }
 
 // data wraps an answer as Codacy does.
-func data(status int, body any) answer {
-	return jsonAnswer(status, struct {
+func data(status int, body any) response {
+	return jsonResponse(status, struct {
 		Data any `json:"data"`
 	}{body})
 }
 
 // pageOf wraps a page as Codacy does.
-func pageOf[T any](page []T, cursor string, limit, total int) answer {
+func pageOf[T any](page []T, cursor string, limit, total int) response {
 	type pagination struct {
 		Cursor string `json:"cursor,omitempty"`
 		Limit  int    `json:"limit"`
 		Total  int    `json:"total"`
 	}
-	return jsonAnswer(http.StatusOK, struct {
+	return jsonResponse(http.StatusOK, struct {
 		Data       []T        `json:"data"`
 		Pagination pagination `json:"pagination"`
 	}{page, pagination{cursor, limit, total}})

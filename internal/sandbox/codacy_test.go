@@ -68,22 +68,22 @@ func TestTokens(t *testing.T) {
 	c.do(404, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("app"), first.ID), nil)
 	c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), first.ID), nil)
 	c.do(404, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), first.ID), nil)
-	if w.TokenAlive("web", first.Token) || !w.TokenAlive("app", other.Token) || w.TokenAlive("web", other.Token) {
+	if w.TokenValid("web", first.Token) || !w.TokenValid("app", other.Token) || w.TokenValid("web", other.Token) {
 		t.Error("the wrong token lives")
 	}
 	again := c.create("web", "codacy-project-token-1")
 	second := c.create("web", "codacy-project-token-2")
 	c.do(404, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{again.ID, other.ID}})
-	if !w.TokenAlive("web", again.Token) {
+	if !w.TokenValid("web", again.Token) {
 		t.Error("half of a refused deletion was done")
 	}
 	c.do(204, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{again.ID, second.ID}})
-	if w.TokenAlive("web", again.Token) || w.TokenAlive("web", second.Token) {
+	if w.TokenValid("web", again.Token) || w.TokenValid("web", second.Token) {
 		t.Error("the tokens still live")
 	}
 	// Expired ones are still there, with their names.
 	w.Advance(301 * 24 * time.Hour)
-	if w.TokenAlive("app", other.Token) || c.list("app")[other.Name].ID != other.ID || len(w.Living("app")) != 0 {
+	if w.TokenValid("app", other.Token) || c.list("app")[other.Name].ID != other.ID || len(w.ValidTokens("app")) != 0 {
 		t.Error("the token hasn't expired, or isn't listed")
 	}
 	c.do(409, "POST", c.tokensURL("app"), map[string]any{"name": other.Name, "expiresAt": w.Time().Add(time.Hour)})
@@ -109,7 +109,7 @@ func TestHundredTokens(t *testing.T) {
 
 func TestFirstGeneration(t *testing.T) {
 	t.Parallel()
-	w := sandbox.New(sandbox.Options{FirstGeneration: true})
+	w := sandbox.New(sandbox.Options{Legacy: true})
 	w.Add(sandbox.Repository{Name: "web"})
 	c := newClient(t, w)
 	first := decode[struct{ Data token }](t, c.do(201, "POST", c.tokensURL("web"), nil)).Data
@@ -122,7 +122,7 @@ func TestFirstGeneration(t *testing.T) {
 	}
 	c.do(404, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{first.ID}})
 	w.Advance(10 * 365 * 24 * time.Hour)
-	if !w.TokenAlive("web", first.Token) || len(w.Orphans("web")) != 2 {
+	if !w.TokenValid("web", first.Token) || len(w.Orphans("web")) != 2 {
 		t.Errorf("orphans %v", w.Orphans("web"))
 	}
 	w.Check(t)
@@ -151,7 +151,7 @@ func TestListOptions(t *testing.T) {
 func TestAccountToken(t *testing.T) {
 	t.Parallel()
 	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	w := sandbox.New(sandbox.Options{CodacyTokens: []string{"a", "b"}, CodacyTokenExpires: expires, DeadTokenStatus: 404})
+	w := sandbox.New(sandbox.Options{CodacyTokens: []string{"a", "b"}, CodacyTokenExpires: expires, InvalidTokenStatus: 404})
 	w.Add(sandbox.Repository{Name: "web"})
 	w.Add(sandbox.Repository{Name: "secret", Private: true})
 	w.Add(sandbox.Repository{Name: "low", CodacyRole: "write"})

@@ -99,7 +99,7 @@ func (c *call) bearer() string {
 
 // authenticate refuses a request that no valid credential came with. Codacy's
 // operations see to that themselves: some need none.
-func (w *World) authenticate(c *call) *answer {
+func (w *World) authenticate(c *call) *response {
 	if c.Service == Codacy {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (x *credential) scopes() []string {
 // unauthorized refuses what belongs to the organization to a token that was not
 // authorized for its single sign-on.
 // https://docs.github.com/rest/authentication/authenticating-to-the-rest-api
-func (x *credential) unauthorized(organization string) *answer {
+func (x *credential) unauthorized(organization string) *response {
 	if !x.NoSSO {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (x *credential) unauthorized(organization string) *answer {
 }
 
 // may refuses what a credential has no right to, and names the right.
-func (x *credential) may(store int, access Access) *answer {
+func (x *credential) may(store int, access Access) *response {
 	has := Write
 	if x.Access != nil {
 		has = x.Access[storeNames[store]]
@@ -168,7 +168,7 @@ func (x *credential) may(store int, access Access) *answer {
 }
 
 // notAccessible is the refusal for want of a right.
-func (x *credential) notAccessible() answer {
+func (x *credential) notAccessible() response {
 	switch x.Kind {
 	case Classic:
 		return githubError(http.StatusForbidden, "Must have admin rights to Repository.")

@@ -42,14 +42,14 @@ type Effect struct {
 
 // shape makes the answer that goes out of the true one, whose status is 0 where
 // nothing was carried out.
-func (e Effect) shape(s Service, a answer) answer {
+func (e Effect) shape(s Service, a response) response {
 	switch {
 	case e.Status != 0 && e.Status != a.status:
-		a = errorAnswer(s, e.Status, "the sandbox was told to answer so")
+		a = errorResponse(s, e.Status, "the sandbox was told to answer so")
 	case a.status == 0 && e.Body != nil:
-		a = answer{status: http.StatusOK}
+		a = response{status: http.StatusOK}
 	case a.status == 0:
-		a = errorAnswer(s, http.StatusInternalServerError, "the sandbox was told not to do this")
+		a = errorResponse(s, http.StatusInternalServerError, "the sandbox was told not to do this")
 	}
 	if e.Body != nil {
 		a.body = e.Body
@@ -87,14 +87,14 @@ func (w *World) Hook(f func(Request) Effect) {
 func (w *World) Pending() int { return int(w.pending.Load()) }
 
 // answer is what a service says. A status of 0 is no answer.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
 // set sets a header field.
-func (a *answer) set(key string, values ...string) {
+func (a *response) set(key string, values ...string) {
 	if a.header == nil {
 		a.header = http.Header{}
 	}
@@ -102,28 +102,28 @@ func (a *answer) set(key string, values ...string) {
 }
 
 // jsonAnswer encodes a body.
-func jsonAnswer(status int, body any) answer {
+func jsonResponse(status int, body any) response {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		panic(err)
 	}
-	return answer{status: status, body: encoded}
+	return response{status: status, body: encoded}
 }
 
 // errorAnswer is an error in the service's own shape.
-func errorAnswer(s Service, status int, message string) answer {
+func errorResponse(s Service, status int, message string) response {
 	if s == Codacy {
 		return codacyError(status, message)
 	}
 	return githubError(status, message)
 }
 
-func githubError(status int, message string) answer {
+func githubError(status int, message string) response {
 	return githubErrorAbout(status, message, "https://docs.github.com/rest")
 }
 
-func githubErrorAbout(status int, message, documentation string) answer {
-	return jsonAnswer(status, struct {
+func githubErrorAbout(status int, message, documentation string) response {
+	return jsonResponse(status, struct {
 		Message       string `json:"message"`
 		Documentation string `json:"documentation_url"`
 		Status        string `json:"status"`

@@ -53,7 +53,7 @@ func (w *World) byID(id string) *repository {
 
 // visible resolves the repository of a request for its credential, and redirects
 // from an old name to the id.
-func (w *World) visible(c *call) (*repository, *answer) {
+func (w *World) visible(c *call) (*repository, *response) {
 	repo := w.meant(c)
 	if repo == nil || !c.credential.seesRepository(repo) {
 		a := githubError(http.StatusNotFound, "Not Found")
@@ -71,19 +71,19 @@ func (w *World) visible(c *call) (*repository, *answer) {
 	if len(rest) == 5 {
 		location += "/" + rest[4]
 	}
-	a := jsonAnswer(status, map[string]string{
+	a := jsonResponse(status, map[string]string{
 		"message": "Moved Permanently", "url": location, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status),
 	})
 	a.set("Location", location)
 	return nil, &a
 }
 
-func (w *World) getGitHubRepository(c *call) answer {
+func (w *World) getGitHubRepository(c *call) response {
 	repo, refusal := w.visible(c)
 	if refusal != nil {
 		return *refusal
 	}
-	return answer{status: http.StatusOK, body: w.render(nil, repo)}
+	return response{status: http.StatusOK, body: w.render(nil, repo)}
 }
 
 //go:embed repository.json.tmpl
@@ -184,7 +184,7 @@ func (w *World) sorted(c *call, byName bool) []*repository {
 }
 
 // listPage answers a page of those of the credential's repositories that pass.
-func (w *World) listPage(c *call, byName bool, pass func(*repository) bool) (all int, a answer) {
+func (w *World) listPage(c *call, byName bool, pass func(*repository) bool) (all int, a response) {
 	var list []*repository
 	for _, repo := range w.sorted(c, byName) {
 		if c.credential.seesRepository(repo) && pass(repo) {
@@ -207,7 +207,7 @@ func (w *World) listPage(c *call, byName bool, pass func(*repository) bool) (all
 	return len(list), a
 }
 
-func (w *World) listOwned(c *call, byName bool, owner string) answer {
+func (w *World) listOwned(c *call, byName bool, owner string) response {
 	private := c.query.Get("type")
 	_, a := w.listPage(c, byName, func(repo *repository) bool {
 		return strings.EqualFold(repo.Owner, owner) &&
@@ -216,7 +216,7 @@ func (w *World) listOwned(c *call, byName bool, owner string) answer {
 	return a
 }
 
-func (w *World) listOrganizationRepositories(c *call) answer {
+func (w *World) listOrganizationRepositories(c *call) response {
 	if !strings.EqualFold(c.owner, w.options.Organization) || w.options.OwnerType != "Organization" {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
@@ -226,7 +226,7 @@ func (w *World) listOrganizationRepositories(c *call) answer {
 	return w.listOwned(c, false, c.owner)
 }
 
-func (w *World) listUserRepositories(c *call) answer {
+func (w *World) listUserRepositories(c *call) response {
 	if !w.exists(c.owner) {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
@@ -236,7 +236,7 @@ func (w *World) listUserRepositories(c *call) answer {
 	return a
 }
 
-func (w *World) listOwnRepositories(c *call) answer {
+func (w *World) listOwnRepositories(c *call) response {
 	if c.credential.isApp() {
 		return c.credential.notAccessible()
 	}
@@ -247,7 +247,7 @@ func (w *World) listOwnRepositories(c *call) answer {
 	return a
 }
 
-func (w *World) listInstallationRepositories(c *call) answer {
+func (w *World) listInstallationRepositories(c *call) response {
 	// Whether a workflow's token may do this is not verified; one that names its
 	// repository may.
 	if c.credential.Kind != Installation && (c.credential.Kind != Workflow || c.credential.sees == nil) {
@@ -268,7 +268,7 @@ func (w *World) listInstallationRepositories(c *call) answer {
 }
 
 // page reads per_page and page, and answers with 200 and the Link header.
-func (c *call) page(total int) (from, to int, a answer) {
+func (c *call) page(total int) (from, to int, a response) {
 	size, page := 30, 1
 	for name, into := range map[string]*int{"per_page": &size, "page": &page} {
 		if text := c.query.Get(name); text != "" {
@@ -321,7 +321,7 @@ func (w *World) exists(login string) bool {
 	return false
 }
 
-func (w *World) getOwner(c *call) answer {
+func (w *World) getOwner(c *call) response {
 	if !w.exists(c.owner) {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
@@ -329,10 +329,10 @@ func (w *World) getOwner(c *call) answer {
 	if strings.EqualFold(login, w.options.Organization) {
 		login = w.options.Organization
 	}
-	return jsonAnswer(http.StatusOK, w.user(login, "public"))
+	return jsonResponse(http.StatusOK, w.user(login, "public"))
 }
 
-func (w *World) getGitHubUser(c *call) answer {
+func (w *World) getGitHubUser(c *call) response {
 	if c.credential.isApp() {
 		return c.credential.notAccessible()
 	}
@@ -341,7 +341,7 @@ func (w *World) getGitHubUser(c *call) answer {
 		user[key] = 0
 	}
 	user["two_factor_authentication"] = true
-	return jsonAnswer(http.StatusOK, user)
+	return jsonResponse(http.StatusOK, user)
 }
 
 // account is what GitHub shows of an owner wherever it names one.

@@ -30,7 +30,7 @@ func TestLeaks(t *testing.T) {
 			"base64": base64.StdEncoding.EncodeToString([]byte(v)), "URL": base64.URLEncoding.EncodeToString([]byte(v)),
 			"header": base64.StdEncoding.EncodeToString([]byte("Bearer " + v + "\n")), "header2": base64.StdEncoding.EncodeToString([]byte("u:" + v)),
 			"query": fmt.Sprintf("?token=%s", strings.NewReplacer("\"", "%22", "<", "%3C", "&", "%26", ">", "%3E", "%", "%25", " ", "+", "\n", "%0A", "-", "-").Replace(v)),
-			"JSON":  string(jsonAnswer(200, v).body), "lines": v[:5] + "\n" + v[5:], "blank": v[:5] + " " + v[5:],
+			"JSON":  string(jsonResponse(200, v).body), "lines": v[:5] + "\n" + v[5:], "blank": v[:5] + " " + v[5:],
 			"markdown": strings.ReplaceAll(v, "_", `\_`), "hex on two lines": h[:9] + "\r\n" + h[9:],
 		} {
 			for _, name := range []string{"stdout", "stderr", "summary"} {

@@ -44,12 +44,12 @@ type hour struct {
 
 // window counts what may have happened in any span of time.
 type window struct {
-	open     int // arrived, and not answered yet
-	answered []answered
-	sum      int // of them
+	open        int // arrived, and not answered yet
+	completions []completion
+	sum         int // of them
 }
 
-type answered struct {
+type completion struct {
 	at     time.Time
 	weight int
 }
@@ -58,11 +58,11 @@ type answered struct {
 // that span may hold by now.
 func (v *window) arrive(at time.Time, span time.Duration, weight int) int {
 	old := 0
-	for old < len(v.answered) && !v.answered[old].at.After(at.Add(-span)) {
-		v.sum -= v.answered[old].weight
+	for old < len(v.completions) && !v.completions[old].at.After(at.Add(-span)) {
+		v.sum -= v.completions[old].weight
 		old++
 	}
-	v.answered = v.answered[old:]
+	v.completions = v.completions[old:]
 	v.open += weight
 	return v.open + v.sum
 }
@@ -71,7 +71,7 @@ func (v *window) arrive(at time.Time, span time.Duration, weight int) int {
 func (v *window) answer(at time.Time, weight int) {
 	v.open -= weight
 	v.sum += weight
-	v.answered = append(v.answered, answered{at, weight})
+	v.completions = append(v.completions, completion{at, weight})
 }
 
 // points are what GitHub counts a request for.
@@ -83,7 +83,7 @@ func (c *call) points() int {
 }
 
 // refuse counts a request that arrives, and refuses it where it is one too many.
-func (w *World) refuse(c *call) *answer {
+func (w *World) reject(c *call) *response {
 	l, s := w.options.Limits, &w.limits
 	now := w.now(c.Service)
 	if c.Service == Codacy {
@@ -121,11 +121,11 @@ func (w *World) refuse(c *call) *answer {
 		a := secondaryLimit(status, s.blocked.Sub(now))
 		return &a
 	}
-	return w.refusePrimary(c, now, status)
+	return w.rejectPrimary(c, now, status)
 }
 
 // answered counts a request that is answered, or given up by its client.
-func (w *World) answered(c *call) {
+func (w *World) complete(c *call) {
 	now := w.now(c.Service)
 	s := &w.limits
 	if c.Service == Codacy {
@@ -141,14 +141,14 @@ func (w *World) answered(c *call) {
 }
 
 // Refused is how many requests were refused for a limit of GitHub's.
-func (w *World) Refused() int {
+func (w *World) Rejected() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.limits.refused
 }
 
 // refusePrimary counts a request against its credential's hour.
-func (w *World) refusePrimary(c *call, now time.Time, status int) *answer {
+func (w *World) rejectPrimary(c *call, now time.Time, status int) *response {
 	limit := w.options.Limits.Primary
 	if limit == 0 || c.Kind == KindRateLimit {
 		return nil
@@ -181,7 +181,7 @@ func (w *World) exceeded(c *call, format string, limit int) {
 }
 
 // rateHeaders tells how much of the credential's hour is left.
-func (w *World) rateHeaders(c *call, a *answer) {
+func (w *World) rateHeaders(c *call, a *response) {
 	if c.hour == nil || a.header["X-Ratelimit-Limit"] != nil {
 		return
 	}
@@ -189,7 +189,7 @@ func (w *World) rateHeaders(c *call, a *answer) {
 	a.setRate(limit, limit-c.hour.used, c.hour.reset)
 }
 
-func (a *answer) setRate(limit, remaining int, reset time.Time) {
+func (a *response) setRate(limit, remaining int, reset time.Time) {
 	a.set("X-RateLimit-Limit", strconv.Itoa(limit))
 	a.set("X-RateLimit-Remaining", strconv.Itoa(remaining))
 	a.set("X-RateLimit-Used", strconv.Itoa(limit-remaining))
@@ -197,7 +197,7 @@ func (a *answer) setRate(limit, remaining int, reset time.Time) {
 	a.set("X-RateLimit-Resource", "core")
 }
 
-func secondaryLimit(status int, retryAfter time.Duration) answer {
+func secondaryLimit(status int, retryAfter time.Duration) response {
 	a := githubErrorAbout(status,
 		"You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
 		"https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits")
@@ -207,7 +207,7 @@ func secondaryLimit(status int, retryAfter time.Duration) answer {
 	return a
 }
 
-func primaryLimit(status, limit int, reset time.Time) answer {
+func primaryLimit(status, limit int, reset time.Time) response {
 	a := githubErrorAbout(status, "API rate limit exceeded for user ID 1.",
 		"https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api")
 	a.setRate(limit, 0, reset)
@@ -215,7 +215,7 @@ func primaryLimit(status, limit int, reset time.Time) answer {
 }
 
 // getRateLimit answers GET /rate_limit.
-func (w *World) getRateLimit(c *call) answer {
+func (w *World) getRateLimit(c *call) response {
 	type rate struct {
 		Limit     int   `json:"limit"`
 		Used      int   `json:"used"`
@@ -230,5 +230,5 @@ func (w *World) getRateLimit(c *call) answer {
 	if h := w.limits.primary[c.bearer()]; h != nil && w.now(GitHub).Before(h.reset) {
 		r.Used, r.Remaining, r.Reset = h.used, limit-h.used, h.reset.Unix()
 	}
-	return jsonAnswer(http.StatusOK, map[string]any{"rate": r, "resources": map[string]rate{"core": r, "search": r}})
+	return jsonResponse(http.StatusOK, map[string]any{"rate": r, "resources": map[string]rate{"core": r, "search": r}})
 }

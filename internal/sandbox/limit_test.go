@@ -55,7 +55,7 @@ func TestWritesInAMinute(t *testing.T) {
 		c.do(204, "PUT", address, body)
 		c.do(403, "PUT", address, body)
 		wantViolations(t, w, "rate exceeded, rate exceeded")
-		if n := w.Refused(); n != 3 {
+		if n := w.Rejected(); n != 3 {
 			t.Errorf("%d requests were refused", n)
 		}
 	})

@@ -33,7 +33,7 @@ type Options struct {
 	Provider     string           // as Codacy calls it: "gh" (default) or "ghe"
 	Now          func() time.Time // time.Now by default
 
-	FirstGeneration bool // Codacy before 2026: unnamed tokens without expiry, values in the list
+	Legacy          bool // Codacy before 2026: unnamed tokens without expiry, values in the list
 	NoCreationDates bool // Codacy's list gives no createdAt
 	HideExpired     bool // Codacy's list leaves out expired tokens; their names stay taken
 	NumericKeyIDs   bool // GHES: key_id is a JSON number, above 2^53
@@ -42,7 +42,7 @@ type Options struct {
 
 	CodacyTokens       []string     // valid account tokens; CodacyToken by default
 	CodacyTokenExpires time.Time    // when they expire; zero: never
-	DeadTokenStatus    int          // to a dead account token: 401 (default), or 404 with {"error":"not found"}
+	InvalidTokenStatus int          // to a dead account token: 401 (default), or 404 with {"error":"not found"}
 	Credentials        []Credential // of GitHub; one of kind Classic by default: GitHubToken
 	App                *App         // a GitHub App that is installed for the owner
 
@@ -52,7 +52,7 @@ type Options struct {
 	Record      bool // keep each request for Requests
 
 	SecretName string                 // the one secret that may be written; CODACY_PROJECT_TOKEN by default
-	Ours       func(name string) bool // tokens that may be deleted; by default those named after SecretName
+	IsManaged  func(name string) bool // tokens that may be deleted; by default those named after SecretName
 }
 
 // World is both services. Its methods may be called at any time, from hooks and
@@ -99,7 +99,7 @@ func New(options Options) *World {
 	o.OwnerType = or(o.OwnerType, "Organization")
 	o.Provider = or(o.Provider, "gh")
 	o.SecretName = or(o.SecretName, "CODACY_PROJECT_TOKEN")
-	o.DeadTokenStatus = or(o.DeadTokenStatus, http.StatusUnauthorized)
+	o.InvalidTokenStatus = or(o.InvalidTokenStatus, http.StatusUnauthorized)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -109,8 +109,8 @@ func New(options Options) *World {
 	if o.Credentials == nil {
 		o.Credentials = []Credential{{Value: GitHubToken, Kind: Classic}}
 	}
-	if o.Ours == nil {
-		o.Ours = numberedAfter(o.SecretName)
+	if o.IsManaged == nil {
+		o.IsManaged = numberedAfter(o.SecretName)
 	}
 	w := &World{
 		template:    splitTemplate(),

@@ -223,7 +223,7 @@ func TestWholeWay(t *testing.T) {
 				t.Errorf("%s holds %q, %v", store, value, ok)
 			}
 		}
-		if !w.TokenAlive("web", made.Token) {
+		if !w.TokenValid("web", made.Token) {
 			t.Error("the token isn't alive")
 		}
 		if got := w.Count(sandbox.KindPutSecret); got != 8 {

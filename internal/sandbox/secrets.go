@@ -43,8 +43,8 @@ type secret struct {
 	value            string
 	created, updated time.Time
 	token            *token // whose value it holds, of whatever repository
-	program          bool   // last written by a PUT, not by hand
-	told             *token // whose expiry was recorded
+	byAction         bool   // last written by a PUT, not by hand
+	reported         *token // whose expiry was recorded
 }
 
 // secret finds a secret of a repository, or nil.
@@ -158,7 +158,7 @@ func (w *World) preparePut(c *call) {
 
 // store resolves the repository and store of a request, and refuses what the
 // credential may not do there.
-func (w *World) store(c *call, access Access) (*repository, int, *answer) {
+func (w *World) store(c *call, access Access) (*repository, int, *response) {
 	repo, refusal := w.visible(c)
 	if refusal != nil {
 		return nil, 0, refusal
@@ -183,7 +183,7 @@ func (w *World) store(c *call, access Access) (*repository, int, *answer) {
 	return repo, i, nil
 }
 
-func (w *World) getPublicKey(c *call) answer {
+func (w *World) getPublicKey(c *call) response {
 	repo, store, refusal := w.store(c, Read)
 	if refusal != nil {
 		return *refusal
@@ -197,7 +197,7 @@ func (w *World) getPublicKey(c *call) answer {
 	if w.options.NumericKeyIDs {
 		id, _ = strconv.ParseUint(key.id, 10, 64)
 	}
-	return jsonAnswer(http.StatusOK, map[string]any{
+	return jsonResponse(http.StatusOK, map[string]any{
 		"key_id": id, "key": base64.StdEncoding.EncodeToString(key.public[:]),
 	})
 }
@@ -211,7 +211,7 @@ type secretBody struct {
 
 func (s *secret) body() secretBody { return secretBody{s.name, s.created, s.updated} }
 
-func (w *World) listSecrets(c *call) answer {
+func (w *World) listSecrets(c *call) response {
 	repo, store, refusal := w.store(c, Read)
 	if refusal != nil {
 		return *refusal
@@ -225,11 +225,11 @@ func (w *World) listSecrets(c *call) answer {
 	for _, s := range all[from:to] {
 		bodies = append(bodies, s.body())
 	}
-	a.body = jsonAnswer(0, map[string]any{"total_count": len(all), "secrets": bodies}).body
+	a.body = jsonResponse(0, map[string]any{"total_count": len(all), "secrets": bodies}).body
 	return a
 }
 
-func (w *World) getSecret(c *call) answer {
+func (w *World) getSecret(c *call) response {
 	repo, store, refusal := w.store(c, Read)
 	if refusal != nil {
 		return *refusal
@@ -238,12 +238,12 @@ func (w *World) getSecret(c *call) answer {
 	if s == nil {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
-	return jsonAnswer(http.StatusOK, s.body())
+	return jsonResponse(http.StatusOK, s.body())
 }
 
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-func (w *World) putSecret(c *call) answer {
+func (w *World) putSecret(c *call) response {
 	repo, store, refusal := w.store(c, Write)
 	if refusal != nil {
 		return *refusal
@@ -261,18 +261,18 @@ func (w *World) putSecret(c *call) answer {
 		return githubError(http.StatusUnprocessableEntity, fault)
 	}
 	s, created := w.write(repo, store, c.Secret, string(c.sealed.opened))
-	s.program = true
+	s.byAction = true
 	w.checkPut(c, repo, s)
 	if created {
-		return answer{status: http.StatusCreated, body: []byte("{}")}
+		return response{status: http.StatusCreated, body: []byte("{}")}
 	}
-	return answer{status: http.StatusNoContent}
+	return response{status: http.StatusNoContent}
 }
 
-func (w *World) deleteSecret(c *call) answer {
+func (w *World) deleteSecret(c *call) response {
 	if c.Store == "agents" {
 		c.unknown = "the description has no DELETE for agents"
-		return answer{}
+		return response{}
 	}
 	repo, store, refusal := w.store(c, Write)
 	if refusal != nil {
@@ -284,5 +284,5 @@ func (w *World) deleteSecret(c *call) answer {
 	}
 	w.checkSecretName(c, repo)
 	repo.secrets = slices.DeleteFunc(repo.secrets, func(other *secret) bool { return other == s })
-	return answer{status: http.StatusNoContent}
+	return response{status: http.StatusNoContent}
 }

@@ -37,7 +37,7 @@ type call struct {
 	sealed     sealed      // what a PUT brings
 	credential *credential // GitHub's, once it was accepted
 	hour       *hour       // of the primary limit
-	refusal    *answer     // for a limit
+	rejection  *response   // for a limit
 	logged     int         // place in the log, from 1
 }
 
@@ -47,7 +47,7 @@ type route struct {
 	method  string
 	path    string // elements, some of them in braces
 	query   string // the parameters that are known
-	do      func(*World, *call) answer
+	do      func(*World, *call) response
 	prepare func(*World, *call) // before do, and without the lock
 
 	elements []string
@@ -63,7 +63,7 @@ func routes(table ...route) []route {
 
 // exchange takes a request through the world. Where the end is Hang, the client
 // is gone by now.
-func (w *World) exchange(s Service, r *http.Request) (answer, End) {
+func (w *World) exchange(s Service, r *http.Request) (response, End) {
 	c := w.parse(s, r)
 	w.arrive(c)
 	a, end := w.perform(c, r)
@@ -231,7 +231,7 @@ func (w *World) arrive(c *call) {
 	if c.unknown != "" {
 		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
 	}
-	c.refusal = w.refuse(c)
+	c.rejection = w.reject(c)
 }
 
 // secretIn sees a token or a credential in the address of a request, where logs
@@ -259,7 +259,7 @@ func (w *World) meant(c *call) *repository {
 }
 
 // perform lets the hook have its way, and has the request carried out.
-func (w *World) perform(c *call, r *http.Request) (answer, End) {
+func (w *World) perform(c *call, r *http.Request) (response, End) {
 	var e Effect
 	if hook := w.hook.Load(); hook != nil {
 		e = (*hook)(c.Request)
@@ -269,16 +269,16 @@ func (w *World) perform(c *call, r *http.Request) (answer, End) {
 		wait += w.options.LatencyFunc(r)
 	}
 	if !sleep(c.ctx, wait) {
-		return answer{}, Hang
+		return response{}, Hang
 	}
 	if e.Before != nil {
 		e.Before()
 	}
-	var a answer
+	var a response
 	switch {
 	case e.Skip:
-	case c.refusal != nil:
-		a = *c.refusal
+	case c.rejection != nil:
+		a = *c.rejection
 	case e.Late > 0:
 		w.pending.Add(1)
 		time.AfterFunc(e.Late, func() {
@@ -301,17 +301,17 @@ func (w *World) perform(c *call, r *http.Request) (answer, End) {
 }
 
 // do carries a request out.
-func (w *World) do(c *call) answer {
+func (w *World) do(c *call) response {
 	known := c.unknown == ""
 	if known && c.route != nil && c.route.prepare != nil {
 		c.route.prepare(w, c)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var a answer
+	var a response
 	if c.beside {
 		status := map[Service]int{Codacy: http.StatusOK, GitHub: http.StatusNotFound}[c.Service]
-		a = answer{status: status, body: []byte("<!DOCTYPE html><title>Not the API</title>")}
+		a = response{status: status, body: []byte("<!DOCTYPE html><title>Not the API</title>")}
 		a.set("Content-Type", "text/html; charset=utf-8")
 		return a
 	}
@@ -327,14 +327,14 @@ func (w *World) do(c *call) answer {
 	if known { // until the body was read
 		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
 	}
-	return errorAnswer(c.Service, http.StatusNotImplemented, "the sandbox doesn't know this request: "+c.unknown)
+	return errorResponse(c.Service, http.StatusNotImplemented, "the sandbox doesn't know this request: "+c.unknown)
 }
 
 // leave dates the answer and closes the request's entry in the log.
-func (w *World) leave(c *call, a *answer, end End) {
+func (w *World) leave(c *call, a *response, end End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.answered(c)
+	w.complete(c)
 	if end == Reset || end == Hang {
 		return
 	}

@@ -125,7 +125,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	case slices.Contains(hosts[GitHub], host):
 		s = GitHub
 	case !slices.Contains(hosts[Codacy], host):
-		t.world.stranger(r)
+		t.world.unknownHost(r)
 		return nil, errors.New("sandbox: a request to the unknown host " + host)
 	}
 	in := r.Clone(ctx) // as a server would see it

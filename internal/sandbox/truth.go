@@ -37,10 +37,10 @@ func (w *World) Provision(repository string, t Token, stores ...string) Token {
 	defer w.mu.Unlock()
 	repo := w.find(repository)
 	added := w.preset(repo, t)
-	added.made = true
+	added.viaAPI = true
 	for _, store := range stores {
 		s, created := w.write(repo, storeIndex(store), w.options.SecretName, added.Value)
-		s.program = true
+		s.byAction = true
 		s.updated = added.Created.Add(time.Second + w.skew[GitHub] - w.skew[Codacy]).Truncate(time.Second)
 		if created {
 			s.created = s.updated
@@ -55,7 +55,7 @@ func (w *World) DeleteToken(repository string, id int64) {
 	defer w.mu.Unlock()
 	for _, t := range w.find(repository).tokens {
 		if t.ID == id {
-			t.Deleted, t.byHand = true, true
+			t.Deleted, t.manual = true, true
 		}
 	}
 }
@@ -72,13 +72,13 @@ func (w *World) Tokens(repository string) []Token {
 }
 
 // Living are those of Tokens that are neither deleted nor expired.
-func (w *World) Living(repository string) []Token {
+func (w *World) ValidTokens(repository string) []Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now(Codacy)
 	var tokens []Token
 	for _, t := range w.find(repository).tokens {
-		if t.alive(now) {
+		if t.valid(now) {
 			tokens = append(tokens, t.Token)
 		}
 	}
@@ -87,11 +87,11 @@ func (w *World) Living(repository string) []Token {
 
 // TokenAlive tells whether a value is that of a token of the repository which is
 // neither deleted nor expired by Codacy's clock.
-func (w *World) TokenAlive(repository, value string) bool {
+func (w *World) TokenValid(repository, value string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.values[value]
-	return t != nil && t.repo == w.find(repository) && t.alive(w.now(Codacy))
+	return t != nil && t.repo == w.find(repository) && t.valid(w.now(Codacy))
 }
 
 // Orphans are the living tokens of ours that no store of the repository holds.
@@ -102,7 +102,7 @@ func (w *World) Orphans(repository string) []Token {
 	var orphans []Token
 	for _, t := range repo.tokens {
 		held := slices.ContainsFunc(repo.secrets, func(s *secret) bool { return s.token == t })
-		if t.alive(now) && !held && (w.options.Ours(t.Name) || w.options.FirstGeneration && t.made) {
+		if t.valid(now) && !held && (w.options.IsManaged(t.Name) || w.options.Legacy && t.viaAPI) {
 			orphans = append(orphans, t.Token)
 		}
 	}
@@ -149,7 +149,7 @@ func (w *World) SetSecret(repository, store, name, value string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s, _ := w.write(w.find(repository), storeIndex(store), name, value)
-	s.program = false
+	s.byAction = false
 }
 
 // SetUpdatedAt dates a secret's last write anew.

@@ -41,7 +41,7 @@ func (c *Clock) Offset() time.Duration {
 }
 
 // Ours puts a time that the service told on our clock. A zero time stays zero.
-func (c *Clock) Ours(t time.Time) time.Time {
+func (c *Clock) ToLocal(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}

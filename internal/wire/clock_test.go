@@ -19,7 +19,7 @@ func TestClockIsZero(t *testing.T) {
 	t.Parallel()
 
 	c := &Clock{}
-	if c.Offset() != 0 || !c.Ours(noon).Equal(noon) {
+	if c.Offset() != 0 || !c.ToLocal(noon).Equal(noon) {
 		t.Errorf("a new clock is off by %v", c.Offset())
 	}
 	for _, date := range []string{"", "yesterday", "2026-11-20T12:00:00Z"} {
@@ -28,7 +28,7 @@ func TestClockIsZero(t *testing.T) {
 	if c.Offset() != 0 {
 		t.Errorf("a clock that nobody told anything is off by %v", c.Offset())
 	}
-	if got := c.Ours(time.Time{}); !got.IsZero() {
+	if got := c.ToLocal(time.Time{}); !got.IsZero() {
 		t.Errorf("no time became %v", got)
 	}
 }
@@ -53,7 +53,7 @@ func TestClockNarrows(t *testing.T) {
 	if got := c.Offset(); got != before {
 		t.Errorf("a slow answer moved it from %v to %v", before, got)
 	}
-	if got := c.Ours(noon.Add(offset)); got.Sub(noon).Abs() > time.Second {
+	if got := c.ToLocal(noon.Add(offset)); got.Sub(noon).Abs() > time.Second {
 		t.Errorf("noon there is %v here", got)
 	}
 }

@@ -10,18 +10,18 @@ import (
 )
 
 // Fate is what became of a request that failed.
-type Fate int
+type Disposition int
 
 const (
 	// Unclear: whether it was carried out is not known. The connection was
 	// lost, the answer is a 5xx, cut off or makes no sense.
-	Unclear Fate = iota
+	Indeterminate Disposition = iota
 	// Refused: the service said no; nothing was done.
-	Refused
+	Rejected
 	// Limited: the service said not now; nothing was done.
-	Limited
+	RateLimited
 	// Unsent: it never left; nothing was done.
-	Unsent
+	NotSent
 )
 
 // ErrTooLarge is the error of an answer longer than MaxBody.
@@ -37,9 +37,9 @@ type Error struct {
 	// Message of the service, or what went wrong; at most 300 bytes.
 	Message string
 	// Fate is what became of the request.
-	Fate Fate
+	Disposition Disposition
 	// Garbled: there was an answer that says it was done, but makes no sense.
-	Garbled bool
+	Malformed bool
 	// RetryAfter is how long the service asked to wait; 0 if it did not say.
 	RetryAfter time.Duration
 	// Permission that GitHub would have wanted, as it names it.
@@ -80,7 +80,7 @@ func Failed(service, op string, err error) error {
 		return &named
 	}
 	// What is too large once will be again.
-	return &Error{Service: service, Op: op, Fate: Unclear, Garbled: errors.Is(err, ErrTooLarge), Message: bound(err.Error()), Err: err}
+	return &Error{Service: service, Op: op, Disposition: Indeterminate, Malformed: errors.Is(err, ErrTooLarge), Message: truncateMessage(err.Error()), Err: err}
 }
 
 // Garbage says that the answer to op, though of status 2xx, makes no sense.
@@ -91,18 +91,18 @@ func Garbage(service, op string, status int, what string) error {
 // Unreadable says that the answer to op, though of status 2xx, does not have the
 // described form; it may be a web page.
 func Unreadable(service, op string, status int, h http.Header, what string) error {
-	return &Error{Service: service, Op: op, Status: status, Fate: Unclear, Garbled: true, Page: isPage(h), Message: bound(what)}
+	return &Error{Service: service, Op: op, Status: status, Disposition: Indeterminate, Malformed: true, Page: isPage(h), Message: truncateMessage(what)}
 }
 
 func isPage(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "text/html") }
 
 // FateOf tells what became of the request that failed with err.
-func FateOf(err error) Fate {
+func DispositionOf(err error) Disposition {
 	var e *Error
 	if errors.As(err, &e) {
-		return e.Fate
+		return e.Disposition
 	}
-	return Unclear
+	return Indeterminate
 }
 
 // StatusOf is the status of the answer that err was made from; 0 for none.
@@ -121,7 +121,7 @@ func IsNotFound(err error) bool { return StatusOf(err) == http.StatusNotFound }
 func IsUnauthorized(err error) bool { return StatusOf(err) == http.StatusUnauthorized }
 
 // bound cuts s to 300 bytes and marks the cut.
-func bound(s string) string {
+func truncateMessage(s string) string {
 	const most = 300
 	s = strings.ToValidUTF8(strings.TrimSpace(s), "�")
 	if len(s) <= most {

@@ -30,10 +30,10 @@ func TestErrorText(t *testing.T) {
 func TestFailed(t *testing.T) {
 	t.Parallel()
 
-	inner := &Error{Service: "GitHub", Status: 409, Message: "conflict", Fate: Refused, Err: io.EOF}
+	inner := &Error{Service: "GitHub", Status: 409, Message: "conflict", Disposition: Rejected, Err: io.EOF}
 	err := Failed("Codacy", "the operation", fmt.Errorf("wrapped: %w", inner))
 	e := asError(t, err)
-	if e.Op != "the operation" || e.Service != "GitHub" || e.Status != 409 || e.Fate != Refused || !errors.Is(err, io.EOF) {
+	if e.Op != "the operation" || e.Service != "GitHub" || e.Status != 409 || e.Disposition != Rejected || !errors.Is(err, io.EOF) {
 		t.Errorf("got %#v", e)
 	}
 	if inner.Op != "" {
@@ -42,7 +42,7 @@ func TestFailed(t *testing.T) {
 
 	cause := errors.New(strings.Repeat("x", 1000))
 	e = asError(t, Failed("Codacy", "the operation", cause))
-	if e.Fate != Unclear || e.Status != 0 || !errors.Is(e, cause) || len(e.Message) > 310 {
+	if e.Disposition != Indeterminate || e.Status != 0 || !errors.Is(e, cause) || len(e.Message) > 310 {
 		t.Errorf("got %#v", e)
 	}
 }
@@ -51,7 +51,7 @@ func TestGarbage(t *testing.T) {
 	t.Parallel()
 
 	e := asError(t, Garbage("Codacy", "the operation", 200, "no JSON"))
-	if e.Fate != Unclear || !e.Garbled || e.Status != 200 {
+	if e.Disposition != Indeterminate || !e.Malformed || e.Status != 200 {
 		t.Errorf("got %#v", e)
 	}
 }
@@ -60,7 +60,7 @@ func TestPredicatesOfOthers(t *testing.T) {
 	t.Parallel()
 
 	for _, err := range []error{nil, io.EOF, errors.New("404")} {
-		if FateOf(err) != Unclear || StatusOf(err) != 0 || IsNotFound(err) || IsUnauthorized(err) {
+		if DispositionOf(err) != Indeterminate || StatusOf(err) != 0 || IsNotFound(err) || IsUnauthorized(err) {
 			t.Errorf("%v is taken for an answer", err)
 		}
 	}
@@ -98,10 +98,10 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("the status %d failed: %v", status, e)
 		case e.Status != status || e.RetryAfter < 0 || len(e.Message) > 310 || !utf8.ValidString(e.Message) || e.Message == "":
 			t.Errorf("got %#v", e)
-		case (e.Fate == Unclear) != (status >= 500 || status == 408 || status < 400):
-			t.Errorf("the status %d has the fate %d", status, e.Fate)
-		case e.Fate == Limited && status != 403 && status != 429, e.Fate == Unsent:
-			t.Errorf("the status %d has the fate %d", status, e.Fate)
+		case (e.Disposition == Indeterminate) != (status >= 500 || status == 408 || status < 400):
+			t.Errorf("the status %d has the fate %d", status, e.Disposition)
+		case e.Disposition == RateLimited && status != 403 && status != 429, e.Disposition == NotSent:
+			t.Errorf("the status %d has the fate %d", status, e.Disposition)
 		}
 	})
 }

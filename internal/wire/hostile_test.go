@@ -85,9 +85,9 @@ func TestNoSecretInErrors(t *testing.T) {
 				if err := tr.Origin.UnmarshalBinary([]byte(address)); err != nil {
 					t.Fatal(err)
 				}
-				known := &redact.Net{}
+				known := &redact.Redactor{}
 				known.Add(secret.New(token))
-				tr.Redact = known.String
+				tr.Redact = known.Redact
 				req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(""))
 				if err != nil {
 					t.Fatal(err)
@@ -142,7 +142,7 @@ func TestDepth(t *testing.T) {
 
 	for _, body := range []string{strings.Repeat("[", 60<<10), strings.Repeat(`{"message":`, 6<<10), strings.Repeat(`{"a":`, 6<<10) + "1" + strings.Repeat("}", 6<<10)} {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(400, body), nil }))
-		if e := asError(t, get(t, tr.Client(), origin1)); e.Message != "Bad Request" || e.Fate != Refused {
+		if e := asError(t, get(t, tr.Client(), origin1)); e.Message != "Bad Request" || e.Disposition != Rejected {
 			t.Errorf("got %#v", e)
 		}
 	}
@@ -172,8 +172,8 @@ func TestHeaderBoundHTTP2(t *testing.T) {
 		t.Errorf("spoken: %s", resp.Header.Get("X-Proto"))
 	}
 	size = 80 << 10
-	if e := asError(t, get(t, tr.Client(), server.URL)); e.Fate != Unclear {
-		t.Errorf("got %v, fate %d", e, e.Fate)
+	if e := asError(t, get(t, tr.Client(), server.URL)); e.Disposition != Indeterminate {
+		t.Errorf("got %v, fate %d", e, e.Disposition)
 	}
 }
 

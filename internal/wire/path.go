@@ -22,7 +22,7 @@ func Path(elements ...string) string {
 }
 
 // Clip cuts s after so many bytes, with a mark, and keeps the rest out of memory.
-func Clip(s string, most int) string {
+func Truncate(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -44,7 +44,7 @@ type Signal struct {
 	// Status of the answer; 0 if there was none.
 	Status int
 	// Limited: the service refused because of a rate limit.
-	Limited bool
+	RateLimited bool
 	// RetryAfter is how long the service asked to wait; 0 if it did not say.
 	RetryAfter time.Duration
 	// Header of the answer, until leave returns; nil if there was none.
@@ -52,11 +52,11 @@ type Signal struct {
 }
 
 // A Gate decides when a request may be sent.
-type Gate interface {
+type Limiter interface {
 	// Enter waits until req may be sent. Unless it returns an error, leave must
 	// be called once, as soon as the head of the answer is there or given up. An
 	// error that is an *Error becomes the request's; any other one is Unsent.
-	Enter(ctx context.Context, req *http.Request) (leave func(Signal), err error)
+	Acquire(ctx context.Context, req *http.Request) (leave func(Signal), err error)
 }
 
 // Transport is an http.RoundTripper for one service.
@@ -68,7 +68,7 @@ type Transport struct {
 	// Base carries the requests out.
 	Base http.RoundTripper
 	// Gate holds requests back until they may be sent; nil for none.
-	Gate Gate
+	Limiter Limiter
 	// Clock learns the service's time from its Date headers.
 	Clock *Clock
 	// UserAgent is sent with every request.
@@ -80,7 +80,7 @@ type Transport struct {
 	Redact func(string) string
 	// Refused, if set, is told of each request as it was sent whose credential
 	// was refused (401). True: there may be another one now, send it once more.
-	Refused func(*http.Request) bool
+	OnUnauthorized func(*http.Request) bool
 }
 
 // Client returns an http.Client on t that follows redirects only where the
@@ -105,7 +105,7 @@ func (t *Transport) Client() *http.Client {
 }
 
 func (t *Transport) refuse(message string) *Error {
-	return &Error{Service: t.Service, Fate: Refused, Message: t.clean(message, nil)}
+	return &Error{Service: t.Service, Disposition: Rejected, Message: t.clean(message, nil)}
 }
 
 // clean makes words of the service, in an answer to req or about it, fit for an
@@ -115,13 +115,13 @@ func (t *Transport) clean(s string, req *http.Request) string {
 		s = t.Redact(s)
 	}
 	if req != nil && req.Method == http.MethodPost {
-		s = scrub(s, sentBy(req))
+		s = scrub(s, sentBody(req))
 	}
-	return bound(s)
+	return truncateMessage(s)
 }
 
 // word is what a secret could be.
-var word = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{8,}`)
+var secretWord = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{8,}`)
 
 // scrub hides what could be a secret that nobody knows yet, the one that a POST
 // was to make: every longer word that is neither an ordinary one nor was sent.
@@ -129,7 +129,7 @@ func scrub(s, sent string) string {
 	ordinary := func(part string) bool {
 		return !strings.ContainsFunc(part[min(1, len(part)):], func(r rune) bool { return r < 'a' || r > 'z' })
 	}
-	return word.ReplaceAllStringFunc(s, func(w string) string {
+	return secretWord.ReplaceAllStringFunc(s, func(w string) string {
 		for _, part := range strings.FieldsFunc(w, func(r rune) bool { return strings.ContainsRune("./-", r) }) {
 			if !ordinary(part) && !strings.Contains(sent, strings.TrimRight(w, ".")) {
 				return secret.Mask
@@ -140,7 +140,7 @@ func scrub(s, sent string) string {
 }
 
 // sentBy is what a request says, but for its header.
-func sentBy(req *http.Request) string {
+func sentBody(req *http.Request) string {
 	said := req.URL.Path
 	if req.GetBody != nil {
 		if body, err := req.GetBody(); err == nil {
@@ -173,7 +173,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req)
-	if sent == nil || t.Refused == nil || !IsUnauthorized(err) || !t.Refused(sent) {
+	if sent == nil || t.OnUnauthorized == nil || !IsUnauthorized(err) || !t.OnUnauthorized(sent) {
 		return resp, err
 	}
 	again := req.Clone(req.Context())
@@ -196,9 +196,9 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		return nil, nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
 	}
 	leave := func(Signal) {}
-	if t.Gate != nil {
-		if leave, err = t.Gate.Enter(req.Context(), req); err != nil {
-			return nil, nil, t.unsent(err)
+	if t.Limiter != nil {
+		if leave, err = t.Limiter.Acquire(req.Context(), req); err != nil {
+			return nil, nil, t.notSent(err)
 		}
 	}
 	timeout := WriteTimeout
@@ -212,18 +212,18 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 	if err := t.Authorize(req); err != nil {
 		cancel()
 		leave(Signal{})
-		return nil, nil, t.unsent(err)
+		return nil, nil, t.notSent(err)
 	}
 	left := time.Now()
 	resp, err = t.Base.RoundTrip(req)
 	if err != nil {
 		cancel()
 		leave(Signal{})
-		return nil, req, t.lost(outer, req, err)
+		return nil, req, t.indeterminate(outer, req, err)
 	}
 	t.Clock.observe(left, time.Now(), resp.Header.Get("Date"))
-	resp.Body = &body{ReadCloser: resp.Body, left: MaxBody + 1, cancel: cancel, cut: func(err error) error {
-		return &Error{Service: t.Service, Fate: Unclear, Err: err, Message: t.clean("the answer was cut off: "+err.Error(), req)}
+	resp.Body = &body{ReadCloser: resp.Body, remaining: MaxBody + 1, cancel: cancel, truncated: func(err error) error {
+		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the answer was cut off: "+err.Error(), req)}
 	}}
 	if resp.StatusCode < 300 || isRedirect(resp) {
 		leave(Signal{Status: resp.StatusCode, Header: resp.Header})
@@ -235,31 +235,31 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		}
 		return resp, req, nil
 	}
-	e := t.failed(resp, req)
-	leave(Signal{Status: resp.StatusCode, Limited: e.Fate == Limited, RetryAfter: e.RetryAfter, Header: resp.Header})
+	e := t.responseError(resp, req)
+	leave(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Header: resp.Header})
 	return nil, req, e
 }
 
 // unsent is the error of a request that err kept from leaving: an *Error says by
 // itself what it means.
-func (t *Transport) unsent(err error) error {
+func (t *Transport) notSent(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		return err
 	}
-	return &Error{Service: t.Service, Fate: Unsent, Message: err.Error(), Err: err}
+	return &Error{Service: t.Service, Disposition: NotSent, Message: err.Error(), Err: err}
 }
 
 // lost tells what became of a request that had no answer.
-func (t *Transport) lost(ctx context.Context, req *http.Request, err error) *Error {
+func (t *Transport) indeterminate(ctx context.Context, req *http.Request, err error) *Error {
 	// net/http quotes what it can't read of an answer.
-	e := &Error{Service: t.Service, Fate: Unclear, Err: err, Message: t.clean("no answer: "+err.Error(), req)}
+	e := &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("no answer: "+err.Error(), req)}
 	var op *net.OpError
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
-		e.Fate, e.Message = Unsent, t.clean("no connection: "+err.Error(), nil)
+		e.Disposition, e.Message = NotSent, t.clean("no connection: "+err.Error(), nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
 	case ctx.Err() != nil:
@@ -269,7 +269,7 @@ func (t *Transport) lost(ctx context.Context, req *http.Request, err error) *Err
 }
 
 // failed reads an answer that is neither 2xx nor a redirect.
-func (t *Transport) failed(resp *http.Response, req *http.Request) *Error {
+func (t *Transport) responseError(resp *http.Response, req *http.Request) *Error {
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // a body cut off is still a refusal
 	_ = resp.Body.Close()
 	var said struct {
@@ -291,7 +291,7 @@ func (t *Transport) failed(resp *http.Response, req *http.Request) *Error {
 	}
 	e := &Error{
 		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
-		Fate: Refused, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
+		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
 		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
 		Page:       isPage(resp.Header),
 		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
@@ -301,9 +301,9 @@ func (t *Transport) failed(resp *http.Response, req *http.Request) *Error {
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests,
 		resp.StatusCode == http.StatusForbidden && (secondary || e.RetryAfter > 0 || resp.Header.Get("X-Ratelimit-Remaining") == "0"):
-		e.Fate = Limited
+		e.Disposition = RateLimited
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode < 400:
-		e.Fate = Unclear
+		e.Disposition = Indeterminate
 	}
 	return e
 }
@@ -386,21 +386,21 @@ func port(u *url.URL) string {
 // request's timeout when it is closed.
 type body struct {
 	io.ReadCloser
-	left   int64 // bytes until there is one too many
-	cancel context.CancelFunc
-	cut    func(error) error // names an error that ends the body early
+	remaining int64 // bytes until there is one too many
+	cancel    context.CancelFunc
+	truncated func(error) error // names an error that ends the body early
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.remaining <= 0 {
 		return 0, ErrTooLarge
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	if b.left -= int64(n); b.left <= 0 {
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.remaining)])
+	if b.remaining -= int64(n); b.remaining <= 0 {
 		return n - 1, ErrTooLarge
 	}
 	if err != nil && err != io.EOF {
-		err = b.cut(err)
+		err = b.truncated(err)
 	}
 	return n, err
 }

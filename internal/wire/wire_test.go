@@ -178,8 +178,8 @@ func TestRedirects(t *testing.T) {
 				_ = resp.Body.Close()
 			} else {
 				e := asError(t, err)
-				if !strings.Contains(e.Message, tt.want) || e.Fate != Refused {
-					t.Errorf("got %q, fate %d; want %q, refused", e.Message, e.Fate, tt.want)
+				if !strings.Contains(e.Message, tt.want) || e.Disposition != Rejected {
+					t.Errorf("got %q, fate %d; want %q, refused", e.Message, e.Disposition, tt.want)
 				}
 			}
 			if got := strings.Join(seen, "\n"); got != strings.Join(want, "\n") {
@@ -198,7 +198,7 @@ func TestRedirectsEnd(t *testing.T) {
 		return answer(307, "", "Location", "/again"), nil
 	}))
 	e := asError(t, get(t, tr.Client(), origin1))
-	if !strings.Contains(e.Message, "more than five times") || e.Fate != Refused || sent != 6 {
+	if !strings.Contains(e.Message, "more than five times") || e.Disposition != Rejected || sent != 6 {
 		t.Errorf("%d requests, %v; want one and five redirects", sent, e)
 	}
 }
@@ -215,15 +215,15 @@ func TestNoRedirect(t *testing.T) {
 				}
 				return answer(status, `{"data":{}}`, "Location", location), nil
 			}))
-			if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Fate != Unclear {
-				t.Errorf("%d %q: got %v, fate %d", status, location, e, e.Fate)
+			if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Disposition != Indeterminate {
+				t.Errorf("%d %q: got %v, fate %d", status, location, e, e.Disposition)
 			}
 		}
 	}
 	for _, status := range []int{301, 302, 303, 307, 308} { // to nowhere
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(status, ""), nil }))
-		if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Fate != Unclear {
-			t.Errorf("%d: got %v, fate %d", status, e, e.Fate)
+		if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Disposition != Indeterminate {
+			t.Errorf("%d: got %v, fate %d", status, e, e.Disposition)
 		}
 	}
 }
@@ -239,7 +239,7 @@ func TestForeignOriginIsRefused(t *testing.T) {
 		"https://evil.test/", "http://api.test/", "https://api.test:444/", "https://api.test.:443/", "https://api.test@evil.test/",
 	} {
 		e := asError(t, get(t, tr.Client(), address))
-		if e.Fate != Refused || !strings.Contains(e.Message, "https://api.test:443") {
+		if e.Disposition != Rejected || !strings.Contains(e.Message, "https://api.test:443") {
 			t.Errorf("%s: got %v", address, e)
 		}
 	}
@@ -252,7 +252,7 @@ type gate struct {
 	err     error
 }
 
-func (g *gate) Enter(context.Context, *http.Request) (func(Signal), error) {
+func (g *gate) Acquire(context.Context, *http.Request) (func(Signal), error) {
 	g.entered++
 	if g.err != nil {
 		return nil, g.err
@@ -275,7 +275,7 @@ func TestGate(t *testing.T) {
 		{"refused", func() (*http.Response, error) { return answer(404, ""), nil }, Signal{Status: 404}},
 		{
 			"limited", func() (*http.Response, error) { return answer(429, "", "Retry-After", "9"), nil },
-			Signal{Status: 429, Limited: true, RetryAfter: 9 * time.Second},
+			Signal{Status: 429, RateLimited: true, RetryAfter: 9 * time.Second},
 		},
 		{
 			"overloaded", func() (*http.Response, error) { return answer(503, "", "Retry-After", "3"), nil },
@@ -285,13 +285,13 @@ func TestGate(t *testing.T) {
 	} {
 		g := &gate{}
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp() }))
-		tr.Gate = g
+		tr.Limiter = g
 		_ = get(t, tr.Client(), origin1)
 		if g.entered != 1 || len(g.left) != 1 {
 			t.Fatalf("%s: entered %d times, left %d times", tt.name, g.entered, len(g.left))
 		}
 		got := g.left[0]
-		if got.Status != tt.want.Status || got.Limited != tt.want.Limited || got.RetryAfter != tt.want.RetryAfter {
+		if got.Status != tt.want.Status || got.RateLimited != tt.want.RateLimited || got.RetryAfter != tt.want.RetryAfter {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 		if (got.Header == nil) != (got.Status == 0) {
@@ -311,10 +311,10 @@ func TestGateKeepsOut(t *testing.T) {
 		t.Error("the request was sent")
 		return answer(200, ""), nil
 	}))
-	tr.Gate = g
+	tr.Limiter = g
 	err := get(t, tr.Client(), origin1)
-	if e := asError(t, err); e.Fate != Unsent || !errors.Is(err, g.err) {
-		t.Errorf("got %v, fate %d", err, e.Fate)
+	if e := asError(t, err); e.Disposition != NotSent || !errors.Is(err, g.err) {
+		t.Errorf("got %v, fate %d", err, e.Disposition)
 	}
 }
 
@@ -346,8 +346,8 @@ func TestRefusedCredential(t *testing.T) {
 			}
 			return answer(204, ""), nil
 		}))
-		tr.Gate = g
-		tr.Refused = func(r *http.Request) bool {
+		tr.Limiter = g
+		tr.OnUnauthorized = func(r *http.Request) bool {
 			asked++
 			if r.Header.Get("Api-Token") != token {
 				t.Errorf("%s: the request as it was sent has no credential", tt.name)
@@ -382,22 +382,22 @@ func TestRefusedCredential(t *testing.T) {
 func TestAuthorizeFails(t *testing.T) {
 	t.Parallel()
 
-	own := &Error{Service: "Service", Fate: Refused, Status: 401, Message: "no installation"}
+	own := &Error{Service: "Service", Disposition: Rejected, Status: 401, Message: "no installation"}
 	for _, err := range []error{errors.New("no key"), own} {
 		g := &gate{}
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) {
 			t.Error("the request was sent")
 			return answer(200, ""), nil
 		}))
-		tr.Gate = g
+		tr.Limiter = g
 		tr.Authorize = func(*http.Request) error { return err }
 		got := get(t, tr.Client(), origin1)
 		e := asError(t, got)
 		if !errors.Is(got, err) || len(g.left) != 1 {
 			t.Errorf("got %v; left %d times", got, len(g.left))
 		}
-		if err == own && e.Status != 401 || err != own && e.Fate != Unsent {
-			t.Errorf("%v: status %d, fate %d", err, e.Status, e.Fate)
+		if err == own && e.Status != 401 || err != own && e.Disposition != NotSent {
+			t.Errorf("%v: status %d, fate %d", err, e.Status, e.Disposition)
 		}
 	}
 }
@@ -410,43 +410,43 @@ func TestFates(t *testing.T) {
 		status int
 		body   string
 		header []string
-		want   Fate
+		want   Disposition
 	}{
-		{400, "", nil, Refused},
-		{401, "", nil, Refused},
-		{403, "", nil, Refused},
-		{404, "", nil, Refused},
-		{409, "", nil, Refused},
-		{410, "", nil, Refused},
-		{413, "", nil, Refused},
-		{422, "", nil, Refused},
-		{451, "", nil, Refused},
-		{408, "", nil, Unclear},
-		{429, "", nil, Limited},
-		{429, "", []string{"Retry-After", "1"}, Limited},
-		{500, "", nil, Unclear},
-		{501, "", nil, Unclear},
-		{502, "", nil, Unclear},
-		{503, "", []string{"Retry-After", "1"}, Unclear},
-		{504, "", nil, Unclear},
-		{520, "", nil, Unclear},
-		{599, "", nil, Unclear},
-		{403, secondary, nil, Limited},
-		{403, `{"message":"no","documentation_url":"https://docs.github.com/rest/x#about-secondary-rate-limits"}`, nil, Limited},
-		{403, `{"message":"no"}`, []string{"Retry-After", "60"}, Limited},
-		{403, `{"message":"no"}`, []string{"X-RateLimit-Remaining", "0"}, Limited},
-		{403, `{"message":"no"}`, []string{"X-RateLimit-Remaining", "1"}, Refused},
-		{403, `{"message":"Resource not accessible by integration"}`, []string{"X-RateLimit-Remaining", "4999"}, Refused},
-		{401, secondary, nil, Refused},
-		{404, "", []string{"Retry-After", "60"}, Refused},
-		{422, "", []string{"X-RateLimit-Remaining", "0"}, Refused},
+		{400, "", nil, Rejected},
+		{401, "", nil, Rejected},
+		{403, "", nil, Rejected},
+		{404, "", nil, Rejected},
+		{409, "", nil, Rejected},
+		{410, "", nil, Rejected},
+		{413, "", nil, Rejected},
+		{422, "", nil, Rejected},
+		{451, "", nil, Rejected},
+		{408, "", nil, Indeterminate},
+		{429, "", nil, RateLimited},
+		{429, "", []string{"Retry-After", "1"}, RateLimited},
+		{500, "", nil, Indeterminate},
+		{501, "", nil, Indeterminate},
+		{502, "", nil, Indeterminate},
+		{503, "", []string{"Retry-After", "1"}, Indeterminate},
+		{504, "", nil, Indeterminate},
+		{520, "", nil, Indeterminate},
+		{599, "", nil, Indeterminate},
+		{403, secondary, nil, RateLimited},
+		{403, `{"message":"no","documentation_url":"https://docs.github.com/rest/x#about-secondary-rate-limits"}`, nil, RateLimited},
+		{403, `{"message":"no"}`, []string{"Retry-After", "60"}, RateLimited},
+		{403, `{"message":"no"}`, []string{"X-RateLimit-Remaining", "0"}, RateLimited},
+		{403, `{"message":"no"}`, []string{"X-RateLimit-Remaining", "1"}, Rejected},
+		{403, `{"message":"Resource not accessible by integration"}`, []string{"X-RateLimit-Remaining", "4999"}, Rejected},
+		{401, secondary, nil, Rejected},
+		{404, "", []string{"Retry-After", "60"}, Rejected},
+		{422, "", []string{"X-RateLimit-Remaining", "0"}, Rejected},
 	} {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(tt.status, tt.body, tt.header...), nil }))
 		err := get(t, tr.Client(), origin1)
-		if e := asError(t, err); e.Fate != tt.want || e.Status != tt.status || e.Garbled {
-			t.Errorf("%d %s %v: fate %d, status %d, garbled %v; want fate %d", tt.status, tt.body, tt.header, e.Fate, e.Status, e.Garbled, tt.want)
+		if e := asError(t, err); e.Disposition != tt.want || e.Status != tt.status || e.Malformed {
+			t.Errorf("%d %s %v: fate %d, status %d, garbled %v; want fate %d", tt.status, tt.body, tt.header, e.Disposition, e.Status, e.Malformed, tt.want)
 		}
-		if FateOf(err) != tt.want || StatusOf(err) != tt.status || IsNotFound(err) != (tt.status == 404) || IsUnauthorized(err) != (tt.status == 401) {
+		if DispositionOf(err) != tt.want || StatusOf(err) != tt.status || IsNotFound(err) != (tt.status == 404) || IsUnauthorized(err) != (tt.status == 401) {
 			t.Errorf("%d: the predicates disagree about %v", tt.status, err)
 		}
 	}
@@ -477,8 +477,8 @@ func TestErrorBodies(t *testing.T) {
 		{"larger than the bound", `{"message":"` + strings.Repeat("x", 70<<10) + `"}`, "I'm a teapot"},
 	} {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(418, tt.body), nil }))
-		if e := asError(t, get(t, tr.Client(), origin1)); e.Message != tt.want || e.Status != 418 || e.Fate != Refused {
-			t.Errorf("%s: got %q, fate %d, want %q", tt.name, e.Message, e.Fate, tt.want)
+		if e := asError(t, get(t, tr.Client(), origin1)); e.Message != tt.want || e.Status != 418 || e.Disposition != Rejected {
+			t.Errorf("%s: got %q, fate %d, want %q", tt.name, e.Message, e.Disposition, tt.want)
 		}
 	}
 }
@@ -493,8 +493,8 @@ func TestErrorBodyIsCut(t *testing.T) {
 		resp.Body = closer{iotest.ErrReader(io.ErrUnexpectedEOF), &closed}
 		return resp, nil
 	}))
-	if e := asError(t, get(t, tr.Client(), origin1)); e.Status != 409 || e.Fate != Refused {
-		t.Errorf("got %v, fate %d", e, e.Fate)
+	if e := asError(t, get(t, tr.Client(), origin1)); e.Status != 409 || e.Disposition != Rejected {
+		t.Errorf("got %v, fate %d", e, e.Disposition)
 	}
 	if !closed {
 		t.Error("the body was not closed")
@@ -671,8 +671,8 @@ func TestTimeouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = tr.Client().Do(req)
-			if e := asError(t, err); e.Fate != Unclear || e.Message != "no answer in time" || time.Since(begin) != want {
-				t.Errorf("%s: %v, fate %d, after %v; want %v", method, e, e.Fate, time.Since(begin), want)
+			if e := asError(t, err); e.Disposition != Indeterminate || e.Message != "no answer in time" || time.Since(begin) != want {
+				t.Errorf("%s: %v, fate %d, after %v; want %v", method, e, e.Disposition, time.Since(begin), want)
 			}
 		})
 	}
@@ -728,23 +728,23 @@ func TestLost(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		err  error
-		fate Fate
+		fate Disposition
 		want string
 	}{
-		{"reset", reset, Unclear, "no answer: read tcp: connection reset by peer"},
-		{"write", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, Unclear, "no answer: write"},
-		{"closed", io.EOF, Unclear, "no answer: EOF"},
-		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, Unsent, "no connection: dial"},
-		{"proxy", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, Unsent, "no connection: proxyconnect"},
-		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test"}}, Unsent, "no such host"},
-		{"DNS alone", &net.DNSError{Err: "server misbehaving", Name: "api.test"}, Unsent, "server misbehaving"},
-		{"certificate", &tls.CertificateVerificationError{Err: errors.New("unknown authority")}, Unsent, "unknown authority"},
+		{"reset", reset, Indeterminate, "no answer: read tcp: connection reset by peer"},
+		{"write", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, Indeterminate, "no answer: write"},
+		{"closed", io.EOF, Indeterminate, "no answer: EOF"},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, NotSent, "no connection: dial"},
+		{"proxy", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, NotSent, "no connection: proxyconnect"},
+		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test"}}, NotSent, "no such host"},
+		{"DNS alone", &net.DNSError{Err: "server misbehaving", Name: "api.test"}, NotSent, "server misbehaving"},
+		{"certificate", &tls.CertificateVerificationError{Err: errors.New("unknown authority")}, NotSent, "unknown authority"},
 	} {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, tt.err }))
 		err := get(t, tr.Client(), origin1)
 		e := asError(t, err)
-		if e.Fate != tt.fate || !strings.Contains(e.Message, tt.want) || e.Status != 0 || !errors.Is(err, tt.err) {
-			t.Errorf("%s: got %q, fate %d; want %q, fate %d", tt.name, e.Message, e.Fate, tt.want, tt.fate)
+		if e.Disposition != tt.fate || !strings.Contains(e.Message, tt.want) || e.Status != 0 || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %q, fate %d; want %q, fate %d", tt.name, e.Message, e.Disposition, tt.want, tt.fate)
 		}
 	}
 }
@@ -763,8 +763,8 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = tr.Client().Do(req)
-	if e := asError(t, err); e.Message != "interrupted" || e.Fate != Unclear || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, fate %d", e, e.Fate)
+	if e := asError(t, err); e.Message != "interrupted" || e.Disposition != Indeterminate || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, fate %d", e, e.Disposition)
 	}
 }
 
@@ -775,8 +775,8 @@ func TestUnreachable(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	gone := served(t, plain)
 	plain.Close()
-	if e := asError(t, get(t, gone.Client(), plain.URL)); e.Fate != Unsent {
-		t.Errorf("nobody listens: %v, fate %d", e, e.Fate)
+	if e := asError(t, get(t, gone.Client(), plain.URL)); e.Disposition != NotSent {
+		t.Errorf("nobody listens: %v, fate %d", e, e.Disposition)
 	}
 
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -785,8 +785,8 @@ func TestUnreachable(t *testing.T) {
 	secure.Config.ErrorLog = quiet()
 	secure.StartTLS()
 	defer secure.Close()
-	if e := asError(t, get(t, served(t, secure).Client(), secure.URL)); e.Fate != Unsent || !strings.Contains(e.Message, "certificate") {
-		t.Errorf("a certificate of nobody: %v, fate %d", e, e.Fate)
+	if e := asError(t, get(t, served(t, secure).Client(), secure.URL)); e.Disposition != NotSent || !strings.Contains(e.Message, "certificate") {
+		t.Errorf("a certificate of nobody: %v, fate %d", e, e.Disposition)
 	}
 }
 
@@ -800,8 +800,8 @@ func TestHangUp(t *testing.T) {
 	if err == nil {
 		_ = resp.Body.Close()
 	}
-	if e := asError(t, err); e.Fate != Unclear || strings.Contains(e.Message, "interrupted") {
-		t.Errorf("got %v, fate %d", e, e.Fate)
+	if e := asError(t, err); e.Disposition != Indeterminate || strings.Contains(e.Message, "interrupted") {
+		t.Errorf("got %v, fate %d", e, e.Disposition)
 	}
 }
 
@@ -812,8 +812,8 @@ func TestHeaderBound(t *testing.T) {
 		w.Header().Set("X-Long", strings.Repeat("x", 80<<10))
 	}))
 	defer server.Close()
-	if e := asError(t, get(t, served(t, server).Client(), server.URL)); e.Fate != Unclear {
-		t.Errorf("got %v, fate %d", e, e.Fate)
+	if e := asError(t, get(t, served(t, server).Client(), server.URL)); e.Disposition != Indeterminate {
+		t.Errorf("got %v, fate %d", e, e.Disposition)
 	}
 }
 

@@ -113,7 +113,7 @@ func truth(world *sandbox.World, names []string) Truth {
 		value, ok := world.Secret(name, "actions", "CODACY_PROJECT_TOKEN")
 		orphans := len(world.Orphans(name))
 		t.Orphans += orphans
-		if ok && world.TokenAlive(name, value) && orphans == 0 {
+		if ok && world.TokenValid(name, value) && orphans == 0 {
 			t.Provisioned = append(t.Provisioned, name)
 		}
 	}
