@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
@@ -39,7 +40,7 @@ func (s *session) run(ctx context.Context) int {
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
-		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res provision.Result) {
 			s.rep.Add(res)

@@ -10,8 +10,8 @@ import (
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
@@ -38,12 +38,6 @@ type applied struct {
 	written     []config.Store
 	overwritten bool // a secret was overwritten
 	uncertain   bool // a put was sent and its answer lost
-}
-
-// storeKey is the public key of one store.
-type storeKey struct {
-	id  string
-	key seal.Key
 }
 
 // write applies the decision for t, if it is one to write, and revokes.
@@ -90,13 +84,13 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 	}
 
 	// 1. The public key of each store.
-	keys := map[config.Store]storeKey{}
+	keys := map[config.Store]github.Key{}
 	for _, s := range t.decision.Stores {
-		id, key, err := r.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+		key, err := r.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
 		if err != nil {
 			return done, err
 		}
-		keys[s] = storeKey{id, key}
+		keys[s] = key
 	}
 
 	// 2. Room for the writes, so that nothing is made that would have to wait;
@@ -334,15 +328,11 @@ func (r *Run) createToken(ctx context.Context, t *task, expires time.Time) (coda
 	return fail(last)
 }
 
-// put seals the value for a store and puts it there, again if need be, but never
-// later than by. Doubt: a put was sent whose answer never came.
-func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v secret.Value, by time.Time) (created, doubt bool, err error) {
-	sealed, err := k.key.Seal(v)
-	if err != nil {
-		return false, false, err
-	}
+// put stores the value, retried if needed, but no later than by. Doubt: a put was
+// sent whose response never came.
+func (r *Run) put(ctx context.Context, t *task, s config.Store, key github.Key, v secret.Value, by time.Time) (created, doubt bool, err error) {
 	created, err = pace.Do(pace.WithSendDeadline(ctx, by), r.Retry, func(ctx context.Context) (bool, error) {
-		created, err := r.GitHub.PutSecret(ctx, t.target.GitHub, string(s), r.Policy.SecretName, k.id, sealed)
+		created, err := r.GitHub.PutSecret(ctx, t.target.GitHub, string(s), r.Policy.SecretName, key, v)
 		doubt = doubt || err != nil && wire.DispositionOf(err) == wire.Indeterminate
 		return created, err
 	})

@@ -14,7 +14,7 @@ type Progress struct {
 	// Left is about how long the rest will take: by the limits where they are
 	// what it waits for, else at that rate; 0 if nobody knows.
 	Remaining time.Duration
-	// Waits is what the run waits for, such as "GitHub: 80 writes a minute";
+	// Waits is what the run waits for, such as "GitHub: 80 writes per minute";
 	// empty if for nothing but answers.
 	WaitingFor string
 }
