@@ -40,6 +40,9 @@ type Result struct {
 	Err error
 	// Reported is true if the error that ended the run already covers this one.
 	Reported bool
+	// NotListed is true if a deferred repository's tokens were not listed, so that
+	// nothing is known of it.
+	NotListed bool
 	// Stores lists the stores that hold the token, as far as they are known.
 	Stores []rotation.Store
 	// TokenID and TokenName identify the token that the secrets contain; zero and
