@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -17,14 +18,14 @@ func TestAnswer(t *testing.T) {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta", Archived: true})
+			f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta", Archived: true})
 			var out bytes.Buffer
-			env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken, "GITHUB_API_URL": f.github}
+			env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken, "GITHUB_API_URL": f.GitHub}
 			command := cli.Command{
 				Version: "test", Stdin: strings.NewReader(answer), Stdout: &out, Stderr: &out, Terminal: true,
 				Getenv: func(k string) string { return env[k] },
 			}
-			if code := played(t, f.World, t.Context(), command, "--organization", "acme", "--codacy-api-url", f.codacy); code != 0 {
+			if code := played(t, f.World, t.Context(), command, "--organization", "acme", "--codacy-api-url", f.Codacy); code != 0 {
 				t.Errorf("exit code %d, want 0\n%s", code, out.String())
 			}
 			f.Check(t)
@@ -35,7 +36,7 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("the plan was not shown or not asked about:\n%s", out.String())
 			}
 			if writes > 0 {
-				f.provisioned("alpha")
+				f.Provisioned("alpha")
 			} else if !strings.Contains(out.String(), "Nothing was changed") {
 				t.Errorf("a no is not confirmed:\n%s", out.String())
 			}

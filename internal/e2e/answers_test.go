@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -145,11 +146,11 @@ func FuzzRun(f *testing.F) {
 // lied is one such run.
 func lied(t *testing.T, dir string, what []byte, how uint8) {
 	w := sandbox.New(sandbox.Options{Latency: time.Millisecond, Legacy: how&16 > 0})
-	for _, name := range names(3) {
+	for _, name := range harness.Names(3) {
 		w.Add(sandbox.Repository{Name: name})
 	}
-	w.Provision(names(3)[1], sandbox.Token{Created: w.Time().AddDate(0, 0, -300), Expires: w.Time().AddDate(0, 0, 65), Name: "codacy-project-token-1"}, "actions")
-	w.Provision(names(3)[2], sandbox.Token{Created: w.Time().AddDate(0, 0, -10), Expires: w.Time().AddDate(0, 0, 355), Name: "codacy-project-token-7"}, "actions")
+	w.Provision(harness.Names(3)[1], sandbox.Token{Created: w.Time().AddDate(0, 0, -300), Expires: w.Time().AddDate(0, 0, 65), Name: "codacy-project-token-1"}, "actions")
+	w.Provision(harness.Names(3)[2], sandbox.Token{Created: w.Time().AddDate(0, 0, -10), Expires: w.Time().AddDate(0, 0, 355), Name: "codacy-project-token-7"}, "actions")
 	l := &liar{RoundTripper: w.RoundTripper(), what: what, next: [2]int{0, len(what) / 8 * 4}}
 	env := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),

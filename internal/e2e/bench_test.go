@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -15,13 +16,13 @@ import (
 func BenchmarkFirstRun(b *testing.B) {
 	run := func(concurrency int) time.Duration {
 		w := sandbox.New(sandbox.Options{Latency: 40 * time.Millisecond})
-		for _, n := range names(80) {
+		for _, n := range harness.Names(80) {
 			w.Add(sandbox.Repository{Name: n})
 		}
 		codacy, github, shut := w.Serve()
 		defer shut()
 		began := time.Now()
-		out, err := programWith(b.Context(), b.TempDir(), map[string]string{
+		out, err := harness.Command(b.Context(), b.TempDir(), map[string]string{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacy, "github-api-url": github, "writes-per-minute": "0",
 			"concurrency": fmt.Sprint(concurrency),
@@ -58,7 +59,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 	defer shut()
 	peak, cpu := 0, time.Duration(0)
 	for b.Loop() {
-		cmd := programWith(b.Context(), b.TempDir(), map[string]string{
+		cmd := harness.Command(b.Context(), b.TempDir(), map[string]string{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacy, "github-api-url": github, "writes-per-minute": "0", "max-duration": "1h",
 		})

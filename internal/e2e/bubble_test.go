@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -31,14 +32,14 @@ func bubble(t *testing.T, o sandbox.Options, repositories ...string) *virtual {
 }
 
 // run runs the program once and checks the promises.
-func (v *virtual) run(in inputs) (code int, out string) {
+func (v *virtual) run(in harness.Inputs) (code int, out string) {
 	v.t.Helper()
 	code, out = v.start(v.t.Context(), in, rand.New(rand.NewPCG(1, 2)), v.RoundTripper())
 	v.Check(v.t)
 	return code, out
 }
 
-func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, transport http.RoundTripper) (code int, out string) {
+func (v *virtual) start(ctx context.Context, in harness.Inputs, random *rand.Rand, transport http.RoundTripper) (code int, out string) {
 	v.t.Helper()
 	all := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(v.dir, "output"),
@@ -57,4 +58,9 @@ func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, trans
 	}
 	code = played(v.t, v.World, ctx, command)
 	return code, stdout.String()
+}
+
+func (v *virtual) provisioned(repository string, stores ...string) {
+	v.t.Helper()
+	harness.Provisioned(v.t, v.World, repository, stores)
 }

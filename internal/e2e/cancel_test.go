@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -50,7 +51,7 @@ func TestInterruptWhileHeld(t *testing.T) {
 // at once; an interrupt ends the run with 3 in seconds.
 func TestInterruptWhateverHangs(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for _, kind := range []sandbox.Kind{
 		sandbox.KindUser, sandbox.KindListRepositories, sandbox.KindGitHubOwner, sandbox.KindGitHubRepositories,
@@ -64,13 +65,13 @@ func TestInterruptWhateverHangs(t *testing.T) {
 			t.Run(kind.String()+" "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o, in := sandbox.Options{Latency: 200 * time.Millisecond}, inputs{"revoke-after-hours": "0"}
+					o, in := sandbox.Options{Latency: 200 * time.Millisecond}, harness.Inputs{"revoke-after-hours": "0"}
 					if kind == sandbox.KindInstallation || kind == sandbox.KindAccessToken || kind == sandbox.KindInstallationRepositories {
-						app := appOptions()
+						app := harness.AppOptions()
 						o.App, o.Credentials, in = app.App, app.Credentials, appInputs(in)
 					}
-					v := bubble(t, o, names(60)...)
-					for i, name := range names(60) {
+					v := bubble(t, o, harness.Names(60)...)
+					for i, name := range harness.Names(60) {
 						if i%3 > 0 { // those of one third are missing, of one due, of one to be asked about
 							v.Provision(name, sandbox.Token{
 								Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -100*(i%3)), Expires: v.Time().AddDate(0, 0, 40+150*(i%3-1)),
@@ -112,7 +113,7 @@ func TestInterruptWhateverHangs(t *testing.T) {
 func TestInterruptWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{})
+	f := harness.Serve(t, sandbox.Options{})
 	for i := range 1500 {
 		f.Add(sandbox.Repository{Name: fmt.Sprintf("service-%04d", i), Archived: true})
 	}
@@ -123,7 +124,7 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd, _ := f.start(ctx, nil)
+	cmd, _ := f.Start(ctx, nil)
 	cmd.Stdout = writer
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -143,5 +144,5 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	if err != nil || len(log) < 60<<10 {
 		t.Errorf("%d bytes were in the pipe, %v", len(log), err)
 	}
-	noLeak(t, f.World, true, map[string]string{"stdout": string(log)})
+	harness.NoLeak(t, f.World, true, map[string]string{"stdout": string(log)})
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -53,12 +54,12 @@ func TestFaults(t *testing.T) {
 				t.Run(fmt.Sprintf("%v %s %d times", kind, name, times), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						v := bubble(t, sandbox.Options{}, names(3)...)
-						for _, n := range names(3) {
+						v := bubble(t, sandbox.Options{}, harness.Names(3)...)
+						for _, n := range harness.Names(3) {
 							v.Provision(n, sandbox.Token{Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -300), Expires: v.Time().AddDate(0, 0, 65)}, "actions", "dependabot")
 						}
 						// keep has the stores asked, 0 hours have the old token revoked.
-						in := inputs{"secret-stores": "actions,dependabot", "existing-secrets": "keep", "revoke-after-hours": "0"}
+						in := harness.Inputs{"secret-stores": "actions,dependabot", "existing-secrets": "keep", "revoke-after-hours": "0"}
 						hits := 0
 						v.Hook(func(r sandbox.Request) sandbox.Effect {
 							if r.Kind != kind || r.Repository != hit || hits == times {
@@ -74,7 +75,7 @@ func TestFaults(t *testing.T) {
 						if hits == 0 {
 							t.Fatalf("no request was hit\n%s", out)
 						}
-						for _, n := range names(3) {
+						for _, n := range harness.Names(3) {
 							if n != hit && !strings.Contains(out, "renewed  acme/"+n) {
 								t.Errorf("%s suffered\n%s", n, out)
 							}
@@ -94,7 +95,7 @@ func TestFaults(t *testing.T) {
 						if code, out := v.run(in); code != 0 {
 							t.Errorf("the third run exits with %d\n%s", code, out)
 						}
-						for _, n := range names(3) {
+						for _, n := range harness.Names(3) {
 							v.provisioned(n, "actions", "dependabot")
 						}
 					})
@@ -116,7 +117,7 @@ func TestFaultsAtTheStart(t *testing.T) {
 			t.Run(fmt.Sprint(kind, " ", name), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					v := bubble(t, sandbox.Options{}, names(3)...)
+					v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 					hits := 0
 					v.Hook(func(r sandbox.Request) sandbox.Effect {
 						if r.Kind != kind || hits > 0 {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -41,7 +42,7 @@ func (m *mortal) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestHeldUpBetweenRequests(t *testing.T) {
 	t.Parallel()
 
-	for name, in := range map[string]inputs{
+	for name, in := range map[string]harness.Inputs{
 		"due":     {"renew-before-days": "200"},
 		"current": {"existing-secrets": "keep"},
 		"always":  {"rotate": "always"},
@@ -49,7 +50,7 @@ func TestHeldUpBetweenRequests(t *testing.T) {
 	} {
 		in["secret-stores"] = "actions,dependabot"
 		for _, hold := range []time.Duration{1020 * time.Second, 1900 * time.Second} {
-			if !thorough && hold > 1020*time.Second {
+			if !harness.Thorough && hold > 1020*time.Second {
 				continue
 			}
 			for _, othersDie := range []bool{false, true} {
@@ -65,7 +66,7 @@ func TestHeldUpBetweenRequests(t *testing.T) {
 }
 
 // heldUp is one such history; it returns how many requests the run sent.
-func heldUp(t *testing.T, in inputs, at int, hold time.Duration, othersDie bool) int {
+func heldUp(t *testing.T, in harness.Inputs, at int, hold time.Duration, othersDie bool) int {
 	v := bubble(t, sandbox.Options{}, crashRepo)
 	v.Provision(crashRepo, sandbox.Token{
 		Name: "codacy-project-token-5", Created: v.Time().AddDate(0, 0, -200), Expires: v.Time().AddDate(0, 0, 165),
@@ -73,12 +74,12 @@ func heldUp(t *testing.T, in inputs, at int, hold time.Duration, othersDie bool)
 
 	slow := &counting{RoundTripper: v.RoundTripper(), at: at, hold: hold}
 	var wg sync.WaitGroup
-	begin := func(in inputs, transport http.RoundTripper, ctx context.Context) {
+	begin := func(in harness.Inputs, transport http.RoundTripper, ctx context.Context) {
 		wg.Go(func() { v.start(ctx, in, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)), transport) })
 	}
 	begin(in, slow, t.Context())
 	time.Sleep(time.Second)
-	always := inputs{"secret-stores": "actions,dependabot", "rotate": "always", "existing-secrets": "keep"}
+	always := harness.Inputs{"secret-stores": "actions,dependabot", "rotate": "always", "existing-secrets": "keep"}
 	begin(always, v.RoundTripper(), t.Context())
 	time.Sleep(16 * time.Minute)
 	if othersDie {
@@ -91,7 +92,7 @@ func heldUp(t *testing.T, in inputs, at int, hold time.Duration, othersDie bool)
 	wg.Wait()
 	for range 3 {
 		time.Sleep(24*time.Hour + time.Minute)
-		if code, out := v.run(inputs{"secret-stores": "actions,dependabot"}); code != 0 {
+		if code, out := v.run(harness.Inputs{"secret-stores": "actions,dependabot"}); code != 0 {
 			t.Errorf("held up at %d: a later run exits with %d\n%s", at, code, out)
 		}
 	}

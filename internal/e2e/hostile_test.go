@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -186,7 +187,7 @@ func TestHostileAboutOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
 				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, c.want) {
 					t.Errorf("exit code %d, want 1 and %q\n%.3000s", code, c.want, out)
@@ -194,7 +195,7 @@ func TestHostileAboutOne(t *testing.T) {
 				if n := strings.Count(out, "::error"); n != 1 {
 					t.Errorf("%d errors are told, want one\n%.3000s", n, out)
 				}
-				for _, name := range names(3) {
+				for _, name := range harness.Names(3) {
 					if name != victim {
 						v.provisioned(name)
 					}
@@ -215,13 +216,13 @@ func TestHostileAboutOne(t *testing.T) {
 // TestHostileToApp: the App's JWT and its tokens, echoed in an error, are not told.
 func TestHostileToApp(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for _, end := range []string{"/installation", "/access_tokens", "/installation/repositories", "/public-key"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, appOptions(), names(3)...)
+				v := bubble(t, harness.AppOptions(), harness.Names(3)...)
 				code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), v.tampered(func(r *http.Request, resp *http.Response, body []byte) []byte {
 					if !strings.HasSuffix(r.URL.Path, end) {
 						return body
@@ -242,7 +243,7 @@ func TestHostileToApp(t *testing.T) {
 func TestKeyChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{}, names(3)...)
+		v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindCreateToken && r.Repository == victim {
 				v.RotateKey(victim, "actions")
@@ -288,7 +289,7 @@ func TestHostileNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(2)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(2)...)
 				transport := v.RoundTripper()
 				if c.inAnswers {
 					v.Add(sandbox.Repository{Name: "placeholder"})
@@ -311,9 +312,9 @@ func TestHostileNames(t *testing.T) {
 				if len(out) > 20_000 {
 					t.Errorf("the log has %d bytes", len(out))
 				}
-				each(names(2), func(name string) { v.provisioned(name) })
+				harness.Each(harness.Names(2), func(name string) { v.provisioned(name) })
 				noCommands(t, out)
-				for path, text := range files(t, v.dir) {
+				for path, text := range harness.Files(t, v.dir) {
 					if len(text) > 30_000 || strings.Contains(text, "<b>") || strings.Contains(text, "\n=cmd") || strings.Contains(text, "@all") && strings.HasSuffix(path, "summary") && !strings.Contains(text, "@\u200ball") {
 						t.Errorf("%s, %d bytes:\n%.2000s", path, len(text), text)
 					}
@@ -402,7 +403,7 @@ func TestHostileLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
 				want := 1
 				if strings.Contains(name, "echoed") { // a refusal of the credential
@@ -425,12 +426,12 @@ func TestHostileLists(t *testing.T) {
 func TestIDsThatAreNone(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
 		sandbox.Repository{Name: "beta", RemoteID: "1/../2"}, sandbox.Repository{Name: "gamma", RemoteID: "-1"},
 		sandbox.Repository{Name: "delta", RemoteID: "9999999999999999999999"})
-	r := f.run(nil)
-	f.want(r, 0, "created=1 skipped=3")
-	f.provisioned("alpha")
+	r := f.Run(nil)
+	f.Want(r, 0, "created=1 skipped=3")
+	f.Provisioned("alpha")
 }
 
 // TestCompressionBomb: 64 MiB of zeros in less than one, over a true connection,
@@ -453,17 +454,17 @@ func TestCompressionBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, status := range []int{200, 400} {
-		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
+		f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
 		f.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind != sandbox.KindPublicKey || r.Repository != victim {
 				return sandbox.Effect{}
 			}
 			return sandbox.Effect{Skip: true, Status: status, Body: bomb.Bytes(), Header: http.Header{"Content-Encoding": {"gzip"}}}
 		})
-		r := f.run(nil)
-		f.want(r, 1, "created=1 failed=1")
+		r := f.Run(nil)
+		f.Want(r, 1, "created=1 failed=1")
 		want := map[int]string{200: "larger than 16 MiB", 400: "status 400: Bad Request"}[status]
-		if got := f.entries(r)[victim].Reason; !strings.Contains(got, want) {
+		if got := f.Entries(r)[victim].Reason; !strings.Contains(got, want) {
 			t.Errorf("%d: %q", status, got)
 		}
 	}

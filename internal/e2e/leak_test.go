@@ -13,17 +13,9 @@ import (
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
-
-// noLeak searches what a run wrote for every credential and token that the World
-// ever knew, and for more.
-func noLeak(t testing.TB, w *sandbox.World, runner bool, written map[string]string, more ...string) {
-	t.Helper()
-	for _, found := range sandbox.Leaks(runner, written, append(w.Secrets(), more...)) {
-		t.Errorf("a leak: %s", found)
-	}
-}
 
 // played runs the program in this process and searches what it wrote, also into
 // the files that its environment names.
@@ -50,60 +42,8 @@ func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Com
 	} {
 		more = append(more, command.Getenv(name))
 	}
-	noLeak(t, w, command.Getenv("GITHUB_ACTIONS") == "true", written, more...)
+	harness.NoLeak(t, w, command.Getenv("GITHUB_ACTIONS") == "true", written, more...)
 	return code
-}
-
-// files are all that stand in a directory, by their paths.
-func files(t testing.TB, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		all[path] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	return all
-}
-
-// TestEveryRunIsSearched: in this package the program is begun in few places
-// alone, each of which searches what it wrote.
-func TestEveryRunIsSearched(t *testing.T) {
-	t.Parallel()
-
-	begins := regexp.MustCompile(`\bcommand\.Run\(|exec\.Command(Context)?\(|\bprogramWith\(`)
-	want := map[string]int{
-		"leak_test.go":      1, // played
-		"harness_test.go":   5, // go build; start; byHand; programWith and its own
-		"container_test.go": 6, // go build and what serves; the step, with and without an engine
-		"newcomer_test.go":  1, // on a terminal
-		"bench_test.go":     2, // benchmarks look at time and memory
-		"release_test.go":   2, // git, and the lines of a workflow
-		"leave_test.go":     1, // the script of those who leave
-	}
-	names, err := filepath.Glob("*.go")
-	if err != nil || len(names) < 15 {
-		t.Fatal(err, len(names))
-	}
-	for _, name := range names {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code := regexp.MustCompile(`(?m)//.*$|regexp.MustCompile\(.*$`).ReplaceAllString(string(src), "")
-		if got := len(begins.FindAllString(code, -1)); got != want[name] {
-			t.Errorf("%s begins the program in %d places, want %d: is what it wrote searched?", name, got, want[name])
-		}
-		if strings.Contains(code, "cli.Command{") && !strings.Contains(code, "played(") {
-			t.Errorf("%s runs the program around played", name)
-		}
-	}
 }
 
 // TestMaskedFirst: on a runner a new token's mask stands in the log before its
@@ -112,10 +52,10 @@ func TestMaskedFirst(t *testing.T) {
 	t.Parallel()
 
 	w := sandbox.New(sandbox.Options{})
-	for _, name := range names(3) {
+	for _, name := range harness.Names(3) {
 		w.Add(sandbox.Repository{Name: name})
 	}
-	var log syncBuffer
+	var log harness.Buffer
 	w.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindPutSecret {
 			for _, made := range w.ValidTokens(r.Repository) {
@@ -159,7 +99,7 @@ func TestNothingAroundTheNet(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"demo", "sandbox", "mutants", "contract", ".git"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"demo", "harness", "sandbox", "mutants", "contract", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

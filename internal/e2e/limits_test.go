@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -160,7 +161,7 @@ func TestLimits(t *testing.T) {
 		{1_000, 1, 200 * time.Millisecond, 12_500, 0},
 		{1_000, 2, 40 * time.Millisecond, 5_000, 5},
 	}
-	if !thorough {
+	if !harness.Thorough {
 		usual = nil
 	}
 	rows := make([]string, len(all))
@@ -188,7 +189,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	v := bubble(t, sandbox.Options{
 		Limits:      published(c.primary),
 		LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
-	}, names(c.repositories)...)
+	}, harness.Names(c.repositories)...)
 	to := way.over(v.RoundTripper())
 
 	end := make(chan struct{})
@@ -197,7 +198,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 		others.Go(func() { v.others(end, time.Minute/time.Duration(c.others)) })
 	}
 	began := time.Now()
-	code, out := v.start(t.Context(), inputs{
+	code, out := v.start(t.Context(), harness.Inputs{
 		"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 		"secret-stores": strings.Join(stores, ","), "writes-per-minute": "", "max-duration": "120h",
 	}, rand.New(rand.NewPCG(seed, 6)), to)
@@ -209,7 +210,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	if code != 0 {
 		t.Errorf("exit code %d\n%s", code, out[max(0, len(out)-2000):])
 	}
-	for _, name := range names(c.repositories) {
+	for _, name := range harness.Names(c.repositories) {
 		v.provisioned(name, stores...)
 	}
 	if n := v.Rejected(); n != 0 {
@@ -275,7 +276,7 @@ func TestAlternatives(t *testing.T) {
 	t.Parallel()
 
 	n := 200
-	if !thorough {
+	if !harness.Thorough {
 		n = 110
 	}
 	if *limitsAll {
@@ -338,7 +339,7 @@ func TestAlternatives(t *testing.T) {
 					made, stored := 0, 0
 					for _, name := range h.names {
 						made += len(h.v.Tokens(name))
-						if _, ok := h.v.Secret(name, "actions", secretName); ok {
+						if _, ok := h.v.Secret(name, "actions", harness.SecretName); ok {
 							stored++
 						}
 					}
@@ -370,7 +371,7 @@ func newByHand(t *testing.T, n int) *byHand {
 	way := &road{r: rand.New(rand.NewPCG(1, 5)), median: 40 * time.Millisecond}
 	limits := published(5_000)
 	limits.Expected = true
-	h := &byHand{t: t, names: names(n)}
+	h := &byHand{t: t, names: harness.Names(n)}
 	h.v = bubble(t, sandbox.Options{
 		Limits: limits, LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
 	}, h.names...)
@@ -387,7 +388,7 @@ func newByHand(t *testing.T, n int) *byHand {
 
 // action runs the action.
 func (h *byHand) action() {
-	code, out := h.v.start(h.t.Context(), inputs{
+	code, out := h.v.start(h.t.Context(), harness.Inputs{
 		"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 		"writes-per-minute": "", "max-duration": "120h",
 	}, rand.New(rand.NewPCG(1, 6)), h.to)
@@ -420,7 +421,7 @@ func (h *byHand) all(name string) {
 		h.t.Error(err)
 		return
 	}
-	h.send(http.MethodPut, base+secretName, map[string]string{"encrypted_value": sealed, "key_id": public.ID}, nil)
+	h.send(http.MethodPut, base+harness.SecretName, map[string]string{"encrypted_value": sealed, "key_id": public.ID}, nil)
 }
 
 // make makes a token and returns its value, empty where it is refused.
@@ -495,7 +496,7 @@ func TestHold(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					return time.Duration(100+r.IntN(100)) * time.Millisecond
-				}}, names(200)...)
+				}}, harness.Names(200)...)
 				n := 0
 				v.Hook(func(r sandbox.Request) sandbox.Effect {
 					mu.Lock()
@@ -516,11 +517,11 @@ func TestHold(t *testing.T) {
 					}
 					return sandbox.Effect{}
 				})
-				code, out := v.run(inputs{"concurrency": "50"})
+				code, out := v.run(harness.Inputs{"concurrency": "50"})
 				if code != 0 || told.IsZero() {
 					t.Fatalf("exit code %d\n%s", code, tail(out))
 				}
-				for _, name := range names(200) {
+				for _, name := range harness.Names(200) {
 					v.provisioned(name)
 				}
 				after := 0
@@ -553,9 +554,9 @@ func TestHourlyLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := published(12_500)
 		limits.Hourly = 500
-		v := bubble(t, sandbox.Options{Limits: limits, Latency: 40 * time.Millisecond}, names(1_100)...)
+		v := bubble(t, sandbox.Options{Limits: limits, Latency: 40 * time.Millisecond}, harness.Names(1_100)...)
 		began := time.Now()
-		code, out := v.run(inputs{"writes-per-minute": ""})
+		code, out := v.run(harness.Inputs{"writes-per-minute": ""})
 		took := time.Since(began)
 		if code != 0 {
 			t.Fatalf("exit code %d\n%s", code, tail(out))
@@ -574,10 +575,10 @@ func TestHourlyLimit(t *testing.T) {
 			t.Errorf("the progress doesn't tell it\n%s", tail(out))
 		}
 		time.Sleep(time.Hour)
-		if code, out := v.run(inputs{"writes-per-minute": ""}); code != 0 || v.Rejected() != refused {
+		if code, out := v.run(harness.Inputs{"writes-per-minute": ""}); code != 0 || v.Rejected() != refused {
 			t.Errorf("the next run: exit code %d, %d refused\n%s", code, v.Rejected()-refused, tail(out))
 		}
-		for _, name := range names(1_100) {
+		for _, name := range harness.Names(1_100) {
 			v.provisioned(name)
 		}
 	})
@@ -589,18 +590,18 @@ func TestCutShort(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{Limits: published(5_000), Latency: 40 * time.Millisecond}, names(700)...)
+		v := bubble(t, sandbox.Options{Limits: published(5_000), Latency: 40 * time.Millisecond}, harness.Names(700)...)
 		runs := 0
 		for done := false; !done && runs < 20; runs++ {
 			r := rand.New(rand.NewPCG(uint64(runs), 1))
-			code, out := v.start(t.Context(), inputs{"writes-per-minute": "", "max-duration": "2m30s"}, r, v.RoundTripper())
+			code, out := v.start(t.Context(), harness.Inputs{"writes-per-minute": "", "max-duration": "2m30s"}, r, v.RoundTripper())
 			v.Check(t)
 			if code != 0 {
 				t.Fatalf("exit code %d\n%s", code, tail(out))
 			}
 			done = true
-			for _, name := range names(700) {
-				_, stored := v.Secret(name, "actions", secretName)
+			for _, name := range harness.Names(700) {
+				_, stored := v.Secret(name, "actions", harness.SecretName)
 				done = done && stored
 				if tokens := len(v.Tokens(name)); !stored && tokens > 0 || tokens > 1 {
 					t.Fatalf("run %d: %s has %d tokens, stored: %t", runs, name, tokens, stored)
@@ -628,14 +629,14 @@ func TestLooksAtTheLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(n)...)
+				v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, harness.Names(n)...)
 				if dryRun == "false" {
-					for _, name := range names(n) {
-						v.Provision(name, aged(v.World, 1, 10, 355), "actions")
+					for _, name := range harness.Names(n) {
+						v.Provision(name, harness.Aged(v.World, 1, 10, 355), "actions")
 					}
 				}
 				began := time.Now()
-				code, out := v.run(inputs{
+				code, out := v.run(harness.Inputs{
 					"writes-per-minute": "", "dry-run": dryRun, "max-duration": "120h",
 					"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 				})
@@ -653,7 +654,7 @@ func TestPlanAtTheLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(2_450)...)
+		v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, harness.Names(2_450)...)
 		env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken}
 		var out bytes.Buffer
 		command := cli.Command{

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -45,7 +46,7 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := uint64(*simSeeds)
 	if seeds == 0 {
-		seeds = map[bool]uint64{true: 60, false: 10}[thorough]
+		seeds = map[bool]uint64{true: 60, false: 10}[harness.Thorough]
 	}
 	next := *simFirst
 	var mu sync.Mutex
@@ -74,7 +75,7 @@ type sim struct {
 	timeline []string
 	began    time.Time
 
-	in        inputs
+	in        harness.Inputs
 	stores    []string
 	repos     []string
 	effect    sandbox.Effect
@@ -155,7 +156,7 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	}
 	hours := pick(0, 1, 24, 24)
 	s.grace = time.Duration(hours) * time.Hour
-	s.in = inputs{
+	s.in = harness.Inputs{
 		"secret-stores":       strings.Join(s.stores, ","),
 		"token-lifetime-days": fmt.Sprint(lifetime), "renew-before-days": fmt.Sprint(lifetime / pick(2, 4)),
 		"revoke-after-hours": fmt.Sprint(hours),
@@ -423,7 +424,7 @@ func (s *sim) checkGrace() {
 	for _, repo := range s.repos {
 		values := map[string]bool{}
 		for _, store := range s.stores {
-			if v, ok := s.Secret(repo, store, secretName); ok {
+			if v, ok := s.Secret(repo, store, harness.SecretName); ok {
 				values[v] = true
 			}
 		}
@@ -453,11 +454,11 @@ func (s *sim) change() {
 	switch s.r.IntN(3) {
 	case 0:
 		s.say("by hand: %s of %s is set", store, repo)
-		s.SetSecret(repo, store, secretName, "by hand")
+		s.SetSecret(repo, store, harness.SecretName, "by hand")
 	case 1:
-		if _, ok := s.Secret(repo, store, secretName); ok {
+		if _, ok := s.Secret(repo, store, harness.SecretName); ok {
 			s.say("by hand: %s of %s is deleted", store, repo)
-			s.DeleteSecret(repo, store, secretName)
+			s.DeleteSecret(repo, store, harness.SecretName)
 			clear(s.held) // whoever deletes a secret does so to the jobs that have read it, too
 		}
 	case 2:
@@ -476,7 +477,7 @@ func (s *sim) change() {
 
 func (s *sim) byHand(repo string) {
 	for _, store := range s.stores {
-		s.SetSecret(repo, store, secretName, "by hand")
+		s.SetSecret(repo, store, harness.SecretName, "by hand")
 	}
 }
 
@@ -503,7 +504,7 @@ func (s *sim) settle() {
 	for _, repo := range s.repos {
 		held, present := map[string]bool{}, 0
 		for _, store := range s.stores {
-			value, ok := s.Secret(repo, store, secretName)
+			value, ok := s.Secret(repo, store, harness.SecretName)
 			if ok {
 				present++
 			}

@@ -1,8 +1,7 @@
-package e2e
+package project
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -62,25 +62,25 @@ func TestContainer(t *testing.T) {
 // the runner finds outputs, summary, masks and the report.
 func containerMainJob(t *testing.T, r *runner) {
 	s := r.services(t)
-	first := s.step(t, stepOptions{in: inputs{"report-file": "report.json"}}).run()
+	first := s.step(t, stepOptions{in: harness.Inputs{"report-file": "report.json"}}).run()
 	s.want(t, first, 0, "created=5")
 	truth := s.truth(t)
 	if got := truth.Provisioned; len(got) != 5 || truth.Orphans != 0 || truth.Writes != 10 {
 		t.Errorf("%d of 5 secrets opened to a living token, %d orphans, %d writes, want 10", len(got), truth.Orphans, truth.Writes)
 	}
 	for _, value := range truth.Values {
-		if !slices.Contains(first.log.masks, value) {
+		if !slices.Contains(first.Log.Masks, value) {
 			t.Error("a token was not masked")
 		}
 	}
 	for _, name := range truth.Repositories {
-		for where, text := range map[string]string{"log": first.log.shown, "summary": first.summary, "report": first.report} {
+		for where, text := range map[string]string{"log": first.Log.Shown, "summary": first.Summary, "report": first.Report} {
 			if !strings.Contains(text, name) {
 				t.Errorf("the %s does not name %s", where, name)
 			}
 		}
 	}
-	if _, err := time.Parse(time.RFC3339, first.outputs["next-expiry"]); err != nil {
+	if _, err := time.Parse(time.RFC3339, first.Outputs["next-expiry"]); err != nil {
 		t.Errorf("next-expiry: %v", err)
 	}
 
@@ -95,7 +95,7 @@ func containerMainJob(t *testing.T, r *runner) {
 // begun is finished within the seconds that a runner gives, the rest deferred.
 func containerInterrupt(t *testing.T, r *runner, signal syscall.Signal) {
 	s := r.services(t, "-repositories=40", "-latency=250ms")
-	step := s.step(t, stepOptions{in: inputs{"concurrency": "2"}})
+	step := s.step(t, stepOptions{in: harness.Inputs{"concurrency": "2"}})
 	step.begin()
 	step.await("\ncreated ")
 	sent := time.Now()
@@ -110,8 +110,8 @@ func containerInterrupt(t *testing.T, r *runner, signal syscall.Signal) {
 	if n == 0 || n == 40 || truth.Orphans != 0 {
 		t.Errorf("%d of 40 secrets hold a living token, and there are %d orphans", n, truth.Orphans)
 	}
-	if !strings.Contains(got.summary, "interrupted") || !strings.Contains(annotations(got, "warning"), "interrupted") {
-		t.Errorf("neither summary nor warning tell it:\n%s\n%s", got.summary, got.log.shown)
+	if !strings.Contains(got.Summary, "interrupted") || !strings.Contains(got.Annotations("warning"), "interrupted") {
+		t.Errorf("neither summary nor warning tell it:\n%s\n%s", got.Summary, got.Log.Shown)
 	}
 }
 
@@ -140,9 +140,9 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 			error: "x509: certificate signed by unknown authority",
 		},
 		"no inputs at all":    {o: stepOptions{noInputs: true}, code: 2, error: "codacy-api-token"},
-		"no token for GitHub": {o: stepOptions{in: inputs{"github-token": ""}}, code: 2, error: "github-token"},
+		"no token for GitHub": {o: stepOptions{in: harness.Inputs{"github-token": ""}}, code: 2, error: "github-token"},
 		"a read-only workspace": {
-			o: stepOptions{readOnly: true, in: inputs{"report-file": "report.json"}}, code: 1,
+			o: stepOptions{readOnly: true, in: harness.Inputs{"report-file": "report.json"}}, code: 1,
 			error: "the report could not be written: ", changed: true,
 		},
 		"a summary that can't be written": {
@@ -162,12 +162,12 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 			if took := time.Since(began); took > time.Minute {
 				t.Errorf("told after %v", took)
 			}
-			if got.code != c.code {
-				t.Errorf("exit code %d, want %d\n%s", got.code, c.code, got.log.shown)
+			if got.Code != c.code {
+				t.Errorf("exit code %d, want %d\n%s", got.Code, c.code, got.Log.Shown)
 			}
 			for kind, want := range map[string]string{"error": c.error, "warning": c.warning} {
-				if said := annotations(got, kind); (want == "") != (said == "") || !strings.Contains(said, want) {
-					t.Errorf("::%s %q, want %q\n%s", kind, said, want, got.log.shown)
+				if said := got.Annotations(kind); (want == "") != (said == "") || !strings.Contains(said, want) {
+					t.Errorf("::%s %q, want %q\n%s", kind, said, want, got.Log.Shown)
 				}
 			}
 			done := 0
@@ -291,10 +291,10 @@ func (s *services) truth(t *testing.T) truth {
 }
 
 // want is fixture.want, and that nothing leaked.
-func (s *services) want(t *testing.T, r result, code int, counts string) {
+func (s *services) want(t *testing.T, r harness.Result, code int, counts string) {
 	t.Helper()
-	(&fixture{t: t}).want(r, code, counts)
-	written := map[string]string{"log": r.log.shown, "outputs": fmt.Sprint(r.outputs), "summary": r.summary, "report": r.report}
+	(&harness.Fixture{T: t}).Want(r, code, counts)
+	written := map[string]string{"log": r.Log.Shown, "outputs": fmt.Sprint(r.Outputs), "summary": r.Summary, "report": r.Report}
 	for _, found := range sandbox.Leaks(false, written, append(s.truth(t).Values, sandbox.CodacyToken, sandbox.GitHubToken)) {
 		t.Errorf("a leak: %s", found)
 	}
@@ -302,7 +302,7 @@ func (s *services) want(t *testing.T, r result, code int, counts string) {
 
 // stepOptions are what a step is given, and what is taken from it.
 type stepOptions struct {
-	in                                  inputs
+	in                                  harness.Inputs
 	env                                 []string // of the job
 	noNetwork, noCA, noInputs, readOnly bool
 	unwritable                          string // the one of the runner's files that can't be written
@@ -316,7 +316,7 @@ type step struct {
 	container string
 	dir       string // what a runner mounts as /github
 	workspace string
-	log       syncBuffer
+	log       harness.Buffer
 	cancel    context.CancelFunc
 }
 
@@ -379,7 +379,7 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 	if !o.noInputs {
 		// As a runner gives them: those of the workflow, and the defaults of
 		// action.yml, expressions evaluated.
-		in := inputs{
+		in := harness.Inputs{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacyURL, "github-api-url": gitHubURL, "repositories": "*", "concurrency": "16", "dry-run": "false",
 		}
@@ -392,7 +392,7 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	p.cancel = cancel
 	if s.image == "" {
-		p.cmd = exec.CommandContext(ctx, program)
+		p.cmd = exec.CommandContext(ctx, harness.Program)
 		p.cmd.Dir, p.cmd.Env = p.workspace, env
 	} else {
 		p.container = fmt.Sprintf("action-%d-%d", os.Getpid(), time.Now().UnixNano())
@@ -461,18 +461,17 @@ func (p *step) signal(s syscall.Signal) {
 }
 
 // end waits for the end and reads what the runner would.
-func (p *step) end() result {
+func (p *step) end() harness.Result {
 	p.t.Helper()
 	defer p.cancel()
-	err := p.cmd.Wait()
-	if exit := (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
+	if err := harness.IgnoreExit(p.cmd.Wait()); err != nil {
 		p.t.Fatal(err)
 	}
-	r := result{code: p.cmd.ProcessState.ExitCode(), stdout: p.log.String(), report: read(p.t, filepath.Join(p.workspace, "report.json"))}
-	return asRunner(p.t, r, p.file("output"), p.file("summary"))
+	r := harness.Result{Code: p.cmd.ProcessState.ExitCode(), Stdout: p.log.String(), Report: harness.Read(p.t, filepath.Join(p.workspace, "report.json"))}
+	return harness.AsRunner(p.t, r, p.file("output"), p.file("summary"))
 }
 
-func (p *step) run() result {
+func (p *step) run() harness.Result {
 	p.t.Helper()
 	p.begin()
 	return p.end()
@@ -484,23 +483,5 @@ func (p *step) file(name string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return ""
 	}
-	return read(p.t, path)
-}
-
-// syncBuffer is a buffer that is read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	return harness.Read(p.t, path)
 }

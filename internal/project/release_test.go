@@ -1,4 +1,4 @@
-package e2e
+package project
 
 import (
 	"crypto/sha256"
@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 )
 
 const (
@@ -27,15 +29,15 @@ func TestRelease(t *testing.T) {
 	if changed := r.git("diff", "--name-only", "origin/main", "v1.2.3"); changed != "action.yml" {
 		t.Errorf("the release changes %q", changed)
 	}
-	want := strings.Replace(read(t, root+"action.yml"), "image: Dockerfile", "image: docker://"+releaseImage+"@"+releaseDigest, 1)
+	want := strings.Replace(harness.Read(t, root+"action.yml"), "image: Dockerfile", "image: docker://"+releaseImage+"@"+releaseDigest, 1)
 	if got := r.git("show", "v1.2.3:action.yml") + "\n"; got != want {
 		t.Errorf("action.yml of the release:\n%s", got)
 	}
-	sums := read(t, filepath.Join(r.dir, "dist/SHA256SUMS"))
+	sums := harness.Read(t, filepath.Join(r.dir, "dist/SHA256SUMS"))
 	programs := 0
 	for line := range strings.Lines(sums) {
 		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		content := read(t, filepath.Join(r.dir, "dist", file))
+		content := harness.Read(t, filepath.Join(r.dir, "dist", file))
 		if fmt.Sprintf("%x", sha256.Sum256([]byte(content))) != sum {
 			t.Errorf("%s has another checksum", file)
 		}
@@ -193,7 +195,7 @@ for arg; do [ "$last" != -o ] && [ "$last" != -output ] || out=$arg; last=$arg; 
 echo "$GOOS $GOARCH $*" >"$out"
 `)
 	for _, file := range []string{"action.yml", ".ci/release"} {
-		r.write(file, read(t, root+file))
+		r.write(file, harness.Read(t, root+file))
 	}
 	r.write("CHANGELOG.md", "# Changelog\n\n## 1.2.30\n\nAnother.\n\n## 1.2.3 - today\n\nWhat 1.2.3 brings.\n\n## 1.2.2\n\nOld.\n")
 	origin := filepath.Join(dir, "origin")
@@ -250,7 +252,7 @@ func releaseSteps(t *testing.T) []releaseStep {
 	t.Helper()
 	var steps []releaseStep
 	job, inEnv := "", false
-	for line := range strings.Lines(read(t, root+".github/workflows/release.yml")) {
+	for line := range strings.Lines(harness.Read(t, root+".github/workflows/release.yml")) {
 		text := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		key, _, _ := strings.Cut(text, ":")
@@ -318,7 +320,7 @@ func (r *release) run(version string) {
 			r.t.Fatalf("%s: %v\n%s", s.line, err, out)
 		}
 	}
-	if got, want := read(r.t, r.log+".output"), "name="+releaseImage+"\n"; got != want {
+	if got, want := harness.Read(r.t, r.log+".output"), "name="+releaseImage+"\n"; got != want {
 		r.t.Errorf("the output of the job's step is %q, want %q", got, want)
 	}
 }
@@ -342,4 +344,4 @@ func (r *release) tagged(refs ...string) {
 }
 
 // calls are those of gh.
-func (r *release) calls() string { return read(r.t, r.log) }
+func (r *release) calls() string { return harness.Read(r.t, r.log) }

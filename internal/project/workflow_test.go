@@ -1,4 +1,4 @@
-package e2e
+package project
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -41,7 +42,7 @@ func (s workflowStep) usesAction() bool {
 func blocks(t *testing.T, file string) []workflow {
 	t.Helper()
 	var all []workflow
-	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllStringSubmatch(read(t, file), -1) {
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllStringSubmatch(harness.Read(t, file), -1) {
 		text := m[1]
 		if strings.HasPrefix(strings.TrimSpace(text), "- ") {
 			text = "jobs:\n  job:\n    steps:\n" + text
@@ -78,15 +79,15 @@ func expand(t *testing.T, text string, values map[string]string) string {
 
 // actionInputs are the inputs that the runner gives the action in a step: those of
 // the step, and the defaults of those that are not there at all.
-func actionInputs(t *testing.T, s workflowStep, values map[string]string) inputs {
+func actionInputs(t *testing.T, s workflowStep, values map[string]string) harness.Inputs {
 	t.Helper()
 	var action struct {
 		Inputs map[string]struct{ Default string }
 	}
-	if err := yaml.Unmarshal([]byte(read(t, root+"action.yml")), &action); err != nil {
+	if err := yaml.Unmarshal([]byte(harness.Read(t, root+"action.yml")), &action); err != nil {
 		t.Fatal(err)
 	}
-	in := inputs{}
+	in := harness.Inputs{}
 	for name, input := range action.Inputs {
 		in[name] = expand(t, input.Default, values)
 	}
@@ -101,24 +102,24 @@ func actionInputs(t *testing.T, s workflowStep, values map[string]string) inputs
 
 // runStep runs the program as the runner does for a step of this action. Only
 // Codacy's address is another one.
-func (f *fixture) runStep(s workflowStep, values map[string]string) result {
-	f.t.Helper()
+func runStep(f *harness.Fixture, s workflowStep, values map[string]string) harness.Result {
+	f.T.Helper()
 	known := map[string]string{
-		"github.repository_owner": "acme", "github.api_url": f.github,
+		"github.repository_owner": "acme", "github.api_url": f.GitHub,
 		"secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "secrets.SECRETS_TOKEN": sandbox.GitHubToken,
 	}
 	maps.Copy(known, values)
-	in := actionInputs(f.t, s, known)
-	in["codacy-api-url"] = f.codacy
+	in := actionInputs(f.T, s, known)
+	in["codacy-api-url"] = f.Codacy
 	if in["report-file"] != "" {
-		in["report-file"] = filepath.Join(f.t.TempDir(), in["report-file"])
+		in["report-file"] = filepath.Join(f.T.TempDir(), in["report-file"])
 	}
-	return f.run(in)
+	return f.Run(in)
 }
 
 // appValues are what the workflows with an App name.
 func appValues() map[string]string {
-	return map[string]string{"vars.TOKENS_APP_ID": appID, "secrets.TOKENS_APP_PRIVATE_KEY": appPEM(appKeys()[0])}
+	return map[string]string{"vars.TOKENS_APP_ID": harness.AppID, "secrets.TOKENS_APP_PRIVATE_KEY": harness.AppPEM(harness.AppKeys()[0])}
 }
 
 // TestReadmeWorkflow runs README's workflow as it stands there: by hand with the
@@ -145,27 +146,27 @@ func TestReadmeWorkflow(t *testing.T) {
 
 	t.Run("token", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, sandbox.Options{})
-		for _, name := range names(3) {
+		f := harness.Serve(t, sandbox.Options{})
+		for _, name := range harness.Names(3) {
 			f.Add(sandbox.Repository{Name: name})
 		}
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "true"}), 0, "created=3")
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": "true"}), 0, "created=3")
 		if n := f.Writes(); n != 0 {
 			t.Errorf("%d writes in a dry run", n)
 		}
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "false"}), 0, "created=3")
-		each(names(3), func(name string) { f.provisioned(name) })
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": "false"}), 0, "created=3")
+		harness.Each(harness.Names(3), func(name string) { f.Provisioned(name) })
 		// A schedule has no inputs: they are empty.
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": ""}), 0, "current=3")
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": ""}), 0, "current=3")
 	})
 	t.Run("App", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, appOptions())
-		for _, name := range names(3) {
+		f := harness.Serve(t, harness.AppOptions())
+		for _, name := range harness.Names(3) {
 			f.Add(sandbox.Repository{Name: name, Private: true})
 		}
-		f.want(f.runStep(steps[1], appValues()), 0, "created=3")
-		each(names(3), func(name string) { f.provisioned(name) })
+		f.Want(runStep(f, steps[1], appValues()), 0, "created=3")
+		harness.Each(harness.Names(3), func(name string) { f.Provisioned(name) })
 	})
 }
 
@@ -186,8 +187,8 @@ func TestExamplesRun(t *testing.T) {
 		untouched bool
 	}{
 		{file: "schedule-token.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
-		{file: "schedule-app.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
-		{file: "dependabot.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
+		{file: "schedule-app.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
+		{file: "dependabot.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
 		{file: "dry-run-approval.yml", job: "plan", want: "created=10", untouched: true},
 		{file: "dry-run-approval.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
 		{
@@ -199,17 +200,17 @@ func TestExamplesRun(t *testing.T) {
 			want: "created=9 kept=1", stores: []string{"actions"}, kept: true,
 		},
 		{file: "self-hosted.yml", job: "tokens", options: sandbox.Options{Provider: "ghe"}, want: "created=10", stores: []string{"actions"}},
-		{file: "shards.yml", job: "tokens", options: appOptions(), values: appValues(), want: "", stores: []string{"actions"}},
+		{file: "shards.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "", stores: []string{"actions"}},
 	} {
 		ran[c.file] = true
 		t.Run(c.file+" "+c.job+" "+c.values["inputs.dry-run"], func(t *testing.T) {
 			t.Parallel()
-			f := serve(t, c.options)
-			for _, name := range names(10) {
+			f := harness.Serve(t, c.options)
+			for _, name := range harness.Names(10) {
 				f.Add(sandbox.Repository{Name: name, Private: true})
 			}
-			f.SetSecret(kept, "actions", secretName, "by hand")
-			job := parseWorkflow(t, c.file, read(t, root+"examples/"+c.file)).Jobs[c.job]
+			f.SetSecret(kept, "actions", harness.SecretName, "by hand")
+			job := parseWorkflow(t, c.file, harness.Read(t, root+"examples/"+c.file)).Jobs[c.job]
 			i := slices.IndexFunc(job.Steps, workflowStep.usesAction)
 			if i < 0 {
 				t.Fatalf("the job %s does not use the action", c.job)
@@ -219,10 +220,10 @@ func TestExamplesRun(t *testing.T) {
 				for _, part := range parts {
 					values := maps.Clone(c.values)
 					values["matrix.part"], values["strategy.job-total"] = part, fmt.Sprint(len(parts))
-					r := f.runStep(job.Steps[i], values)
+					r := runStep(f, job.Steps[i], values)
 					n := 0
-					if _, err := fmt.Sscan(r.outputs["created"], &n); err != nil || r.code != 0 {
-						t.Errorf("part %s ended with %d and created %q", part, r.code, r.outputs["created"])
+					if _, err := fmt.Sscan(r.Outputs["created"], &n); err != nil || r.Code != 0 {
+						t.Errorf("part %s ended with %d and created %q", part, r.Code, r.Outputs["created"])
 					}
 					created += n
 				}
@@ -230,7 +231,7 @@ func TestExamplesRun(t *testing.T) {
 					t.Errorf("the parts created %d, want 10 in all", created)
 				}
 			} else {
-				f.want(f.runStep(job.Steps[i], c.values), 0, c.want)
+				f.Want(runStep(f, job.Steps[i], c.values), 0, c.want)
 			}
 			if c.untouched {
 				if n := f.Writes(); n != 0 {
@@ -238,14 +239,14 @@ func TestExamplesRun(t *testing.T) {
 				}
 				return
 			}
-			for _, name := range names(10) {
+			for _, name := range harness.Names(10) {
 				if c.kept && name == kept {
-					if v, _ := f.Secret(name, "actions", secretName); v != "by hand" {
+					if v, _ := f.Secret(name, "actions", harness.SecretName); v != "by hand" {
 						t.Errorf("%s does not hold what it held", name)
 					}
 					continue
 				}
-				f.provisioned(name, c.stores...)
+				f.Provisioned(name, c.stores...)
 			}
 		})
 	}
@@ -278,13 +279,13 @@ func TestWorkflows(t *testing.T) {
 	grant := regexp.MustCompile(`(?m)^ +[a-z-]+: (read|write)\b(.*)$`)
 	use := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`)
 	pin := regexp.MustCompile(`^(\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
-	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(read(t, root+"Dockerfile"))
-	if image == nil || !strings.Contains(read(t, root+"go.mod"), "\ngo "+image[1]+".") {
+	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(harness.Read(t, root+"Dockerfile"))
+	if image == nil || !strings.Contains(harness.Read(t, root+"go.mod"), "\ngo "+image[1]+".") {
 		t.Fatalf("the Dockerfile builds with another Go than go.mod's: %q", image)
 	}
 	pins := map[string]string{}
 	for _, file := range files {
-		text, name := read(t, file), filepath.Base(file)
+		text, name := harness.Read(t, file), filepath.Base(file)
 		bad := func(what string, args ...any) {
 			t.Helper()
 			t.Errorf("%s: "+what, append([]any{name}, args...)...)
@@ -335,7 +336,7 @@ func TestWorkflows(t *testing.T) {
 		if !strings.Contains(file, "examples") {
 			continue
 		}
-		if !strings.Contains(read(t, root+"examples/README.md"), "]("+name+")") {
+		if !strings.Contains(harness.Read(t, root+"examples/README.md"), "]("+name+")") {
 			bad("examples/README.md does not tell of it")
 		}
 	}
