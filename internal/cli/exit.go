@@ -51,7 +51,7 @@ func (s *session) exitCode(ctx context.Context, err error) int {
 	}
 	if !errors.As(err, &stopped) {
 		s.findings.report(ctx, "")
-		if !s.rep.Healthy() {
+		if !s.tally.Healthy(s.codacyNow()) {
 			return ExitFailed
 		}
 		return ExitOK

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ func (s *session) run(ctx context.Context) int {
 	stores := s.SecretStores
 	run := provision.New(provision.Options{
 		Codacy: s.codacy, GitHub: s.github,
-		Policy: provision.Policy{
+		Policy: rotation.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
 			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
@@ -41,7 +43,7 @@ func (s *session) run(ctx context.Context) int {
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
 		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
-		OnResult: func(res provision.Result) {
+		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
 			s.findings.add(res)
 		},
@@ -85,7 +87,7 @@ func (s *session) run(ctx context.Context) int {
 
 // confirm shows the plan by hand and has it answered. False without an error:
 // nothing is to be done.
-func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, error) {
+func (s *session) confirm(ctx context.Context, plan []outcome.Result) (bool, error) {
 	if len(plan) == 0 {
 		return false, nil
 	}

@@ -39,7 +39,7 @@ func TestDryRun(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"new": "would create the secret", "overwritten": "would overwrite the secret",
-		"due": "would overwrite the secret", "changed": "was changed since", "archived": "archived",
+		"due": "would overwrite the secret", "changed": "was changed after", "archived": "archived",
 	} {
 		if e := f.Entries(r)[name]; !strings.Contains(e.Reason, want) {
 			t.Errorf("%s: %q, want %q", name, e.Reason, want)

@@ -16,7 +16,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/harness"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
 const root = "../../"
@@ -65,7 +65,7 @@ func outputsTable(t *testing.T) string {
 	section, _, _ = strings.Cut(section, "\nruns:\n")
 	table := "| output | meaning |\n|---|---|\n"
 	outputs := regexp.MustCompile(`(?m)^  ([a-z-]+):\n    description: "(.*)"$`).FindAllStringSubmatch(section, -1)
-	if got, want := len(outputs), len(provision.All())+1; got != want {
+	if got, want := len(outputs), len(outcome.All())+1; got != want {
 		t.Errorf("%d outputs in action.yml, want %d", got, want)
 	}
 	for _, o := range outputs {
@@ -81,12 +81,12 @@ func TestReadmeOutcomes(t *testing.T) {
 
 	_, table, _ := strings.Cut(harness.Read(t, root+"README.md"), "| outcome | meaning |\n|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
-	var got []provision.Outcome
+	var got []outcome.Outcome
 	for row := range strings.Lines(table) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(row, "| `"), "`")
-		got = append(got, provision.Outcome(name))
+		got = append(got, outcome.Outcome(name))
 	}
-	if diff := cmp.Diff(provision.All(), got); diff != "" {
+	if diff := cmp.Diff(outcome.All(), got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -55,14 +55,14 @@ func TestHouse(t *testing.T) {
 		check func(*testing.T, *house)
 		until string // the change that makes the rule true; empty once it is
 	}{
-		{"rotation imports the standard library only", checkRotation, "rotation"},
-		{"report does not import provision", forbid("report", "provision"), "outcome"},
+		{"rotation imports the standard library only", checkRotation, ""},
+		{"report does not import provision", forbid("report", "provision"), ""},
 		{"config does not import diagnosis", forbid("config", "diagnosis"), "diagnosis"},
-		{"packages import lower layers only", checkLayers, "outcome, diagnosis"},
+		{"packages import lower layers only", checkLayers, "diagnosis"},
 		{"cli is small", checkCLI, "diagnosis"},
 		{"functions are short", checkLength, "worker"},
 		{"functions have few branches", checkBranches, "worker"},
-		{"no identifier shadows a builtin", checkBuiltins, "rotation"},
+		{"no identifier shadows a builtin", checkBuiltins, ""},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
 			if rule.until != "" {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -35,7 +36,7 @@ var (
 // applied is what an apply did.
 type applied struct {
 	token       codacy.Token
-	written     []config.Store
+	written     []rotation.Store
 	overwritten bool // a secret was overwritten
 	uncertain   bool // a put was sent and its answer lost
 }
@@ -61,7 +62,7 @@ func (r *Run) applyAndRevoke(ctx context.Context, t *task) event {
 		done, err = r.apply(ctx, t, gotRoom)
 	}
 	gotRoom()
-	var result Result
+	var result outcome.Result
 	switch {
 	case err != nil:
 		result = r.failedResult(t, done, err)
@@ -90,7 +91,7 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 	}
 
 	// 1. The public key of each store.
-	keys := map[config.Store]storeKey{}
+	keys := map[rotation.Store]storeKey{}
 	for _, s := range t.decision.Stores {
 		id, key, err := r.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
 		if err != nil {
@@ -107,12 +108,12 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 	}
 	defer room.release()
 	gotRoom()
-	if time.Since(t.observedAt) > maxStaleness {
+	if time.Since(t.observedAt) > rotation.MaxStaleness {
 		if err := r.observe(ctx, t); err != nil {
 			return done, err
 		}
 	}
-	if t.writes() && t.observation.Total >= maxTokens {
+	if t.writes() && t.observation.Total >= rotation.MaxTokens {
 		if err := r.evict(ctx, t); err != nil {
 			return done, err
 		}
@@ -150,7 +151,7 @@ func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, erro
 		if failure != nil && done.storedIn() == 0 {
 			break
 		}
-		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(maxPutDelay))
+		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(rotation.MaxPutDelay))
 		if err != nil {
 			failure = errors.Join(failure, err)
 			done.uncertain = done.uncertain || doubt
@@ -182,7 +183,7 @@ func (r *Run) willBeStale(t *task) bool {
 	if r.WritesPerMinute > 0 {
 		turn += time.Duration(maxAwaitingCapacity*len(t.decision.Stores)) * time.Minute / time.Duration(r.WritesPerMinute)
 	}
-	return turn < maxStaleness/2 && time.Since(t.observedAt)+turn > maxStaleness
+	return turn < rotation.MaxStaleness/2 && time.Since(t.observedAt)+turn > rotation.MaxStaleness
 }
 
 // wrote tells whether a put was accepted.
@@ -197,7 +198,9 @@ func (a applied) storedIn() int {
 }
 
 // writes tells whether the decision is one to write.
-func (t *task) writes() bool { return t.decision.Action == Create || t.decision.Action == Renew }
+func (t *task) writes() bool {
+	return t.decision.Action == rotation.Create || t.decision.Action == rotation.Renew
+}
 
 // rooms is the right to make one token and to store it.
 type reservations struct{ codacy, github *pace.Reservation }
@@ -234,7 +237,7 @@ func (r *Run) evict(ctx context.Context, t *task) error {
 			return nil // the stores had another word to say
 		}
 	}
-	spare, ok := Evictable(t.observation)
+	spare, ok := rotation.Evictable(t.observation)
 	if !ok {
 		return fmt.Errorf("it has %d tokens on Codacy, as many as are allowed, and none that this action may delete: "+
 			"delete some in the repository's settings on Codacy, under Integrations, Repository API tokens", t.observation.Total)
@@ -310,7 +313,7 @@ func (r *Run) createToken(ctx context.Context, t *task, expires time.Time) (coda
 		case listErr != nil:
 			return fail(errors.Join(err, listErr))
 		}
-		i := slices.IndexFunc(o.Managed, func(tok Token) bool { return tok.Number == number })
+		i := slices.IndexFunc(o.Managed, func(tok rotation.Token) bool { return tok.Number == number })
 		switch {
 		case i >= 0 && (open == 0 || !o.Managed[i].Expires.Equal(expires)):
 			return fail(errOtherRun)
@@ -336,7 +339,7 @@ func (r *Run) createToken(ctx context.Context, t *task, expires time.Time) (coda
 
 // put seals the value for a store and puts it there, again if need be, but never
 // later than by. Doubt: a put was sent whose answer never came.
-func (r *Run) put(ctx context.Context, t *task, s config.Store, k storeKey, v secret.Value, by time.Time) (created, doubt bool, err error) {
+func (r *Run) put(ctx context.Context, t *task, s rotation.Store, k storeKey, v secret.Value, by time.Time) (created, doubt bool, err error) {
 	sealed, err := k.key.Seal(v)
 	if err != nil {
 		return false, false, err

@@ -3,7 +3,8 @@ package provision
 import (
 	"context"
 	"fmt"
-	"slices"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"time"
 	"unique"
 
@@ -13,19 +14,20 @@ import (
 // task is one repository on its way.
 type task struct {
 	target        match.Target
-	observation   Observation
+	observation   rotation.Observation
 	observedAt    time.Time // when seen was begun, on our clock
-	decision      Decision
+	decision      rotation.Decision
 	jitter        time.Duration // the part of an hour that its token lives shorter
 	countedUrgent bool          // among the urgent ones that are not done
 }
 
-// key is what depends on the repository alone.
-func (t *task) key() string {
+// jitterOfDueDate returns a number in [0, 1) that depends on the repository alone.
+func (t *task) jitterOfDueDate() float64 {
+	key := t.target.GitHub.Name
 	if t.target.GitHub.ID != 0 {
-		return fmt.Sprint(t.target.GitHub.ID)
+		key = fmt.Sprint(t.target.GitHub.ID)
 	}
-	return t.target.GitHub.Name
+	return float64(match.Hash(key)>>11) / (1 << 53)
 }
 
 // look lists the tokens of t anew, and decides as far as that goes.
@@ -36,13 +38,13 @@ func (r *Run) listTokens(ctx context.Context, t *task) error {
 		return err
 	}
 	t.observation, t.observedAt = o, begun
-	t.decision = Decide(t.observation, r.Policy, r.codacyNow(), t.key())
+	t.decision = rotation.Decide(t.observation, r.Policy, r.codacyNow(), t.jitterOfDueDate())
 	return nil
 }
 
 // ask asks every store of t about the secret, and decides.
 func (r *Run) checkSecrets(ctx context.Context, t *task) error {
-	stores := make([]StoreState, 0, len(r.Policy.Stores))
+	stores := make([]rotation.StoreState, 0, len(r.Policy.Stores))
 	for _, name := range r.Policy.Stores {
 		updated, err := r.GitHub.SecretUpdated(ctx, t.target.GitHub, string(name), r.Policy.SecretName)
 		if err != nil {
@@ -51,10 +53,10 @@ func (r *Run) checkSecrets(ctx context.Context, t *task) error {
 		if !updated.IsZero() {
 			updated = r.GitHubClock.ToLocal(updated).Add(r.CodacyClock.Offset())
 		}
-		stores = append(stores, StoreState{Store: name, Updated: updated})
+		stores = append(stores, rotation.StoreState{Store: name, Updated: updated})
 	}
 	t.observation.Stores, t.observation.SecretsChecked = stores, true
-	t.decision = Decide(t.observation, r.Policy, r.codacyNow(), t.key())
+	t.decision = rotation.Decide(t.observation, r.Policy, r.codacyNow(), t.jitterOfDueDate())
 	return nil
 }
 
@@ -63,7 +65,7 @@ func (r *Run) observe(ctx context.Context, t *task) error {
 	if err := r.listTokens(ctx, t); err != nil {
 		return err
 	}
-	if t.decision.Action == CheckSecrets {
+	if t.decision.Action == rotation.CheckSecrets {
 		return r.checkSecrets(ctx, t)
 	}
 	return nil
@@ -71,35 +73,17 @@ func (r *Run) observe(ctx context.Context, t *task) error {
 
 // list lists the tokens. It is they that are listed first: a store that is asked
 // later can hold nothing that was deleted before.
-func (r *Run) readTokens(ctx context.Context, t *task) (Observation, error) {
+func (r *Run) readTokens(ctx context.Context, t *task) (rotation.Observation, error) {
 	begun := time.Now()
 	tokens, err := r.Codacy.Tokens(ctx, t.target.Codacy)
 	if err != nil {
-		return Observation{}, err
+		return rotation.Observation{}, err
 	}
-	o := Observation{
-		Total: len(tokens), ListedAt: begun.Add(r.CodacyClock.Offset()),
-		Legacy: r.Policy.SelfHosted && len(tokens) > 0,
+	listed := make([]rotation.ListedToken, 0, len(tokens))
+	for _, t := range tokens {
+		listed = append(listed, rotation.ListedToken{ID: t.ID, Name: unique.Make(t.Name).Value(), Created: t.Created, Expires: t.Expires})
 	}
-	for _, tok := range tokens {
-		if tok.Name != "" || !tok.Created.IsZero() {
-			o.Legacy = false
-		}
-		n, ours := TokenNumber(r.prefix, tok.Name)
-		if !ours {
-			continue
-		}
-		own := Token{ID: tok.ID, Name: unique.Make(tok.Name).Value(), Number: n, Created: tok.Created, Expires: tok.Expires}
-		if own.Created.IsZero() && !own.Expires.IsZero() {
-			own.Created, own.Derived = own.Expires.Add(-r.Policy.Lifetime), true
-			if own.Created.After(o.ListedAt.Add(maxFutureCreation)) {
-				own.Created = time.Time{}
-			}
-		}
-		o.Managed = append(o.Managed, own)
-	}
-	slices.SortFunc(o.Managed, byNumber)
-	return o, nil
+	return rotation.NewObservation(r.Policy, begun.Add(r.CodacyClock.Offset()), listed), nil
 }
 
 // firstLook lists the tokens of t. Where nothing can be written, only one that
@@ -108,14 +92,14 @@ func (r *Run) firstListing(ctx context.Context, t *task) event {
 	if t.target.Skip == "" {
 		return event{err: r.listTokens(ctx, t)}
 	}
-	result := r.newResult(t, Skipped, t.target.Skip)
+	result := r.newResult(t, outcome.Skipped, t.target.Skip)
 	if t.target.NotVisible {
 		o, err := r.readTokens(ctx, t)
 		newest, ok := o.Newest()
 		switch {
 		case err != nil:
 			result.Reason += "; its tokens could not be listed: " + err.Error()
-		case ok && !newest.expired(o.ListedAt):
+		case ok && !newest.Expired(o.ListedAt):
 			result.TokenID, result.TokenName, result.ExpiresAt = newest.ID, newest.Name, newest.Expires
 			result.Warning = t.target.Skip + ", but it has a living token of ours, which can't be renewed"
 		}

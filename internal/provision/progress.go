@@ -1,23 +1,10 @@
 package provision
 
-import "time"
+import (
+	"time"
 
-// Progress is how far a run has come.
-type Progress struct {
-	// Done of Total repositories have ended in an outcome.
-	Done, Total int
-	// Writes is how many are known to need a write and have not had it.
-	PendingWrites int
-	// Rate is how many repositories a minute have been done, in the last five
-	// minutes; 0 where none was, or in the first minute.
-	Rate float64
-	// Left is about how long the rest will take: by the limits where they are
-	// what it waits for, else at that rate; 0 if nobody knows.
-	Remaining time.Duration
-	// Waits is what the run waits for, such as "GitHub: 80 writes a minute";
-	// empty if for nothing but answers.
-	WaitingFor string
-}
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+)
 
 // rateOver is the time over which a rate is measured.
 const rateWindow = 5 * time.Minute
@@ -30,14 +17,14 @@ type sample struct {
 
 // progress is how far the run has come. Each call is remembered for rateOver, so
 // that the next ones can tell the rate.
-func (r *Run) progress() Progress {
+func (r *Run) progress() outcome.Progress {
 	now := sample{time.Now(), r.done}
 	for len(r.samples) > 1 && now.at.Sub(r.samples[1].at) >= rateWindow {
 		r.samples = r.samples[1:]
 	}
 	first := r.samples[0]
 	r.samples = append(r.samples, now)
-	p := Progress{Done: r.done, Total: r.total, PendingWrites: len(r.toWrite) + r.applying, WaitingFor: r.waitReason()}
+	p := outcome.Progress{Done: r.done, Total: r.total, PendingWrites: len(r.toWrite) + r.applying, WaitingFor: r.waitReason()}
 	if over := now.at.Sub(first.at); over >= time.Minute {
 		p.Rate = float64(now.done-first.done) / over.Minutes()
 	}

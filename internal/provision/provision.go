@@ -6,6 +6,8 @@ package provision
 
 import (
 	"context"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"math/rand/v2"
 	"time"
 
@@ -35,7 +37,7 @@ type GitHub interface {
 type Options struct {
 	Codacy Codacy
 	GitHub GitHub
-	Policy Policy
+	Policy rotation.Policy
 	// CodacyPace and GitHubPace say when something may be made and written.
 	CodacyLimiter, GitHubLimiter *pace.Limiter
 	// CodacyClock and GitHubClock know the services' clocks.
@@ -54,9 +56,9 @@ type Options struct {
 	// Rand shuffles and spreads; it is used by one goroutine at a time.
 	Rand *rand.Rand
 	// Done is told each result as it comes, by one goroutine at a time.
-	OnResult func(Result)
+	OnResult func(outcome.Result)
 	// Progress is told how far the run has come, every ProgressEvery and by the
 	// goroutine that Done is told by; nil for nobody.
-	OnProgress    func(Progress)
+	OnProgress    func(outcome.Progress)
 	ProgressEvery time.Duration
 }

@@ -2,16 +2,18 @@ package provision
 
 import (
 	"context"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
 )
 
-func (r *Run) revocable(t *task, renewed bool) []Token {
-	return Revocable(t.observation, r.Policy, r.codacyNow(), renewed)
+func (r *Run) revocable(t *task, renewed bool) []rotation.Token {
+	return rotation.Revocable(t.observation, r.Policy, r.codacyNow(), renewed)
 }
 
 // revoke deletes the replaced tokens whose time has come. One that can't be
 // deleted is a warning: the next run tries again.
-func (r *Run) revoke(ctx context.Context, t *task, renewed bool, result *Result) {
+func (r *Run) revoke(ctx context.Context, t *task, renewed bool, result *outcome.Result) {
 	var gone []string
 	for _, old := range r.revocable(t, renewed) {
 		if ctx.Err() != nil {

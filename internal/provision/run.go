@@ -3,6 +3,8 @@ package provision
 import (
 	"container/heap"
 	"context"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"slices"
 	"time"
 
@@ -48,8 +50,8 @@ type Run struct {
 type event struct {
 	kind     job
 	task     *task
-	reserved bool    // it has its room now, and goes on
-	result   *Result // it is done
+	reserved bool            // it has its room now, and goes on
+	result   *outcome.Result // it is done
 	err      error
 	applied  applied
 }
@@ -65,7 +67,7 @@ const (
 // New returns a Run over the targets.
 func New(o Options, targets []match.Target) *Run {
 	r := &Run{
-		Options: o, prefix: TokenPrefix(o.Policy.SecretName), outages: map[string]int{},
+		Options: o, prefix: rotation.TokenPrefix(o.Policy.SecretName), outages: map[string]int{},
 		events: make(chan event),
 	}
 	for _, t := range targets {
@@ -95,10 +97,10 @@ func (r *Run) Apply(ctx context.Context) error {
 
 // Plan is what the queue holds, as the results that Finish would aim at, the
 // most urgent first.
-func (r *Run) Planned() []Result {
+func (r *Run) Planned() []outcome.Result {
 	q := slices.Clone(r.toWrite)
 	slices.SortFunc(q, compare)
-	results := make([]Result, 0, len(q))
+	results := make([]outcome.Result, 0, len(q))
 	for _, t := range q {
 		results = append(results, r.planResult(t))
 	}
@@ -176,7 +178,7 @@ func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time
 		t := heap.Pop(&r.toWrite).(*task)
 		r.applying++
 		r.awaitingCapacity++
-		t.jitter = time.Duration(r.Rand.Int64N(int64(lifetimeJitter)))
+		t.jitter = time.Duration(r.Rand.Int64N(int64(rotation.LifetimeJitter)))
 		r.dispatch(jobWrite, t, func() event { return r.applyAndRevoke(ctx, t) })
 		return true, time.Time{}
 	}
@@ -285,7 +287,7 @@ func (r *Run) handle(e event) {
 	}
 	if e.result == nil {
 		switch {
-		case e.task.decision.Action == CheckSecrets:
+		case e.task.decision.Action == rotation.CheckSecrets:
 			heap.Push(&r.toCheck, e.task)
 		case e.task.writes() || len(r.revocable(e.task, false)) > 0:
 			heap.Push(&r.toWrite, e.task)
@@ -305,7 +307,7 @@ func (r *Run) handle(e event) {
 }
 
 // tell tells a result, once for each repository.
-func (r *Run) finish(result Result) {
+func (r *Run) finish(result outcome.Result) {
 	r.done++
 	r.OnResult(result)
 }
@@ -322,10 +324,10 @@ func (r *Run) deferRemaining(why error) {
 	for _, list := range [][]*task{r.toList, r.toCheck, r.toWrite} {
 		for _, t := range list {
 			if t.target.Skip != "" {
-				r.finish(r.newResult(t, Skipped, t.target.Skip))
+				r.finish(r.newResult(t, outcome.Skipped, t.target.Skip))
 				continue
 			}
-			r.finish(r.withToken(t, r.newResult(t, Deferred, reason)))
+			r.finish(r.withToken(t, r.newResult(t, outcome.Deferred, reason)))
 		}
 	}
 	r.toList, r.toCheck, r.toWrite = nil, nil, nil

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"errors"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
@@ -56,7 +57,7 @@ func (r *Run) record(e event) {
 	r.verified = r.verified || e.applied.storedAny()
 	var err *wire.Error
 	switch {
-	case e.result.Outcome == Deferred:
+	case e.result.Outcome == outcome.Deferred:
 		return
 	case !errors.As(e.err, &err):
 		if e.kind == jobWrite {
@@ -70,7 +71,7 @@ func (r *Run) record(e event) {
 	lost := err.Disposition == wire.Indeterminate || err.Disposition == wire.NotSent
 	if r.stopped != nil && (lost || wire.IsUnauthorized(err)) && e.applied.storedIn() == 0 {
 		// The same again, in what was under way: one error tells it.
-		e.result.Outcome, e.result.Reason = Deferred, r.stopped.reason()
+		e.result.Outcome, e.result.Reason = outcome.Deferred, r.stopped.reason()
 		return
 	}
 	stop := func(c StopCause) {

@@ -4,26 +4,26 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/match"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // entry is a repository in the report file.
 type entry struct {
-	Repository string            `json:"repository"`
-	Outcome    provision.Outcome `json:"outcome"`
-	Reason     string            `json:"reason"`
-	Stores     []config.Store    `json:"stores"`
-	TokenID    *int64            `json:"token_id"`
-	TokenName  *string           `json:"token_name"`
-	ExpiresAt  *string           `json:"expires_at"`
+	Repository string           `json:"repository"`
+	Outcome    outcome.Outcome  `json:"outcome"`
+	Reason     string           `json:"reason"`
+	Stores     []rotation.Store `json:"stores"`
+	TokenID    *int64           `json:"token_id"`
+	TokenName  *string          `json:"token_name"`
+	ExpiresAt  *string          `json:"expires_at"`
 }
 
 // head is the summary of the JSON report.
@@ -82,14 +82,14 @@ func (r *Report) writeFile() (err error) {
 func (r *Report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	entries := make([]entry, 0, len(r.results))
-	for _, res := range r.results {
+	entries := make([]entry, 0, r.tally.Len())
+	for _, res := range r.tally.Results() {
 		e := entry{
-			Repository: plain(res.Repository), Outcome: res.Outcome, Reason: plain(res.Reason),
+			Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(res.Reason),
 			Stores: res.Stores, ExpiresAt: optional(res.ExpiresAt),
 		}
 		if e.Stores == nil {
-			e.Stores = []config.Store{}
+			e.Stores = []rotation.Store{}
 		}
 		if res.TokenID != 0 {
 			e.TokenID = &res.TokenID
@@ -106,10 +106,10 @@ func (r *Report) writeJSON(w io.Writer) error {
 	}{head{
 		Organization: r.o.Organization, Secret: r.o.SecretName, DryRun: r.o.DryRun, Version: r.o.Version,
 		Selected: r.selected, Counts: r.left,
-		Created: r.counts[provision.Created], Renewed: r.counts[provision.Renewed],
-		Current: r.counts[provision.Current], Kept: r.counts[provision.Kept],
-		Skipped: r.counts[provision.Skipped], Deferred: r.counts[provision.Deferred],
-		Failed: r.counts[provision.Failed], NextExpiry: optional(r.NextExpiry()),
+		Created: r.tally.Count(outcome.Created), Renewed: r.tally.Count(outcome.Renewed),
+		Current: r.tally.Count(outcome.Current), Kept: r.tally.Count(outcome.Kept),
+		Skipped: r.tally.Count(outcome.Skipped), Deferred: r.tally.Count(outcome.Deferred),
+		Failed: r.tally.Count(outcome.Failed), NextExpiry: optional(r.tally.NextExpiry()),
 		Errors: plainAll(r.errors), Warnings: plainAll(r.warnings),
 	}, entries})
 }
@@ -117,7 +117,7 @@ func (r *Report) writeJSON(w io.Writer) error {
 func (r *Report) writeCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	rows := [][]string{{"repository", "outcome", "reason", "stores", "token_id", "token_name", "expires_at"}}
-	for _, res := range r.results {
+	for _, res := range r.tally.Results() {
 		var stores []string
 		for _, s := range res.Stores {
 			stores = append(stores, string(s))
@@ -130,7 +130,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 			expires = stamp(res.ExpiresAt)
 		}
 		rows = append(rows, []string{
-			cell(res.Repository), string(res.Outcome), cell(res.Reason), strings.Join(stores, " "),
+			cell(res.Repository()), string(res.Outcome), cell(res.Reason), strings.Join(stores, " "),
 			id, cell(res.TokenName), expires,
 		})
 	}

@@ -2,10 +2,9 @@ package report
 
 import (
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"math"
 	"time"
-
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // silence is how long a wait in which nothing changes is not told again.
@@ -13,7 +12,7 @@ const repeatAfter = 5 * time.Minute
 
 // Progress tells in one line of the log how far the run has come, if that has
 // changed; on a terminal a bar does.
-func (r *Report) Progress(p provision.Progress) {
+func (r *Report) Progress(p outcome.Progress) {
 	if r.o.ProgressBar {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -7,6 +7,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"io"
 	"slices"
 	"strings"
@@ -17,7 +18,6 @@ import (
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
@@ -28,9 +28,6 @@ const (
 	maxAnnotations = 10
 	// kept of them are for what concerns the whole run, which is told last.
 	reservedAnnotations = 3
-	// Soon is how near the expiry of a deferred repository's token may come
-	// before the run fails.
-	Soon = 7 * 24 * time.Hour
 )
 
 // Options say where a Report goes.
@@ -49,6 +46,8 @@ type Options struct {
 	Web string
 	// File is the path of the report file; empty for none.
 	File string
+	// Tally takes the results; nil for one of the Report's own.
+	Tally *outcome.Tally
 	// Version of the program.
 	Version string
 	// Debug: a line for every repository, also where there was nothing to do.
@@ -57,7 +56,8 @@ type Options struct {
 	ProgressBar bool
 	// Colour: the log may have some.
 	Colour bool
-	// Now is Codacy's time, by which expiries are judged.
+	// Now returns the time on Codacy's clock, which expiries are compared with; nil
+	// for this machine's.
 	Now func() time.Time
 	// Net replaces credentials and tokens in every text that comes in, and in all
 	// that goes into files. It lies below Stdout and Stderr, too.
@@ -69,12 +69,13 @@ type Options struct {
 // Report collects results and tells them. It is safe for concurrent use.
 type Report struct {
 	o      Options
+	tally  *outcome.Tally
 	action *githubactions.Action
 	masks  *githubactions.Action
 
 	mu                 sync.Mutex
-	results            []provision.Result
-	counts             map[provision.Outcome]int
+	results            []outcome.Result
+	counts             map[outcome.Outcome]int
 	selected           int
 	left               match.Counts
 	errors             []message // that concern the whole run
@@ -86,7 +87,7 @@ type Report struct {
 	declined int // repositories of a plan that was not answered with yes
 
 	bar            *progressbar.ProgressBar // that is shown; nil if none is
-	lastProgress   provision.Progress       // last
+	lastProgress   outcome.Progress         // last
 	lastProgressAt time.Time
 }
 
@@ -102,8 +103,11 @@ type annotations struct {
 // New returns a Report.
 func New(o Options) *Report {
 	o.Redactor = cmp.Or(o.Redactor, &redact.Redactor{})
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	r := &Report{
-		o: o, counts: map[provision.Outcome]int{},
+		o: o, tally: cmp.Or(o.Tally, &outcome.Tally{}),
 		errorAnnotations: annotations{kind: "error"}, warningAnnotations: annotations{kind: "warning"},
 	}
 	r.masks = githubactions.New(githubactions.WithWriter(o.MaskWriter), githubactions.WithGetenv(o.Getenv))
@@ -231,33 +235,32 @@ func catchPanic(f func()) (err error) {
 }
 
 // Add takes a result, and tells it at once if something changed or failed.
-func (r *Report) Add(res provision.Result) {
+func (r *Report) Add(res outcome.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, text := range []*string{&res.Repository, &res.Reason, &res.Warning, &res.TokenName} {
+	for _, text := range []*string{&res.Owner, &res.Name, &res.Reason, &res.Warning, &res.TokenName} {
 		*text = r.o.Redactor.Redact(*text) // before any cut
 	}
-	r.results = append(r.results, res)
-	r.counts[res.Outcome]++
-	if Changed(res) || res.Outcome == provision.Failed || r.o.Debug {
+	r.tally.Add(res)
+	if res.Changed() || res.Outcome == outcome.Failed || r.o.Debug {
 		r.startGroup("Repositories, as they come")
 		r.print(resultLine(res))
 	}
 	switch {
 	case res.Reported:
-	case res.Outcome == provision.Failed:
-		r.annotateRepository(&r.errorAnnotations, res.Repository+": "+shortReason(res)+expiryText(res))
-	case r.ExpiringSoon(res):
-		r.annotateRepository(&r.errorAnnotations, res.Repository+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
+	case res.Outcome == outcome.Failed:
+		r.annotateRepository(&r.errorAnnotations, res.Repository()+": "+shortReason(res)+expiryText(res))
+	case outcome.ExpiringSoon(res, r.o.Now()):
+		r.annotateRepository(&r.errorAnnotations, res.Repository()+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
 	}
 	if res.Warning != "" {
-		r.annotateRepository(&r.warningAnnotations, res.Repository+": "+res.Warning+expiryText(res))
+		r.annotateRepository(&r.warningAnnotations, res.Repository()+": "+res.Warning+expiryText(res))
 	}
 }
 
 // told is the line of a result.
-func resultLine(res provision.Result) string {
-	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository)
+func resultLine(res outcome.Result) string {
+	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository())
 	if res.Reason != "" {
 		text += ": " + shortReason(res)
 	}
@@ -265,21 +268,16 @@ func resultLine(res provision.Result) string {
 }
 
 // briefly is the reason without the repository's name, where that stands beside it.
-func shortReason(res provision.Result) string {
-	_, name, _ := strings.Cut(res.Repository, "/")
-	return strings.NewReplacer(" of "+res.Repository+" (", " (", " of "+name+": ", ": ").Replace(res.Reason)
+func shortReason(res outcome.Result) string {
+	return strings.NewReplacer(" of "+res.Repository()+" (", " (", " of "+res.Name+": ", ": ").Replace(res.Reason)
 }
 
 // expiry names the token in place and its end.
-func expiryText(res provision.Result) string {
+func expiryText(res outcome.Result) string {
 	if res.ExpiresAt.IsZero() {
 		return ""
 	}
 	return " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
-}
-
-func Changed(res provision.Result) bool {
-	return res.Outcome == provision.Created || res.Outcome == provision.Renewed
 }
 
 // print prints a line to the log. One that can't be written is lost: there is
@@ -304,32 +302,6 @@ func (r *Report) startGroup(title string) {
 		}
 	})
 	r.group = title
-}
-
-// dueSoon tells a deferred repository whose builds are about to break.
-func (r *Report) ExpiringSoon(res provision.Result) bool {
-	return res.Outcome == provision.Deferred && !res.ExpiresAt.IsZero() && res.ExpiresAt.Sub(r.o.Now()) < Soon
-}
-
-// Healthy tells whether all is well: nothing failed, and nothing is about to.
-func (r *Report) Healthy() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, res := range r.results {
-		if res.Outcome == provision.Failed || r.ExpiringSoon(res) {
-			return false
-		}
-	}
-	return true
-}
-
-// nextExpiry is the soonest expiry among the tokens in place; zero if none.
-func (r *Report) NextExpiry() time.Time {
-	var next time.Time
-	for _, res := range r.results {
-		next = sooner(next, res.ExpiresAt)
-	}
-	return next
 }
 
 // Finish tells how the run ended, and writes the report file, the outputs and the
@@ -370,16 +342,16 @@ func (r *Report) Abort() {
 // rest lists, folded, what was neither changed nor failed, but for what is
 // current.
 func (r *Report) logUnchanged() {
-	var rest []provision.Result
-	for _, res := range r.results {
-		if res.Outcome == provision.Kept || res.Outcome == provision.Skipped || res.Outcome == provision.Deferred {
+	var rest []outcome.Result
+	for _, res := range r.tally.Results() {
+		if res.Outcome == outcome.Kept || res.Outcome == outcome.Skipped || res.Outcome == outcome.Deferred {
 			rest = append(rest, res)
 		}
 	}
 	if len(rest) == 0 || r.o.Debug || !r.o.Runner {
 		return
 	}
-	byName(rest)
+	outcome.ByName(rest)
 	r.startGroup(fmt.Sprintf("Kept, skipped and deferred (%d)", len(rest)))
 	for _, res := range rest {
 		r.print(resultLine(res))
@@ -390,14 +362,14 @@ func (r *Report) logUnchanged() {
 func (r *Report) closingLine() string {
 	text := r.headline()
 	for i, o := range r.outcomes() {
-		text += fmt.Sprintf("%s%d %s", map[bool]string{true: ": ", false: ", "}[i == 0], r.counts[o], o)
+		text += fmt.Sprintf("%s%d %s", map[bool]string{true: ": ", false: ", "}[i == 0], r.tally.Count(o), o)
 	}
 	return text
 }
 
 // outcomes are those that there were.
-func (r *Report) outcomes() []provision.Outcome {
-	return slices.DeleteFunc(provision.All(), func(o provision.Outcome) bool { return r.counts[o] == 0 })
+func (r *Report) outcomes() []outcome.Outcome {
+	return slices.DeleteFunc(outcome.All(), func(o outcome.Outcome) bool { return r.tally.Count(o) == 0 })
 }
 
 // end writes the summary and the last annotations.
@@ -433,20 +405,15 @@ func (r *Report) writeOutputs() error {
 		return nil
 	}
 	return catchPanic(func() {
-		for _, o := range provision.All() {
-			r.action.SetOutput(string(o), r.o.Redactor.Redact(fmt.Sprint(r.counts[o])))
+		for _, o := range outcome.All() {
+			r.action.SetOutput(string(o), r.o.Redactor.Redact(fmt.Sprint(r.tally.Count(o))))
 		}
 		next := ""
-		if t := r.NextExpiry(); !t.IsZero() {
+		if t := r.tally.NextExpiry(); !t.IsZero() {
 			next = stamp(t)
 		}
 		r.action.SetOutput("next-expiry", r.o.Redactor.Redact(next))
 	})
-}
-
-// byName sorts results by the repositories' names.
-func byName(results []provision.Result) {
-	slices.SortFunc(results, func(a, b provision.Result) int { return strings.Compare(a.Repository, b.Repository) })
 }
 
 func date(t time.Time) string  { return t.UTC().Format(time.DateOnly) }

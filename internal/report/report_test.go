@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,9 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/match"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -75,15 +75,15 @@ func (f *fixture) lines(prefix string) []string {
 	return found
 }
 
-func failed(i int, reason string) provision.Result {
-	return provision.Result{Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.Failed, Reason: reason}
+func failed(i int, reason string) outcome.Result {
+	return outcome.Result{Owner: "acme", Name: fmt.Sprintf("r%03d", i), Outcome: outcome.Failed, Reason: reason}
 }
 
 // current is a result with a token that expires in so many days.
-func current(i, days int) provision.Result {
-	return provision.Result{
-		Repository: fmt.Sprintf("acme/r%03d", i), Outcome: provision.Current, TokenID: int64(i + 1), TokenName: "codacy-project-token-1",
-		ExpiresAt: now.AddDate(0, 0, days), Stores: []config.Store{config.StoreActions},
+func current(i, days int) outcome.Result {
+	return outcome.Result{
+		Owner: "acme", Name: fmt.Sprintf("r%03d", i), Outcome: outcome.Current, TokenID: int64(i + 1), TokenName: "codacy-project-token-1",
+		ExpiresAt: now.AddDate(0, 0, days), Stores: []rotation.Store{rotation.StoreActions},
 	}
 }
 
@@ -94,8 +94,8 @@ func TestLog(t *testing.T) {
 	f.Info("%d repositories: %s", 3, "::error::x\n##[error]y")
 	f.Info("::%s", "error::z")
 	f.Add(current(1, 30))
-	f.Add(provision.Result{Repository: "acme/x\n::error::y", Outcome: provision.Skipped, Reason: "archived ##[x"})
-	f.Add(provision.Result{Repository: "acme/new", Outcome: provision.Created, Reason: "##[x"})
+	f.Add(outcome.Result{Owner: "acme", Name: "x\n::error::y", Outcome: outcome.Skipped, Reason: "archived ##[x"})
+	f.Add(outcome.Result{Owner: "acme", Name: "new", Outcome: outcome.Created, Reason: "##[x"})
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestDebugLog(t *testing.T) {
 
 	f := newFixture(t, func(o *Options) { o.Debug = true })
 	f.Add(current(1, 30))
-	f.Add(provision.Result{Repository: "acme/x", Outcome: provision.Skipped, Reason: "archived"})
+	f.Add(outcome.Result{Owner: "acme", Name: "x", Outcome: outcome.Skipped, Reason: "archived"})
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestAnnotationCap(t *testing.T) {
 			case 1:
 				f.Error(fmt.Sprint("error ", i))
 			default:
-				f.Add(provision.Result{Repository: fmt.Sprint("acme/d", i), Outcome: provision.Deferred, ExpiresAt: now.Add(time.Hour), TokenName: "n"})
+				f.Add(outcome.Result{Owner: "acme", Name: fmt.Sprint("d", i), Outcome: outcome.Deferred, ExpiresAt: now.Add(time.Hour), TokenName: "n"})
 			}
 			if i%2 == 0 {
 				f.Warning(fmt.Sprint("warning ", i))
@@ -230,7 +230,7 @@ func TestAnnotationIsEscaped(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Error("a\n::add-mask::b 100%25 ##[x")
 	f.Add(failed(1, "first\r\nsecond ::warning::x"))
-	f.Add(provision.Result{Repository: "acme/a", Outcome: provision.Skipped, Warning: "line\n::error::x", ExpiresAt: now, TokenName: "n"})
+	f.Add(outcome.Result{Owner: "acme", Name: "a", Outcome: outcome.Skipped, Warning: "line\n::error::x", ExpiresAt: now, TokenName: "n"})
 	want := []string{
 		`::error::a ::add-mask::b 100%2525 ##\[x`,
 		`::group::Repositories, as they come`,
@@ -316,12 +316,12 @@ func TestOutputs(t *testing.T) {
 	t.Parallel()
 
 	f := newFixture(t, nil)
-	f.Add(provision.Result{Repository: "acme/a", Outcome: provision.Created, ExpiresAt: now.AddDate(1, 0, 0)})
-	f.Add(provision.Result{Repository: "acme/b", Outcome: provision.Created, ExpiresAt: now.AddDate(0, 6, 0)})
-	f.Add(provision.Result{Repository: "acme/c", Outcome: provision.Renewed, ExpiresAt: now.AddDate(0, 9, 0)})
-	f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Kept})
-	f.Add(provision.Result{Repository: "acme/e", Outcome: provision.Skipped})
-	f.Add(provision.Result{Repository: "acme/f", Outcome: provision.Deferred})
+	f.Add(outcome.Result{Owner: "acme", Name: "a", Outcome: outcome.Created, ExpiresAt: now.AddDate(1, 0, 0)})
+	f.Add(outcome.Result{Owner: "acme", Name: "b", Outcome: outcome.Created, ExpiresAt: now.AddDate(0, 6, 0)})
+	f.Add(outcome.Result{Owner: "acme", Name: "c", Outcome: outcome.Renewed, ExpiresAt: now.AddDate(0, 9, 0)})
+	f.Add(outcome.Result{Owner: "acme", Name: "d", Outcome: outcome.Kept})
+	f.Add(outcome.Result{Owner: "acme", Name: "e", Outcome: outcome.Skipped})
+	f.Add(outcome.Result{Owner: "acme", Name: "f", Outcome: outcome.Deferred})
 	f.Add(failed(1, "no"))
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
@@ -425,14 +425,14 @@ func TestUnwritable(t *testing.T) {
 }
 
 // results are one of each kind, with everything odd.
-func results() []provision.Result {
-	return []provision.Result{
+func results() []outcome.Result {
+	return []outcome.Result{
 		{
-			Repository: "acme/api", Outcome: provision.Created, Reason: "new secret", TokenID: 3_000_000_001, TokenName: "codacy-project-token-1",
-			ExpiresAt: now.AddDate(1, 0, 0), Stores: []config.Store{config.StoreDependabot, config.StoreActions},
+			Owner: "acme", Name: "api", Outcome: outcome.Created, Reason: "new secret", TokenID: 3_000_000_001, TokenName: "codacy-project-token-1",
+			ExpiresAt: now.AddDate(1, 0, 0), Stores: []rotation.Store{rotation.StoreDependabot, rotation.StoreActions},
 		},
-		{Repository: "acme/=cmd|' /C calc'!A0", Outcome: provision.Skipped, Reason: "@SUM(1)\nsecond line, \"quoted\""},
-		{Repository: "acme/x", Outcome: provision.Failed, Reason: "=1+1"},
+		{Owner: "acme", Name: "=cmd|' /C calc'!A0", Outcome: outcome.Skipped, Reason: "@SUM(1)\nsecond line, \"quoted\""},
+		{Owner: "acme", Name: "x", Outcome: outcome.Failed, Reason: "=1+1"},
 	}
 }
 
@@ -509,7 +509,7 @@ func TestCSVFile(t *testing.T) {
 	for _, res := range results() {
 		f.Add(res)
 	}
-	f.Add(provision.Result{Repository: "=1+1/-2", Outcome: provision.Kept})
+	f.Add(outcome.Result{Owner: "=1+1", Name: "-2", Outcome: outcome.Kept})
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
@@ -550,45 +550,10 @@ func TestEmptyFiles(t *testing.T) {
 	}
 }
 
-func TestHealthy(t *testing.T) {
-	t.Parallel()
-
-	deferred := func(d time.Duration) provision.Result {
-		return provision.Result{Repository: "acme/a", Outcome: provision.Deferred, ExpiresAt: now.Add(d)}
-	}
-	never := provision.Result{Repository: "acme/a", Outcome: provision.Deferred}
-	warned := current(1, 1)
-	warned.Warning = "it can't be renewed"
-	for _, tt := range []struct {
-		name string
-		res  provision.Result
-		want bool
-	}{
-		{"current", current(1, 300), true},
-		{"current, and expires tomorrow", current(1, 1), true},
-		{"warned", warned, true},
-		{"failed", failed(1, "no"), false},
-		{"deferred, expires later", deferred(Soon), true},
-		{"deferred, expires soon", deferred(Soon - time.Second), false},
-		{"deferred, has expired", deferred(-time.Hour), false},
-		{"deferred, never expires", never, true},
-	} {
-		f := newFixture(t, nil)
-		f.Add(current(2, 300))
-		if f.Add(tt.res); f.Healthy() != tt.want {
-			t.Errorf("%s: healthy %v", tt.name, f.Healthy())
-		}
-	}
-	f := newFixture(t, nil)
-	if !f.Healthy() {
-		t.Error("nothing is not well")
-	}
-}
-
 func TestHeadline(t *testing.T) {
 	t.Parallel()
 
-	deferred := provision.Result{Repository: "acme/d", Outcome: provision.Deferred}
+	deferred := outcome.Result{Owner: "acme", Name: "d", Outcome: outcome.Deferred}
 	for _, tt := range []struct {
 		name string
 		dry  bool
@@ -601,14 +566,14 @@ func TestHeadline(t *testing.T) {
 		{"the only one failed", false, func(f *fixture) { f.Add(failed(2, "no")) }, "❌ 1 of 1 repository needs care"},
 		{"due soon", false, func(f *fixture) {
 			f.Add(failed(2, "no"))
-			f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Deferred, ExpiresAt: now})
+			f.Add(outcome.Result{Owner: "acme", Name: "d", Outcome: outcome.Deferred, ExpiresAt: now})
 		}, "❌ 2 of 2 repositories need care; a token expired on 2026-11-20"},
 		{"ended early", false, func(f *fixture) { f.Add(deferred); f.Error("the token is dead") }, "❌ The run did not come to its end"},
 		{"not begun", false, func(f *fixture) { f.Error("the token is dead") }, "❌ The run did not begin, and nothing was changed"},
 		{"deferred", false, func(f *fixture) { f.Add(current(1, 30)); f.Add(deferred) }, "⏳ Nothing failed; 1 of 2 repositories is left to the next run"},
 		{"two deferred", false, func(f *fixture) { f.Add(deferred); f.Add(deferred) }, "⏳ Nothing failed; 2 of 2 repositories are left to the next run"},
 		{"warned", false, func(f *fixture) { f.Add(current(1, 30)); f.Warning("w") }, "⚠️ All is well until 2026-12-20, with 1 warning"},
-		{"dry", true, func(f *fixture) { f.Add(provision.Result{Repository: "acme/d", Outcome: provision.Created}) }, "🔎 Dry run: 1 repository would change, nothing was changed"},
+		{"dry", true, func(f *fixture) { f.Add(outcome.Result{Owner: "acme", Name: "d", Outcome: outcome.Created}) }, "🔎 Dry run: 1 repository would change, nothing was changed"},
 	} {
 		f := newFixture(t, func(o *Options) { o.DryRun = tt.dry })
 		tt.fill(f)
@@ -625,9 +590,9 @@ func TestSummary(t *testing.T) {
 	f.Selected(4, match.Counts{NotAdded: 1, Excluded: 2, OtherShards: 3})
 	f.Error("<b>bad</b>\n| x")
 	f.Warning("a|b")
-	f.Add(provision.Result{Repository: "acme/new", Outcome: provision.Created, ExpiresAt: now, Reason: "new secret"})
-	f.Add(provision.Result{Repository: "acme/lost", Outcome: provision.Skipped, Reason: "not on GitHub", Warning: "it has a living token"})
-	f.Add(provision.Result{Repository: "acme/a|b<i>", Outcome: provision.Failed, Reason: "x|y\n<script>"})
+	f.Add(outcome.Result{Owner: "acme", Name: "new", Outcome: outcome.Created, ExpiresAt: now, Reason: "new secret"})
+	f.Add(outcome.Result{Owner: "acme", Name: "lost", Outcome: outcome.Skipped, Reason: "not on GitHub", Warning: "it has a living token"})
+	f.Add(outcome.Result{Owner: "acme", Name: "a|b<i>", Outcome: outcome.Failed, Reason: "x|y\n<script>"})
 	f.Add(current(9, 300))
 	s := f.Summary()
 	for _, want := range []string{
@@ -699,7 +664,7 @@ func TestSummaryIsBounded(t *testing.T) {
 	f.Error(strings.Repeat("|", 5000))
 	for i := range each {
 		f.Add(failed(i, strings.Repeat("x|<", 400)))
-		f.Add(provision.Result{Repository: fmt.Sprint("acme/c", i), Outcome: provision.Created, Reason: strings.Repeat("y", 500)})
+		f.Add(outcome.Result{Owner: "acme", Name: fmt.Sprint("c", i), Outcome: outcome.Created, Reason: strings.Repeat("y", 500)})
 		f.Add(current(100_000+i, 300))
 	}
 	s := f.Summary()
@@ -743,7 +708,6 @@ func TestConcurrent(t *testing.T) {
 			f.Info("line %d", i)
 			f.Add(failed(i, "no"))
 			f.Warning("w")
-			_ = f.Healthy()
 			_ = f.Summary()
 			if err := f.Mask(secret.New(fmt.Sprint("value-", i))); err != nil {
 				t.Error(err)

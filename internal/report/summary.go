@@ -2,13 +2,12 @@ package report
 
 import (
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // maxSummary is what GitHub shows of a summary, in bytes, less room for the last
@@ -27,7 +26,7 @@ func (r *Report) summary() string {
 	fmt.Fprintf(&b, "## %s %s\n\n", r.icon(), r.headline())
 	if counts := r.outcomes(); len(counts) > 0 {
 		for i, o := range counts {
-			fmt.Fprintf(&b, "%s**%d** %s", map[bool]string{false: " · "}[i == 0], r.counts[o], o)
+			fmt.Fprintf(&b, "%s**%d** %s", map[bool]string{false: " · "}[i == 0], r.tally.Count(o), o)
 		}
 		b.WriteString("\n\n")
 	}
@@ -37,12 +36,12 @@ func (r *Report) summary() string {
 	for _, w := range r.warnings {
 		b.WriteString(alert("WARNING", w))
 	}
-	var care, done, rest []provision.Result
-	for _, res := range r.results {
+	var care, done, rest []outcome.Result
+	for _, res := range r.tally.Results() {
 		switch {
-		case r.NeedsAttention(res):
+		case outcome.NeedsAttention(res, r.o.Now()):
 			care = append(care, res)
-		case Changed(res):
+		case res.Changed():
 			done = append(done, res)
 		default:
 			rest = append(rest, res)
@@ -69,36 +68,10 @@ func alert(kind string, n message) string {
 	return text + "\n\n"
 }
 
-func (r *Report) NeedsAttention(res provision.Result) bool {
-	return res.Outcome == provision.Failed || res.Warning != "" || r.ExpiringSoon(res)
-}
-
-// problems counts the repositories that failed, or are about to.
-func (r *Report) Problems() int {
-	n := 0
-	for _, res := range r.results {
-		if res.Outcome == provision.Failed || r.ExpiringSoon(res) {
-			n++
-		}
-	}
-	return n
-}
-
-// warned counts the warnings, of the run and of repositories.
-func (r *Report) Warned() int {
-	n := len(r.warnings)
-	for _, res := range r.results {
-		if res.Warning != "" {
-			n++
-		}
-	}
-	return n
-}
-
 // careTitle tells how many of n results failed or are about to, and how many only
 // warn.
 func (r *Report) attentionTitle(n int) string {
-	problems := r.Problems()
+	problems := r.tally.Problems(r.o.Now())
 	switch {
 	case problems == 0:
 		return fmt.Sprintf("Warnings (%d)", n)
@@ -110,9 +83,9 @@ func (r *Report) attentionTitle(n int) string {
 
 // headline answers: is all well, and until when?
 func (r *Report) headline() string {
-	problems, deferred, next := r.Problems(), r.counts[provision.Deferred], r.NextExpiry()
-	changes := r.counts[provision.Created] + r.counts[provision.Renewed]
-	repositories := count(len(r.results), "repository", "repositories")
+	problems, deferred, next := r.tally.Problems(r.o.Now()), r.tally.Count(outcome.Deferred), r.tally.NextExpiry()
+	changes := r.tally.Count(outcome.Created) + r.tally.Count(outcome.Renewed)
+	repositories := count(r.tally.Len(), "repository", "repositories")
 	verb := func(n int, one, many string) string { return map[bool]string{true: one, false: many}[n == 1] }
 	text := "All is well"
 	switch {
@@ -128,7 +101,7 @@ func (r *Report) headline() string {
 		return text
 	case r.declined > 0:
 		return fmt.Sprintf("Nothing was changed: %s left as before", count(r.declined, "repository is", "repositories are"))
-	case len(r.errors) > 0 && len(r.results) == 0:
+	case len(r.errors) > 0 && r.tally.Len() == 0:
 		return "The run did not begin, and nothing was changed"
 	case len(r.errors) > 0:
 		return "The run did not come to its end"
@@ -139,7 +112,7 @@ func (r *Report) headline() string {
 	case !next.IsZero():
 		text += " until " + date(next)
 	}
-	if n := r.Warned(); n > 0 {
+	if n := (len(r.warnings) + r.tally.Warned()); n > 0 {
 		text += ", with " + count(n, "warning", "warnings")
 	}
 	return text
@@ -148,13 +121,13 @@ func (r *Report) headline() string {
 // sign is the headline at a glance.
 func (r *Report) icon() string {
 	switch {
-	case r.Problems() > 0 || len(r.errors) > 0:
+	case r.tally.Problems(r.o.Now()) > 0 || len(r.errors) > 0:
 		return "❌"
-	case r.Warned() > 0:
+	case (len(r.warnings) + r.tally.Warned()) > 0:
 		return "⚠️"
 	case r.o.DryRun:
 		return "🔎"
-	case r.counts[provision.Deferred] > 0:
+	case r.tally.Count(outcome.Deferred) > 0:
 		return "⏳"
 	}
 	return "✅"
@@ -188,7 +161,7 @@ const (
 // quarter, else by month. The bars lie, so that it can be read on a phone.
 func (r *Report) chart() string {
 	var all []time.Time
-	for _, res := range r.results {
+	for _, res := range r.tally.Results() {
 		if !res.ExpiresAt.IsZero() {
 			all = append(all, res.ExpiresAt.UTC())
 		}
@@ -238,12 +211,12 @@ xychart-beta horizontal
 
 // table writes the rows between head and tail: what needs care most first, then
 // by name. It is cut between two rows.
-func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.Result) {
+func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Result) {
 	if len(rows) == 0 {
 		return
 	}
-	byName(rows)
-	slices.SortStableFunc(rows, func(a, b provision.Result) int { return r.Severity(a) - r.Severity(b) })
+	outcome.ByName(rows)
+	slices.SortStableFunc(rows, func(a, b outcome.Result) int { return outcome.Severity(a, r.o.Now()) - outcome.Severity(b, r.o.Now()) })
 	// Two columns: more are too wide for a phone.
 	b.WriteString(head + "| repository | outcome |\n| --- | --- |\n")
 	for i, res := range rows {
@@ -260,7 +233,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		if why != "" {
 			why = ": " + why
 		}
-		row := fmt.Sprintf("| %s | **%s**%s%s |\n", r.link(res.Repository), res.Outcome, expires, breakable(markdown(why)))
+		row := fmt.Sprintf("| %s | **%s**%s%s |\n", r.link(res.Repository()), res.Outcome, expires, breakable(markdown(why)))
 		if b.Len()+len(row)+len(tail) > maxSummary {
 			fmt.Fprintf(b, "| … | %d more; with the input report-file they are all listed |\n", len(rows)-i)
 			break
@@ -268,17 +241,6 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []provision.R
 		b.WriteString(row)
 	}
 	b.WriteString("\n" + tail)
-}
-
-// rank puts what failed before what only warns, and that before the rest.
-func (r *Report) Severity(res provision.Result) int {
-	switch {
-	case res.Outcome == provision.Failed:
-		return 0
-	case r.ExpiringSoon(res):
-		return 1
-	}
-	return 2
 }
 
 // link is a repository's name, linked to its page, and a link to that of its

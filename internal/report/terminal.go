@@ -2,14 +2,13 @@ package report
 
 import (
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // newBar is the bar that a terminal shows while a run goes on, with its rate and
@@ -24,7 +23,7 @@ func newBar(to io.Writer, total int) *progressbar.ProgressBar {
 }
 
 // show moves the bar.
-func (r *Report) updateBar(p provision.Progress) {
+func (r *Report) updateBar(p outcome.Progress) {
 	if r.bar == nil {
 		r.bar = newBar(r.o.Stderr, p.Total)
 	}
@@ -62,7 +61,7 @@ const (
 func (r *Report) colour(text string) string {
 	word, rest, _ := strings.Cut(text, " ")
 	of := map[string]string{
-		string(provision.Created): good, string(provision.Renewed): good, string(provision.Failed): bad,
+		string(outcome.Created): good, string(outcome.Renewed): good, string(outcome.Failed): bad,
 		"error:": bad, "warning:": attention,
 	}[word]
 	if !r.o.Colour || of == "" {
@@ -74,23 +73,23 @@ func (r *Report) colour(text string) string {
 // Plan shows what Finish of a run would do, and what is settled already: a row
 // for each outcome with its first and last repository, by name, and the soonest
 // expiry among the tokens in place.
-func (r *Report) Plan(todo []provision.Result) {
+func (r *Report) Plan(todo []outcome.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	groups := map[string][]provision.Result{}
+	groups := map[string][]outcome.Result{}
 	for _, res := range todo {
 		name := string(res.Outcome)
-		if !Changed(res) {
+		if !res.Changed() {
 			name = "revoke" // a replaced token whose time has come
 		}
 		groups[name] = append(groups[name], res)
 	}
 	names := []string{"created", "renewed", "revoke"}
-	for _, res := range r.results {
+	for _, res := range r.tally.Results() {
 		name := string(res.Outcome)
 		groups[name] = append(groups[name], res)
 	}
-	for _, o := range provision.All() {
+	for _, o := range outcome.All() {
 		if !slices.Contains(names, string(o)) {
 			names = append(names, string(o))
 		}
@@ -101,14 +100,11 @@ func (r *Report) Plan(todo []provision.Result) {
 		if len(results) == 0 {
 			continue
 		}
-		byName(results)
-		var soonest time.Time
-		for _, res := range results {
-			soonest = sooner(soonest, res.ExpiresAt)
-		}
-		row := []string{name, fmt.Sprint(len(results)), results[0].Repository, "", ""}
+		outcome.ByName(results)
+		soonest := outcome.NextExpiry(results)
+		row := []string{name, fmt.Sprint(len(results)), results[0].Repository(), "", ""}
 		if len(results) > 1 {
-			row[3] = results[len(results)-1].Repository
+			row[3] = results[len(results)-1].Repository()
 		}
 		if !soonest.IsZero() {
 			row[4] = date(soonest)
@@ -151,12 +147,4 @@ func columns(rows [][]string) []string {
 		all = append(all, strings.TrimRight(b.String(), " "))
 	}
 	return all
-}
-
-// sooner is the earlier of two times, of which a zero one does not count.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

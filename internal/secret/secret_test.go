@@ -119,7 +119,7 @@ func TestRevealsAreCounted(t *testing.T) {
 		"report.Mask":             {1, "the one command that holds it, on a runner"},
 		"redact.Add":              {1, "what is to be replaced"},
 		"redact.add":              {1, "the same, in its forms"},
-		"redact.match":          {1, "the same"},
+		"redact.match":            {1, "the same"},
 	}
 	got := map[string]int{}
 	root := filepath.Join("..", "..")

@@ -1,4 +1,4 @@
-package provision
+package rotation
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/codacy/codacy-project-tokens/internal/config"
 )
 
 const day = 24 * time.Hour
@@ -17,8 +15,8 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func policy(change ...func(*Policy)) Policy {
 	p := Policy{
-		SecretName: "CODACY_PROJECT_TOKEN", Stores: []config.Store{config.StoreDependabot, config.StoreActions},
-		Existing: config.ExistingReplace, Rotate: config.RotateExpiring,
+		SecretName: "CODACY_PROJECT_TOKEN", Stores: []Store{StoreDependabot, StoreActions},
+		Existing: ExistingReplace, Rotate: RotateExpiring,
 		Lifetime: 365 * day, RenewBefore: 90 * day, RevokeAfter: 24 * time.Hour,
 	}
 	for _, c := range change {
@@ -27,9 +25,9 @@ func policy(change ...func(*Policy)) Policy {
 	return p
 }
 
-func keep(p *Policy)       { p.Existing = config.ExistingKeep }
-func only(p *Policy)       { p.Existing = config.ExistingOnly }
-func always(p *Policy)     { p.Rotate = config.RotateAlways }
+func keep(p *Policy)       { p.Existing = ExistingKeep }
+func only(p *Policy)       { p.Existing = ExistingOnly }
+func always(p *Policy)     { p.Rotate = RotateAlways }
 func askAll(p *Policy)     { p.CheckAllSecrets = true }
 func selfHosted(p *Policy) { p.SelfHosted = true }
 
@@ -119,7 +117,7 @@ func TestDecide(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			d := Decide(c.o, c.p, now, "1")
+			d := Decide(c.o, c.p, now, 0)
 			var stores []string
 			for _, s := range d.Stores {
 				stores = append(stores, string(s))
@@ -142,7 +140,7 @@ func rows(o Observation, p Policy) map[string]Action {
 	var left []StoreState
 	for _, s := range o.Stores {
 		inWindow := slices.ContainsFunc(o.Managed, func(t Token) bool { return s.holds(t) })
-		if p.Existing == config.ExistingKeep && !s.Updated.IsZero() && !inWindow || p.Existing == config.ExistingOnly && s.Updated.IsZero() {
+		if p.Existing == ExistingKeep && !s.Updated.IsZero() && !inWindow || p.Existing == ExistingOnly && s.Updated.IsZero() {
 			continue
 		}
 		left = append(left, s)
@@ -154,12 +152,12 @@ func rows(o Observation, p Policy) map[string]Action {
 	ours := len(o.Managed) > 0
 	var newest Token
 	if ours {
-		newest = slices.MaxFunc(o.Managed, byNumber)
+		newest = o.Managed[len(o.Managed)-1]
 	}
 	holds := ours && all(func(s StoreState) bool { return s.holds(newest) })
 	young := ours && newest.recent(now)
-	always := p.Rotate == config.RotateAlways
-	due := ours && !newest.Expires.IsZero() && newest.Expires.Before(now.Add(p.RenewBefore+p.renewalJitter("1")))
+	always := p.Rotate == RotateAlways
+	due := ours && !newest.Expires.IsZero() && newest.Expires.Before(now.Add(p.RenewBefore+p.renewalJitter(0)))
 
 	matched := map[string]Action{}
 	row := func(name string, fits bool, a Action) {
@@ -217,13 +215,13 @@ func TestEveryObservationFitsOneRow(t *testing.T) {
 						}
 						for name, want := range matched {
 							met[name]++
-							if d := Decide(o, p, now, "1"); d.Action != want {
+							if d := Decide(o, p, now, 0); d.Action != want {
 								t.Errorf("%s: decided %v, want %v, for %+v under %+v", name, d.Action, want, o, p)
 							}
 						}
 						// Not asked, it is the same or a question.
 						o.SecretsChecked, o.Stores = false, nil
-						if d := Decide(o, p, now, "1"); d.Action != CheckSecrets {
+						if d := Decide(o, p, now, 0); d.Action != CheckSecrets {
 							for name, want := range rows(seen(o.Managed, a, b), p) {
 								if d.Action != want {
 									t.Errorf("%s: decided %v without asking, %v after", name, d.Action, want)
@@ -253,7 +251,7 @@ func TestDueIsSpread(t *testing.T) {
 		p := policy(func(p *Policy) { p.Lifetime, p.RenewBefore = c.lifetime, c.before })
 		var least, most time.Duration = c.most, 0
 		for i := range 1000 {
-			s := p.renewalJitter(fmt.Sprint(500_000_000 + i))
+			s := p.renewalJitter(float64(i) / 1000)
 			least, most = min(least, s), max(most, s)
 		}
 		if least < 0 || most > c.most || least > c.most/20 || most < c.most*19/20 {
@@ -326,7 +324,7 @@ func TestNumber(t *testing.T) {
 		"codacy-project-token-1a": 0, "codacy-project-token-+1": 0, "Codacy-Project-Token-1": 0,
 		"my-codacy-project-token-1": 0, "codacy-project-token-2-1": 0, "": 0, "codacy-project-token-١": 0,
 	} {
-		got, ours := TokenNumber(prefix, name)
+		got, ours := tokenNumber(prefix, name)
 		if got != want || ours != (want != 0) {
 			t.Errorf("%q: %d, %v, want %d", name, got, ours, want)
 		}
@@ -369,26 +367,26 @@ func FuzzDecide(f *testing.F) {
 			o.SecretsChecked, o.Stores = false, nil
 		}
 		p := policy(func(p *Policy) {
-			p.Existing = []config.Existing{config.ExistingReplace, config.ExistingKeep, config.ExistingOnly}[r.IntN(3)]
-			p.Rotate = []config.Rotate{config.RotateExpiring, config.RotateAlways}[r.IntN(2)]
+			p.Existing = []Existing{ExistingReplace, ExistingKeep, ExistingOnly}[r.IntN(3)]
+			p.Rotate = []Rotate{RotateExpiring, RotateAlways}[r.IntN(2)]
 			p.RevokeAfter = time.Duration(r.IntN(3)) * 24 * time.Hour
 		})
-		d := Decide(o, p, now, "1")
-		newest, any := o.Newest()
+		d := Decide(o, p, now, 0)
+		newest, exists := o.Newest()
 		if d.Action == CheckSecrets && o.SecretsChecked {
 			t.Error("asks again what was asked")
 		}
 		if (d.Action == Create || d.Action == Renew) != (len(d.Stores) > 0) {
 			t.Errorf("decided %v for the stores %v", d.Action, d.Stores)
 		}
-		if d.Action == Renew && any && newest.recent(now) {
+		if d.Action == Renew && exists && newest.recent(now) {
 			t.Error("renews within the time of another run")
 		}
 		for _, s := range o.Stores {
-			if p.Existing == config.ExistingKeep && !s.absent() && !s.holdsAny(tokens) && slices.Contains(d.Stores, s.Store) {
+			if p.Existing == ExistingKeep && !s.absent() && !s.holdsAny(tokens) && slices.Contains(d.Stores, s.Store) {
 				t.Error("overwrites what is to be kept")
 			}
-			if p.Existing == config.ExistingOnly && s.absent() && slices.Contains(d.Stores, s.Store) {
+			if p.Existing == ExistingOnly && s.absent() && slices.Contains(d.Stores, s.Store) {
 				t.Error("creates what is not to be created")
 			}
 		}
@@ -410,8 +408,8 @@ func FuzzDecide(f *testing.F) {
 		r.Shuffle(len(shuffled.Managed), func(i, j int) {
 			shuffled.Managed[i], shuffled.Managed[j] = shuffled.Managed[j], shuffled.Managed[i]
 		})
-		slices.SortFunc(shuffled.Managed, byNumber)
-		if again := Decide(shuffled, p, now, "1"); again.Action != d.Action || again.Reason != d.Reason {
+		slices.SortFunc(shuffled.Managed, func(a, b Token) int { return a.Number - b.Number })
+		if again := Decide(shuffled, p, now, 0); again.Action != d.Action || again.Reason != d.Reason {
 			t.Errorf("decided %v, and %v in another order", d, again)
 		}
 	})
