@@ -21,7 +21,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// appInputs are those that differ from a run with a token.
+// appInputs are the inputs of a run with the App in place of a token.
 func appInputs(more harness.Inputs) harness.Inputs {
 	in := harness.Inputs{"github-token": "", "github-app-id": harness.AppID, "github-app-private-key": harness.AppPEM(harness.AppKeys()[0])}
 	maps.Copy(in, more)
@@ -29,7 +29,8 @@ func appInputs(more harness.Inputs) harness.Inputs {
 }
 
 // noAppSecret searches what was written for the key, a line of it, a JWT or an
-// installation token; the token stands only where it is masked.
+// installation token. An installation token may appear only in the command that masks
+// it.
 func noAppSecret(t *testing.T, written string) {
 	t.Helper()
 	masked := 0
@@ -65,7 +66,7 @@ func TestApp(t *testing.T) {
 		in    harness.Inputs
 		owner string
 		skew  time.Duration
-		more  int // repositories
+		more  int // more repositories
 	}{
 		"App ID":             {more: 110},
 		"client ID":          {in: harness.Inputs{"github-app-id": harness.AppClient}},
@@ -97,7 +98,7 @@ func TestApp(t *testing.T) {
 				}
 			}
 			if got := f.Count(sandbox.KindAccessToken); got != 2 {
-				t.Errorf("%d tokens were asked for in two runs", got)
+				t.Errorf("%d tokens were requested in two runs", got)
 			}
 			if got := f.Count(sandbox.KindGitHubRepositories) + f.Count(sandbox.KindGitHubOwner); got != 0 {
 				t.Errorf("%d requests that are not for an installation", got)
@@ -106,8 +107,8 @@ func TestApp(t *testing.T) {
 	}
 }
 
-// TestAppSeesItsOwn: what the App is not installed for is not visible to it.
-func TestAppSeesItsOwn(t *testing.T) {
+// TestAppRepositories: the App sees only the repositories on which it is installed.
+func TestAppRepositories(t *testing.T) {
 	t.Parallel()
 
 	o := harness.AppOptions()
@@ -118,7 +119,7 @@ func TestAppSeesItsOwn(t *testing.T) {
 	f.Want(r, 0, "created=1 skipped=1")
 	f.Provisioned("web")
 
-	// And what it may not write is told by its permission.
+	// A missing permission is named.
 	r = f.Run(appInputs(harness.Inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
 	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation lacks Dependabot secrets") {
 		t.Errorf("exit code %d\n%s", r.Code, r.Stdout)
@@ -141,12 +142,12 @@ func TestAppDryRun(t *testing.T) {
 		}
 	}
 	if got := f.Count(sandbox.KindAccessToken); got != 1 {
-		t.Errorf("%d tokens were asked for", got)
+		t.Errorf("%d tokens were requested", got)
 	}
 }
 
-// TestAppByHand: no workflow command, which would print the token.
-func TestAppByHand(t *testing.T) {
+// TestAppOnCommandLine: no workflow command, which would print the token.
+func TestAppOnCommandLine(t *testing.T) {
 	t.Parallel()
 
 	w := sandbox.New(harness.AppOptions())
@@ -173,7 +174,7 @@ func TestAppByHand(t *testing.T) {
 	w.Check(t)
 }
 
-func TestAppRefused(t *testing.T) {
+func TestAppRejected(t *testing.T) {
 	t.Parallel()
 
 	message := func(kind sandbox.Kind, status int, text string) func(sandbox.Request) sandbox.Effect {
@@ -188,7 +189,7 @@ func TestAppRefused(t *testing.T) {
 		in   harness.Inputs
 		hook func(sandbox.Request) sandbox.Effect
 		code int
-		want []string // what the error says
+		want []string // in the error
 	}{
 		"key of another App": {
 			in: harness.Inputs{"github-app-private-key": harness.AppPEM(harness.AppKeys()[1])}, code: 2,
@@ -210,7 +211,7 @@ func TestAppRefused(t *testing.T) {
 			hook: message(sandbox.KindAccessToken, 403, "This installation has been suspended"), code: 2,
 			want: []string{"::error::github-app-id: ", "suspended"},
 		},
-		"token refused": {
+		"token rejected": {
 			hook: message(sandbox.KindInstallationRepositories, 401, "Bad credentials"), code: 2,
 			want: []string{"::error::github-app-id: ", "Bad credentials"},
 		},
@@ -240,7 +241,7 @@ func TestAppRefused(t *testing.T) {
 	}
 }
 
-// TestAppDown: an App without a token because GitHub is down is no wrong input.
+// TestAppDown: if GitHub is down when the App requests a token, no input is blamed.
 func TestAppDown(t *testing.T) {
 	t.Parallel()
 	harness.AppKeys()
@@ -260,8 +261,8 @@ func TestAppDown(t *testing.T) {
 	})
 }
 
-// TestAppRenewal: runs that take longer than a token lives. No request is refused,
-// and each life has one renewal.
+// TestAppRenewal: runs that take longer than a token is valid. No request is rejected,
+// and each token is renewed once.
 func TestAppRenewal(t *testing.T) {
 	t.Parallel()
 	harness.AppKeys()
@@ -343,37 +344,38 @@ func TestAppRenewal(t *testing.T) {
 					v.provisioned(n)
 				}
 
-				var made []time.Time // when the tokens were asked for
+				var created []time.Time // when the tokens were requested
 				for _, r := range v.Requests() {
 					switch {
 					case r.Status == http.StatusUnauthorized:
-						t.Errorf("%s was refused at %s", r.Path, r.Time)
+						t.Errorf("%s was rejected at %s", r.Path, r.Time)
 					case r.Kind == sandbox.KindAccessToken && r.Status == http.StatusCreated:
-						made = append(made, r.Time)
+						created = append(created, r.Time)
 					}
 				}
-				// The next one is asked for when less than a minute remains: in whole
-				// seconds, the token is made after it was asked for, and another second is
-				// what is not known of GitHub's clock.
-				for i, m := range made[1:] {
-					if age := m.Sub(made[i]); age < c.life-time.Minute-2*time.Second {
-						t.Errorf("token %d was renewed %s after it was asked for", i, age)
+				// The next one is requested when less than a minute remains. Times are
+				// whole seconds, the token is created after the request, and GitHub's
+				// clock is known to a second only.
+				for i, m := range created[1:] {
+					if age := m.Sub(created[i]); age < c.life-time.Minute-2*time.Second {
+						t.Errorf("token %d was renewed %s after it was requested", i, age)
 					}
 				}
-				if most := int(took/(c.life-time.Minute)) + 1; len(made) < 2 || len(made) > most {
-					t.Errorf("%d tokens in %s, want 2 to %d", len(made), took, most)
+				if most := int(took/(c.life-time.Minute)) + 1; len(created) < 2 || len(created) > most {
+					t.Errorf("%d tokens in %s, want 2 to %d", len(created), took, most)
 				}
-				if masks := strings.Count(out, "::add-mask::ghs_"); masks != len(made) {
-					t.Errorf("%d tokens were made, %d masked", len(made), masks)
+				if masks := strings.Count(out, "::add-mask::ghs_"); masks != len(created) {
+					t.Errorf("%d tokens were created, %d masked", len(created), masks)
 				}
 			})
 		})
 	}
 }
 
-// TestAppDies: a credential that dies in mid-run. No further repository is begun,
-// one error, the rest deferred, exit 1; and no secret is taken for absent.
-func TestAppDies(t *testing.T) {
+// TestAppSuspended: the credential is rejected during the run. No other repository is
+// started, there is one error, the rest is deferred, and the exit code is 1. No secret
+// is mistaken for absent.
+func TestAppSuspended(t *testing.T) {
 	t.Parallel()
 	harness.AppKeys()
 
@@ -399,7 +401,7 @@ func TestAppDies(t *testing.T) {
 				if took := time.Since(begin); code != 1 || took > 2*time.Minute {
 					t.Errorf("exit code %d after %s\n%s", code, took, tail(out))
 				}
-				// One error for the repository that met it, one for the run.
+				// One error for the repository, one for the run.
 				if n := strings.Count(out, "::error"); n > 2 || !strings.Contains(out, "the App's token could not be renewed") {
 					t.Errorf("%d errors\n%s", n, tail(out))
 				}
@@ -415,8 +417,8 @@ func TestAppDies(t *testing.T) {
 	}
 }
 
-// TestAppRevoked: the token in use dies before its time. It is renewed once, and
-// nobody notices.
+// TestAppRevoked: the token is revoked while it is used. It is renewed once, and no
+// repository is affected.
 func TestAppRevoked(t *testing.T) {
 	t.Parallel()
 	harness.AppKeys()
@@ -436,7 +438,7 @@ func TestAppRevoked(t *testing.T) {
 			t.Fatalf("exit code %d\n%s", code, tail(out))
 		}
 		if got := v.Count(sandbox.KindAccessToken); got != 2 {
-			t.Errorf("%d tokens were asked for", got)
+			t.Errorf("%d tokens were requested", got)
 		}
 		for _, n := range harness.Names(200) {
 			v.provisioned(n)

@@ -16,7 +16,8 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestDryRun says for each repository what would be done, and sends only GETs.
+// TestDryRun: a dry run shows the plan for each repository, and sends GET requests
+// only.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 
@@ -24,11 +25,11 @@ func TestDryRun(t *testing.T) {
 	for _, name := range []string{"new", "overwritten", "due", "current", "archived", "changed"} {
 		f.Add(sandbox.Repository{Name: name, Archived: name == "archived"})
 	}
-	f.SetSecret("overwritten", "actions", harness.SecretName, "by hand")
+	f.SetSecret("overwritten", "actions", harness.SecretName, "manual")
 	f.Provision("due", harness.Aged(f.World, 3, 300, 65), "actions")
 	f.Provision("current", harness.Aged(f.World, 1, 10, 355), "actions")
 	f.Provision("changed", harness.Aged(f.World, 1, 10, 355), "actions")
-	f.SetSecret("changed", "actions", harness.SecretName, "by hand")
+	f.SetSecret("changed", "actions", harness.SecretName, "manual")
 
 	r := f.Run(harness.Inputs{"dry-run": "true"})
 	f.Want(r, 0, "created=2 renewed=2 current=1 skipped=1")
@@ -54,8 +55,8 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestExistingSecrets: what this action did not make is replaced, kept, or the
-// only thing that is replaced; store by store.
+// TestExistingSecrets: a secret that this action did not create is replaced, kept, or
+// the only one that is written. This applies per store.
 func TestExistingSecrets(t *testing.T) {
 	t.Parallel()
 
@@ -68,7 +69,7 @@ func TestExistingSecrets(t *testing.T) {
 			t.Parallel()
 
 			f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "there"}, sandbox.Repository{Name: "nothing"})
-			f.SetSecret("there", "actions", harness.SecretName, "by hand")
+			f.SetSecret("there", "actions", harness.SecretName, "manual")
 			in := harness.Inputs{"existing-secrets": existing, "secret-stores": "actions, dependabot"}
 			f.Want(f.Run(in), 0, want.counts)
 			state := func(store string) string {
@@ -105,9 +106,9 @@ func TestExistingSecrets(t *testing.T) {
 	}
 }
 
-// TestFirstGeneration: on an older self-hosted Codacy a token is made once, and
-// never on top of a token while the secret is there.
-func TestFirstGeneration(t *testing.T) {
+// TestLegacyCodacy: on legacy Codacy a token is created once, and no other while its
+// secret exists.
+func TestLegacyCodacy(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{Legacy: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
@@ -130,15 +131,16 @@ func TestFirstGeneration(t *testing.T) {
 	}
 	for _, name := range []string{"new", "old", "lost"} {
 		if value, _ := f.Secret(name, "actions", harness.SecretName); !f.TokenValid(name, value) {
-			t.Errorf("%s: the secret holds no living token", name)
+			t.Errorf("%s: the secret holds no valid token", name)
 		}
 	}
 	if n := len(f.ValidTokens("lost")); n != 2 {
-		t.Errorf("%d tokens live, want 2: nothing is revoked in the first generation", n)
+		t.Errorf("%d valid tokens, want 2: nothing is revoked on legacy Codacy", n)
 	}
 }
 
-// TestHundredTokens: room is made among ours only, or the repository fails.
+// TestHundredTokens: only a managed token is deleted to make space. If there is none,
+// the repository fails.
 func TestHundredTokens(t *testing.T) {
 	t.Parallel()
 
@@ -148,7 +150,8 @@ func TestHundredTokens(t *testing.T) {
 		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
 		f.AddToken("ours", harness.Aged(f.World, n+1, 300-n, 65))
 	}
-	// Within its grace nothing is revoked: what goes makes room.
+	// No token is revoked in its grace period, so a deleted one was deleted to make
+	// space.
 	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
 	f.Provision("theirs", harness.Aged(f.World, 1, 100, 65), "actions")
 	r := f.Run(harness.Inputs{"rotate": "always"})
@@ -157,21 +160,21 @@ func TestHundredTokens(t *testing.T) {
 		t.Errorf("theirs: %q", e.Reason)
 	}
 	if n := f.Count(sandbox.KindDeleteToken); n != 1 {
-		t.Errorf("%d tokens were deleted to make room, want 1", n)
+		t.Errorf("%d tokens were deleted to make space, want 1", n)
 	}
 	if first := f.Tokens("ours")[0]; !first.Deleted {
-		t.Error("it was not the lowest that made room")
+		t.Error("the deleted token was not the lowest")
 	}
 	for _, n := range []string{"ours", "theirs", "calm"} {
 		if value, _ := f.Secret(n, "actions", harness.SecretName); !f.TokenValid(n, value) {
-			t.Errorf("%s: the secret holds no living token", n)
+			t.Errorf("%s: the secret holds no valid token", n)
 		}
 	}
 }
 
-// TestUnseenWithLivingToken: what GitHub does not show can't be renewed. It is a
-// warning, with its expiry.
-func TestUnseenWithLivingToken(t *testing.T) {
+// TestNotVisibleWithValidToken: a repository that GitHub does not show can't be
+// renewed. If it has a valid token, a warning names the expiry.
+func TestNotVisibleWithValidToken(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
@@ -186,8 +189,8 @@ func TestUnseenWithLivingToken(t *testing.T) {
 	}
 }
 
-// TestInterrupt: what was begun is finished, the rest is deferred, and all is
-// told, with exit code 3 within seven seconds.
+// TestInterrupt: repositories in progress are finished, the rest is deferred, and all
+// are reported. The exit code is 3, within seven seconds.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 
@@ -235,17 +238,18 @@ func TestInterrupt(t *testing.T) {
 				}
 			}
 			if !strings.Contains(r.Summary, "interrupted") {
-				t.Errorf("the summary does not tell it:\n%s", r.Summary[:300])
+				t.Errorf("the summary does not say so:\n%s", r.Summary[:300])
 			}
 		})
 	}
 }
 
-// TestCredentialDiesInMidRun: no further repository is begun; one error.
-func TestCredentialDiesInMidRun(t *testing.T) {
+// TestCredentialRejectedDuringRun: no other repository is started, and there is one
+// error.
+func TestCredentialRejectedDuringRun(t *testing.T) {
 	t.Parallel()
 
-	for name, dies := range map[string]sandbox.Kind{"GitHub": sandbox.KindPutSecret, "Codacy": sandbox.KindCreateToken} {
+	for name, rejects := range map[string]sandbox.Kind{"GitHub": sandbox.KindPutSecret, "Codacy": sandbox.KindCreateToken} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
@@ -255,7 +259,7 @@ func TestCredentialDiesInMidRun(t *testing.T) {
 			}
 			seen := 0
 			f.Hook(func(r sandbox.Request) sandbox.Effect {
-				if r.Kind == dies {
+				if r.Kind == rejects {
 					if seen++; seen == 30 {
 						f.Revoke(map[string]string{"GitHub": sandbox.GitHubToken, "Codacy": sandbox.CodacyToken}[name])
 					}
@@ -271,7 +275,8 @@ func TestCredentialDiesInMidRun(t *testing.T) {
 	}
 }
 
-// TestOutage: ten repositories in a row that are lost to one service end the run.
+// TestOutage: ten repositories in a row without a clear response from one service end
+// the run.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -295,8 +300,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestMaxDuration: no repository is begun after it, the most urgent are first,
-// and what is deferred with a token that is about to expire fails the run.
+// TestMaxDuration: no repository is started after it, and the most urgent ones are
+// first. The run fails if a deferred repository has a token that is about to expire.
 func TestMaxDuration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -309,8 +314,8 @@ func TestMaxDuration(t *testing.T) {
 		if code != 0 && !strings.Contains(out, "deferred") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
-		// 30 writes are allowed in that time. The first ten go out while the others
-		// are still looked at, so these may be any.
+		// 30 writes are allowed in that time. The first ten are sent while the others
+		// are still being listed, so they can be any.
 		total, urgent := 0, 0
 		for i, n := range harness.Names(60) {
 			value, _ := v.Secret(n, "actions", harness.SecretName)
@@ -322,7 +327,7 @@ func TestMaxDuration(t *testing.T) {
 				urgent++
 			}
 			if orphans := v.Orphans(n); !renewed && len(orphans) > 0 {
-				t.Errorf("%s: a token was made that could not be stored", n)
+				t.Errorf("%s: a token was created that could not be stored", n)
 			}
 		}
 		if total < 28 || total > 30 || total-urgent > 14 {
@@ -336,8 +341,8 @@ func TestMaxDuration(t *testing.T) {
 	})
 }
 
-// TestByHand: the same program on a terminal's side of the world.
-func TestByHand(t *testing.T) {
+// TestCommandLine: the program without a runner.
+func TestCommandLine(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
@@ -376,17 +381,18 @@ func TestByHand(t *testing.T) {
 	f.Provisioned("beta")
 }
 
-// TestReport: the file in both forms; where it can't be written, exit code 1.
+// TestReport: the report file in both formats. If it can't be written, the exit code
+// is 1.
 func TestReport(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "gone", Archived: true})
 	r := f.Run(harness.Inputs{"secret-stores": "actions,dependabot"})
 	f.Want(r, 0, "created=1 skipped=1")
-	alpha, made := f.Entries(r)["alpha"], f.Tokens("alpha")[0]
+	alpha, created := f.Entries(r)["alpha"], f.Tokens("alpha")[0]
 	if alpha.Repository != "acme/alpha" || alpha.Outcome != "created" || fmt.Sprint(alpha.Stores) != "[dependabot actions]" ||
-		alpha.TokenID != made.ID || alpha.TokenName != made.Name || alpha.ExpiresAt == nil || !alpha.ExpiresAt.Equal(made.Expires) {
-		t.Errorf("reported %+v, made %s, %d, until %v", alpha, made.Name, made.ID, made.Expires)
+		alpha.TokenID != created.ID || alpha.TokenName != created.Name || alpha.ExpiresAt == nil || !alpha.ExpiresAt.Equal(created.Expires) {
+		t.Errorf("reported %+v, created %s, %d, until %v", alpha, created.Name, created.ID, created.Expires)
 	}
 
 	f.Advance(time.Hour)
@@ -402,8 +408,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestRevokeEverything is the procedure of docs/permissions.md for tokens that are
-// lost: one run, after which none of the older ones is accepted.
+// TestRevokeEverything is the procedure of docs/permissions.md for leaked tokens:
+// after one run, every older token is invalid.
 func TestRevokeEverything(t *testing.T) {
 	t.Parallel()
 
@@ -427,6 +433,6 @@ func TestRevokeEverything(t *testing.T) {
 		f.Provisioned(name, "actions", "dependabot")
 	}
 	if !f.TokenValid(harness.Names(1)[0], foreign.Value) {
-		t.Error("somebody else's token was deleted")
+		t.Error("an unmanaged token was deleted")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// virtual is a World in virtual time: the program runs in the test's process, in
-// a bubble of testing/synctest, and waits cost nothing.
+// virtual is a World in virtual time. The program runs in the test's process, in a
+// bubble of testing/synctest, so that waits take no time.
 type virtual struct {
 	*sandbox.World
 	t   *testing.T
@@ -31,7 +31,7 @@ func bubble(t *testing.T, o sandbox.Options, repositories ...string) *virtual {
 	return &virtual{World: w, t: t, dir: t.TempDir()}
 }
 
-// run runs the program once and checks the promises.
+// run runs the program once and checks that no guarantee was broken.
 func (v *virtual) run(in harness.Inputs) (code int, out string) {
 	v.t.Helper()
 	code, out = v.start(v.t.Context(), in, rand.New(rand.NewPCG(1, 2)), v.RoundTripper())

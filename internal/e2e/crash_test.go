@@ -14,8 +14,8 @@ import (
 
 const crashRepo = "service"
 
-// scenarios are what a run may be at when it is killed: the state before it, and
-// its inputs.
+// scenarios are the situations in which a run is killed: the state before it, and its
+// inputs.
 var scenarios = map[string]struct {
 	in      harness.Inputs
 	stores  []string
@@ -40,7 +40,7 @@ var scenarios = map[string]struct {
 			f.Provision(crashRepo, harness.Aged(f.World, 2, 300, 65), "actions", "dependabot")
 		},
 	},
-	"repair of a half-done run": {
+	"completion of an interrupted run": {
 		in:     harness.Inputs{"secret-stores": "actions,dependabot"},
 		stores: []string{"actions", "dependabot"},
 		prepare: func(f *harness.Fixture) {
@@ -50,9 +50,9 @@ var scenarios = map[string]struct {
 	},
 }
 
-// TestCrashAtEveryRequest kills the program's process before and after each of
-// its requests. The sandbox sees that no secret ever holds a dead token; three
-// later runs, a day apart, leave one living token everywhere and no orphan.
+// TestCrashAtEveryRequest kills the program's process before and after each of its
+// requests. The sandbox checks that no secret ever holds a revoked token. Three later
+// runs, a day apart, leave one valid token in every store and no orphaned token.
 func TestCrashAtEveryRequest(t *testing.T) {
 	t.Parallel()
 
@@ -60,12 +60,12 @@ func TestCrashAtEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			begin := func(t *testing.T) *harness.Fixture {
+			prepare := func(t *testing.T) *harness.Fixture {
 				f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: crashRepo})
 				s.prepare(f)
 				return f
 			}
-			calm := begin(t)
+			calm := prepare(t)
 			if r := calm.Run(s.in); r.Code != 0 {
 				t.Fatalf("undisturbed it exits with %d\n%s", r.Code, r.Stdout)
 			}
@@ -76,7 +76,7 @@ func TestCrashAtEveryRequest(t *testing.T) {
 			for at := 1; at <= requests; at++ {
 				for _, done := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%d done %v", at, done), func(t *testing.T) {
-						f := begin(t)
+						f := prepare(t)
 						crash(f, s.in, at, done)
 						for range 3 {
 							f.Advance(24 * time.Hour)
@@ -95,8 +95,8 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	}
 }
 
-// crash runs the program and kills its process at a request, before it is
-// carried out or after.
+// crash runs the program and kills its process at a request, before or after the
+// request takes effect.
 func crash(f *harness.Fixture, in harness.Inputs, at int, done bool) {
 	f.T.Helper()
 	ctx, cancel := context.WithTimeout(f.T.Context(), time.Minute)

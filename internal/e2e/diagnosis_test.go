@@ -20,18 +20,19 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// misconfiguration is a world in which something is set up wrongly.
+// misconfiguration is a World with one error in its setup.
 type misconfiguration struct {
 	id           diagnosis.ID
 	options      sandbox.Options
 	repositories []sandbox.Repository // three by default
 	in           harness.Inputs
-	env          []string // beside the inputs
+	env          []string // as well as the inputs
 	hook         func(sandbox.Request) sandbox.Effect
 	prepare      func(*harness.Fixture) harness.Inputs
-	// undone: only a write shows it, so there are some, and nothing is left of them.
+	// undone reports whether only a write shows the error. Then some tokens are
+	// created, and all of them deleted.
 	undone bool
-	// exit, where it is not the case's usual code.
+	// exit is the exit code, 0 for the usual one of the case.
 	exit int
 }
 
@@ -46,7 +47,7 @@ func wrong() map[string]misconfiguration {
 		change(o.App)
 		return misconfiguration{options: o, in: appInputs(in)}
 	}
-	answers := func(kind sandbox.Kind, status int, contentType, body string) func(sandbox.Request) sandbox.Effect {
+	responds := func(kind sandbox.Kind, status int, contentType, body string) func(sandbox.Request) sandbox.Effect {
 		return func(r sandbox.Request) sandbox.Effect {
 			if r.Kind != kind {
 				return sandbox.Effect{}
@@ -55,7 +56,7 @@ func wrong() map[string]misconfiguration {
 		}
 	}
 	says := func(kind sandbox.Kind, status int, message string) func(sandbox.Request) sandbox.Effect {
-		return answers(kind, status, "application/json", fmt.Sprintf(`{"message":%q}`, message))
+		return responds(kind, status, "application/json", fmt.Sprintf(`{"message":%q}`, message))
 	}
 	const pat = "github_pat_sandbox_0123456789"
 	soon := time.Now().Add(12*24*time.Hour + time.Hour)
@@ -105,7 +106,7 @@ func wrong() map[string]misconfiguration {
 			return harness.Inputs{"codacy-api-url": strings.TrimSuffix(f.Codacy, "/api/v3"), "github-api-url": f.GitHub + "/api/v3"}
 		}},
 		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
-		"a-web-page-answers":            {hook: answers(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
+		"a-web-page-answers":            {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
 		"tls-inspection": {prepare: func(f *harness.Fixture) harness.Inputs {
 			codacy, github, _, shut := f.ServeTLS()
 			f.T.Cleanup(shut)
@@ -166,8 +167,8 @@ func wrong() map[string]misconfiguration {
 	return all
 }
 
-// TestDiagnosis drives the program into every misconfiguration: exit code and
-// the two lines are golden, the input at fault is named, and nothing is written.
+// TestDiagnosis runs the program with every misconfiguration. Exit code and the two
+// lines are golden, the wrong input is named, and nothing is written.
 func TestDiagnosis(t *testing.T) {
 	t.Parallel()
 
@@ -204,11 +205,11 @@ func TestDiagnosis(t *testing.T) {
 			f.Check(t)
 
 			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
-			told(f, r.Code, name, found, c.exit, r.Stdout)
+			compareDiagnosis(f, r.Code, name, found, c.exit, r.Stdout)
 			switch writes := f.Writes(); {
 			case c.undone:
 				if f.Count(sandbox.KindCreateToken) != f.Count(sandbox.KindDeleteToken) {
-					t.Errorf("%d tokens were made, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))
+					t.Errorf("%d tokens were created, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))
 				}
 			case r.Code != 0 && writes != 0:
 				t.Errorf("%d writes were sent", writes)
@@ -217,8 +218,9 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
-// told compares what was told with the golden file and the catalogue.
-func told(f *harness.Fixture, code int, name string, c diagnosis.Case, exit int, stdout string) {
+// compareDiagnosis compares the printed diagnosis with the golden file and the
+// catalogue.
+func compareDiagnosis(f *harness.Fixture, code int, name string, c diagnosis.Case, exit int, stdout string) {
 	f.T.Helper()
 	host := regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 	got := fmt.Sprintf("exit code %d\n", code)
@@ -226,7 +228,7 @@ func told(f *harness.Fixture, code int, name string, c diagnosis.Case, exit int,
 		for _, note := range twoLines(stdout, kind) {
 			note = strings.NewReplacer(f.Codacy, "https://codacy.test/api/v3", f.GitHub, "https://github.test").Replace(note)
 			note = host.ReplaceAllString(note, "https://host.test")
-			note = regexp.MustCompile(` of acme/\S+ \(`).ReplaceAllString(note, " of acme/NAME (") // any may be the first
+			note = regexp.MustCompile(` of acme/\S+ \(`).ReplaceAllString(note, " of acme/NAME (") // the first one is random
 			note = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(note, "host.test")
 			got += kind + ": " + regexp.MustCompile(`\d{4}-\d\d-\d\d(T[\d:]+Z)?`).ReplaceAllString(note, "DATE") + "\n"
 		}
@@ -247,12 +249,12 @@ func told(f *harness.Fixture, code int, name string, c diagnosis.Case, exit int,
 		words := regexp.QuoteMeta(line)
 		words = regexp.MustCompile(`\\\{:?[a-z-]+\\\}`).ReplaceAllString(words, ".*")
 		if !regexp.MustCompile(words).MatchString(got) {
-			f.T.Errorf("%q is not told in\n%s", line, got)
+			f.T.Errorf("%q is not in\n%s", line, got)
 		}
 	}
 }
 
-// twoLines are the annotations that tell what to do in a second line.
+// twoLines are the annotations that have a hint in their second line.
 func twoLines(stdout, kind string) []string {
 	var all []string
 	for l := range strings.Lines(stdout) {
@@ -268,8 +270,8 @@ type unreachable struct{ err error }
 
 func (u unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
 
-// TestDiagnosisOfTheNetwork: what keeps requests from leaving, in virtual time
-// because it is tried again for a while.
+// TestDiagnosisOfTheNetwork: errors that prevent requests from being sent. In virtual
+// time, because they are retried for a while.
 func TestDiagnosisOfTheNetwork(t *testing.T) {
 	t.Parallel()
 
@@ -283,14 +285,14 @@ func TestDiagnosisOfTheNetwork(t *testing.T) {
 				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, nil, unreachable{err})
 				f := &harness.Fixture{T: t, Codacy: "https://codacy.test/api/v3", GitHub: "https://github.test"}
-				told(f, code, name, diagnosis.Lookup(diagnosis.ID(name)), 0, out)
+				compareDiagnosis(f, code, name, diagnosis.Lookup(diagnosis.ID(name)), 0, out)
 			})
 		})
 	}
 }
 
-// TestDiagnosisIsComplete: each case of the catalogue is driven, and no golden
-// file is left over.
+// TestDiagnosisIsComplete: each case of the catalogue has a test, and no golden file
+// is left over.
 func TestDiagnosisIsComplete(t *testing.T) {
 	t.Parallel()
 
@@ -300,7 +302,7 @@ func TestDiagnosisIsComplete(t *testing.T) {
 	}
 	for _, c := range diagnosis.Cases() {
 		if !driven[c.ID] {
-			t.Errorf("the case %s is never driven", c.ID)
+			t.Errorf("the case %s has no test", c.ID)
 		}
 	}
 	files, err := filepath.Glob("testdata/diagnosis/*.txt")
@@ -316,8 +318,8 @@ func TestDiagnosisIsComplete(t *testing.T) {
 	}
 }
 
-// TestScheduleBound: a schedule is too rare where a run may be dropped and the
-// next one comes too late: from half of renew-before-days on, which are 90.
+// TestScheduleBound: a schedule is too rare if one dropped run makes the next one too
+// late. That is the case from half of renew-before-days on, which is 90.
 func TestScheduleBound(t *testing.T) {
 	t.Parallel()
 
@@ -329,7 +331,7 @@ func TestScheduleBound(t *testing.T) {
 		}
 		cmd, finish := f.Start(t.Context(), nil)
 		cmd.Env = append(cmd.Env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+event)
-		_ = cmd.Run() // its exit code tells
+		_ = cmd.Run() // the test compares the exit code
 		r := finish()
 		f.Want(r, 0, "created=1")
 		if warnings := r.Log.Annotations["warning"]; (len(warnings) == 1 && strings.Contains(warnings[0], cron)) != rare || !rare && len(warnings) > 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// played runs the program in this process and searches what it wrote, also into
-// the files that its environment names.
+// played runs the program in this process and searches for leaks in what it wrote,
+// also in the files that its environment names.
 func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Command, args ...string) int {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -46,8 +46,8 @@ func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Com
 	return code
 }
 
-// TestMaskedFirst: on a runner a new token's mask stands in the log before its
-// value is sent anywhere.
+// TestMaskedFirst: on a runner a new token is masked in the log before its value is
+// sent anywhere.
 func TestMaskedFirst(t *testing.T) {
 	t.Parallel()
 
@@ -58,9 +58,9 @@ func TestMaskedFirst(t *testing.T) {
 	var log harness.Buffer
 	w.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindPutSecret {
-			for _, made := range w.ValidTokens(r.Repository) {
-				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+made.Value+"\n") {
-					t.Errorf("%s is put, and not masked", made.Name)
+			for _, token := range w.ValidTokens(r.Repository) {
+				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+token.Value+"\n") {
+					t.Errorf("%s is stored and not masked", token.Name)
 				}
 			}
 		}
@@ -79,10 +79,9 @@ func TestMaskedFirst(t *testing.T) {
 	}
 }
 
-// TestNothingAroundTheNet: below everything there is the net. What no barrier
-// knows, a prompt or the help, goes through it too; and in the program's source
-// nobody prints around it.
-func TestNothingAroundTheNet(t *testing.T) {
+// TestNothingBypassesRedaction: all output is redacted, the help and prompts too. No
+// statement in the program's source prints in another way.
+func TestNothingBypassesRedaction(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
@@ -93,8 +92,8 @@ func TestNothingAroundTheNet(t *testing.T) {
 		t.Errorf("exit code %d: a credential is printed by --help:\n%s", code, out.String())
 	}
 
-	around := regexp.MustCompile(`\bfmt\.Print|[^.\w]print(ln)?\("|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
-	allowed := map[string]bool{"../../main.go": true} // hands them to the program
+	bypasses := regexp.MustCompile(`\bfmt\.Print|[^.\w]print(ln)?\("|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
+	allowed := map[string]bool{"../../main.go": true} // passes them to the program
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -109,9 +108,9 @@ func TestNothingAroundTheNet(t *testing.T) {
 			return err
 		}
 		code := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(src), "")
-		for _, found := range around.FindAllString(code, -1) {
+		for _, found := range bypasses.FindAllString(code, -1) {
 			if !allowed[path] {
-				t.Errorf("%s prints or writes by itself: %s", path, found)
+				t.Errorf("%s bypasses the redaction: %s", path, found)
 			}
 		}
 		return nil

@@ -10,8 +10,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestMainJob is the whole way: an organization on three pages with everything
-// odd that organizations have, then the same run again, which changes nothing.
+// TestMainJob is the main job: an organization on three pages with all the odd
+// repositories that organizations have, then the same run once more, which changes
+// nothing.
 func TestMainJob(t *testing.T) {
 	t.Parallel()
 
@@ -49,7 +50,7 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("%s: %s, %q, want skipped, %q", name, e.Outcome, e.Reason, reason)
 		}
 		if n := len(f.Tokens(name)); n != 0 {
-			t.Errorf("%s: %d tokens were made", name, n)
+			t.Errorf("%s: %d tokens were created", name, n)
 		}
 	}
 	if e, ok := f.Entries(first)["not-added"]; ok {
@@ -60,7 +61,7 @@ func TestMainJob(t *testing.T) {
 		t.Errorf("next-expiry is %q (%v)", first.Outputs["next-expiry"], err)
 	}
 	if !strings.Contains(first.Summary, "service-007") || !strings.Contains(first.Summary, "244") {
-		t.Errorf("the summary does not tell what was done:\n%s", first.Summary)
+		t.Errorf("the summary does not show what was done:\n%s", first.Summary)
 	}
 
 	f.Advance(time.Hour)
@@ -75,7 +76,7 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-// TestCost counts requests: not one more than the contract names.
+// TestCost counts requests: no more than the contract allows.
 func TestCost(t *testing.T) {
 	t.Parallel()
 
@@ -105,8 +106,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// counted asserts the number of requests of each kind; those not named are not
-// about one repository: pages, and at most eight more for each run.
+// counted asserts the number of requests of each kind. The other requests concern the
+// organization: pages, and at most eight more per run.
 func counted(f *harness.Fixture, when string, want map[sandbox.Kind]int) {
 	f.T.Helper()
 	sum := 0

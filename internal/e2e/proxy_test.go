@@ -17,8 +17,8 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestProxy: a run through the proxy that the environment names. It is asked for
-// tunnels, and sees no credential but its own.
+// TestProxy: a run through the proxy that the environment names. The proxy gets
+// requests for tunnels, and no credential except its own.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 
@@ -35,10 +35,10 @@ func TestProxy(t *testing.T) {
 	}
 	behind := map[string]string{"codacy.test:443": host(codacy), "github.test:443": host(github)}
 	var mu sync.Mutex
-	asked, seen := map[string]int{}, ""
+	requests, seen := map[string]int{}, ""
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		mu.Lock()
-		asked[r.Method+" "+r.Host]++
+		requests[r.Method+" "+r.Host]++
 		for k, values := range r.Header {
 			seen += k + ": " + strings.Join(values, ",") + "\n"
 		}
@@ -79,8 +79,8 @@ func TestProxy(t *testing.T) {
 	f.Provisioned("web")
 	mu.Lock()
 	defer mu.Unlock()
-	if asked["CONNECT codacy.test:443"] == 0 || asked["CONNECT github.test:443"] == 0 || len(asked) != 2 {
-		t.Errorf("the proxy was asked for %v", asked)
+	if requests["CONNECT codacy.test:443"] == 0 || requests["CONNECT github.test:443"] == 0 || len(requests) != 2 {
+		t.Errorf("the proxy got requests for %v", requests)
 	}
 	if !strings.Contains(seen, "Proxy-Authorization") {
 		t.Error("the proxy's own password was not sent to it")

@@ -12,9 +12,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestWrongFromTheStart: what is wrong ends with 2 and an ::error that names the
-// input, and nothing is written.
-func TestWrongFromTheStart(t *testing.T) {
+// TestWrongInputs: a wrong input ends the run with exit code 2 and an ::error that
+// names it, and nothing is written.
+func TestWrongInputs(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -22,16 +22,16 @@ func TestWrongFromTheStart(t *testing.T) {
 		in      harness.Inputs
 		want    []string // in the ::error
 	}{
-		"account token refused": {
+		"account token rejected": {
 			in:   harness.Inputs{"codacy-api-token": "another-account-token"},
 			want: []string{"codacy-api-token: Codacy does not accept this account API token", "account/access-management"},
 		},
-		"account token answered by 404": {
+		"account token rejected with 404": {
 			options: sandbox.Options{InvalidTokenStatus: http.StatusNotFound},
 			in:      harness.Inputs{"codacy-api-token": "another-account-token"},
 			want:    []string{"codacy-api-token: Codacy does not accept this account API token"},
 		},
-		"GitHub token refused": {
+		"GitHub token rejected": {
 			in:   harness.Inputs{"github-token": "ghp_another_token"},
 			want: []string{"github-token: GitHub does not accept this credential", "Bad credentials"},
 		},
@@ -84,9 +84,9 @@ func TestWrongFromTheStart(t *testing.T) {
 	}
 }
 
-// TestMayReadButNotWrite: a token without the permission is found out by the
-// canary, and no token is left behind.
-func TestMayReadButNotWrite(t *testing.T) {
+// TestReadPermissionOnly: the first writes show that the credential lacks the
+// permission, and no token is left behind.
+func TestReadPermissionOnly(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{Credentials: []sandbox.Credential{{
@@ -95,7 +95,7 @@ func TestMayReadButNotWrite(t *testing.T) {
 	}}})
 	for _, n := range harness.Names(40) {
 		f.Add(sandbox.Repository{Name: n})
-		// What ends well without a write proves nothing about the permission.
+		// A repository that needs no write proves nothing about the permission.
 		f.Add(sandbox.Repository{Name: "archived-" + n, Archived: true})
 	}
 	r := f.Run(harness.Inputs{"concurrency": "2"})
@@ -107,15 +107,15 @@ func TestMayReadButNotWrite(t *testing.T) {
 		t.Errorf("%d puts were sent, want 3", got)
 	}
 	for _, n := range harness.Names(40) {
-		if living := f.ValidTokens(n); len(living) > 0 {
+		if valid := f.ValidTokens(n); len(valid) > 0 {
 			t.Errorf("%s: a token is left behind", n)
 		}
 	}
 }
 
-// TestRefusedByOneRepository: what is refused for a repository's own sake, by
-// either service, stops no other one, however many come first.
-func TestRefusedByOneRepository(t *testing.T) {
+// TestDeniedForOneRepository: a denial that concerns one repository stops no other
+// one, however many such denials come first.
+func TestDeniedForOneRepository(t *testing.T) {
 	t.Parallel()
 
 	t.Run("the role on GitHub", func(t *testing.T) {
@@ -127,10 +127,10 @@ func TestRefusedByOneRepository(t *testing.T) {
 		r := f.Run(nil)
 		f.Want(r, 1, "failed=6")
 		if errors := r.Annotations("error"); !strings.Contains(errors, "not an admin of acme/service-000 (6 in all)") {
-			t.Errorf("the ::error does not tell why:\n%s", errors)
+			t.Errorf("the ::error does not say why:\n%s", errors)
 		}
 		for _, n := range harness.Names(6) {
-			if living := f.ValidTokens(n); len(living) > 0 {
+			if valid := f.ValidTokens(n); len(valid) > 0 {
 				t.Errorf("%s: a token is left behind", n)
 			}
 		}
@@ -155,9 +155,9 @@ func TestRefusedByOneRepository(t *testing.T) {
 	})
 }
 
-// TestAccountTokenDiesWhileOneIsMade: its death is what counts, though the answer
-// before left it open what became of the token.
-func TestAccountTokenDiesWhileOneIsMade(t *testing.T) {
+// TestAccountTokenRejectedDuringCreation: the rejection is reported, although the
+// response before it was indeterminate.
+func TestAccountTokenRejectedDuringCreation(t *testing.T) {
 	t.Parallel()
 
 	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"})
@@ -174,7 +174,7 @@ func TestAccountTokenDiesWhileOneIsMade(t *testing.T) {
 	}
 }
 
-// TestDownAtTheStart: a service that is down is told after half a minute at most.
+// TestDownAtTheStart: a service that is down is reported within half a minute.
 func TestDownAtTheStart(t *testing.T) {
 	t.Parallel()
 
@@ -196,13 +196,13 @@ func TestDownAtTheStart(t *testing.T) {
 						}
 						return sandbox.Effect{}
 					})
-					began := time.Now()
+					started := time.Now()
 					code, out := b.run(nil)
 					if code != 1 {
 						t.Errorf("exit code %d, want 1\n%s", code, out)
 					}
-					if took := time.Since(began); took > 30*time.Second {
-						t.Errorf("told after %v", took)
+					if took := time.Since(started); took > 30*time.Second {
+						t.Errorf("reported after %v", took)
 					}
 					if want := map[sandbox.Service]string{sandbox.Codacy: "Codacy", sandbox.GitHub: "GitHub"}[service]; !strings.Contains(out, "::error::"+want) {
 						t.Errorf("no ::error names the service:\n%s", out)

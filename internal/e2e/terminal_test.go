@@ -10,7 +10,8 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestInterruptAtTerminal: one Ctrl-C ends the run well, two end it at once.
+// TestInterruptAtTerminal: one Ctrl-C ends the run in an orderly way, two end it at
+// once.
 func TestInterruptAtTerminal(t *testing.T) {
 	t.Parallel()
 
@@ -35,17 +36,17 @@ func TestInterruptAtTerminal(t *testing.T) {
 					time.Sleep(5 * time.Millisecond)
 				}
 			}
-			began := time.Now()
+			started := time.Now()
 			x.Types("\x03")
 			x.Sees("another Ctrl-C ends it at once")
 			if !hang {
 				raw := x.Ends(f.World, 3)
 				if !strings.Contains(raw, "the run was interrupted") || !strings.Contains(raw, "deferred") {
-					t.Errorf("it does not tell how it ended:\n%s", raw)
+					t.Errorf("it does not say how it ended:\n%s", raw)
 				}
 				for _, name := range harness.Names(30) {
 					if orphans := f.Orphans(name); len(orphans) > 0 {
-						t.Errorf("%s: an orphan is left", name)
+						t.Errorf("%s: an orphaned token is left", name)
 					}
 				}
 				f.Check(t)
@@ -56,7 +57,7 @@ func TestInterruptAtTerminal(t *testing.T) {
 			if status, ok := x.State().Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGINT {
 				t.Errorf("it ended with %v", x.State())
 			}
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(started); took > 3*time.Second {
 				t.Errorf("it ended after %v", took)
 			}
 		})

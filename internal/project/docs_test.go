@@ -74,8 +74,8 @@ func outputsTable(t *testing.T) string {
 	return table
 }
 
-// TestReadmeOutcomes sees that each outcome has its row, in the order in which
-// they are told.
+// TestReadmeOutcomes asserts that each outcome has its row, in the order of the
+// report.
 func TestReadmeOutcomes(t *testing.T) {
 	t.Parallel()
 
@@ -91,7 +91,7 @@ func TestReadmeOutcomes(t *testing.T) {
 	}
 }
 
-// TestDocsFlags sees that there is every flag that the docs give the program.
+// TestDocsFlags asserts that the program knows every flag in the docs.
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 
@@ -121,7 +121,7 @@ func TestDocsFlags(t *testing.T) {
 	}
 }
 
-// TestDocsLinks sees that every link inside the project leads somewhere.
+// TestDocsLinks asserts that every link inside the project has a target.
 func TestDocsLinks(t *testing.T) {
 	t.Parallel()
 
@@ -151,7 +151,7 @@ func TestDocsLinks(t *testing.T) {
 	}
 }
 
-// anchors are those of the headings, as GitHub makes them.
+// anchors are the anchors of the headings, as GitHub generates them.
 func anchors(markdown string) []string {
 	var all []string
 	for line := range strings.Lines(markdown) {
@@ -165,7 +165,7 @@ func anchors(markdown string) []string {
 	return all
 }
 
-// TestContributing sees that every folder has its row.
+// TestContributing asserts that every folder has its row.
 func TestContributing(t *testing.T) {
 	t.Parallel()
 
@@ -182,7 +182,7 @@ func TestContributing(t *testing.T) {
 				continue
 			}
 			if !strings.Contains(text, "| `"+name+"` |") {
-				t.Errorf("CONTRIBUTING.md does not tell what %s is", name)
+				t.Errorf("CONTRIBUTING.md does not say what %s is", name)
 			}
 		}
 	}
@@ -221,7 +221,7 @@ func TestDependencies(t *testing.T) {
 		indirect := strings.Contains(harness.Read(t, root+"go.mod"), row[1]+" ") &&
 			regexp.MustCompile(regexp.QuoteMeta(row[1])+` \S+ // indirect`).MatchString(harness.Read(t, root+"go.mod"))
 		if indirect != (row[2] == "indirect") {
-			t.Errorf("%s is told as %s, which go.mod says otherwise", row[1], row[2])
+			t.Errorf("%s is listed as %s, and go.mod disagrees", row[1], row[2])
 		}
 	}
 	slices.Sort(want)

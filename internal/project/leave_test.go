@@ -12,8 +12,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// gh stands in for GitHub's CLI: it does the two things that the workflow asks of
-// it, over HTTP.
+// gh replaces GitHub's CLI. It implements the two commands of the workflow over HTTP.
 const gh = `#!/usr/bin/env bash
 set -euo pipefail
 github() { curl -fsS -H "Authorization: Bearer $GH_TOKEN" "$@"; }
@@ -34,8 +33,8 @@ case "$1 $2" in
 esac
 `
 
-// TestLeave runs the FAQ's workflow for those who leave, as it stands there but for
-// Codacy's address: what the action made is gone, and nothing else.
+// TestLeave runs the FAQ's workflow for leaving, unchanged except for Codacy's
+// address. It deletes what the action created, and nothing else.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 
@@ -55,7 +54,7 @@ func TestLeave(t *testing.T) {
 		f.Provision(name, harness.Aged(f.World, 2, 10, 355), "actions")
 	}
 	f.Add(sandbox.Repository{Name: "never"})
-	// What is not the action's, and more tokens than a page has.
+	// Unmanaged tokens and secrets, and more tokens than a page has.
 	for i := range 100 {
 		f.AddToken("many", sandbox.Token{Name: fmt.Sprintf("foreign-%d", i)})
 	}
@@ -63,8 +62,8 @@ func TestLeave(t *testing.T) {
 	for _, name := range []string{"codacy-project-token", "codacy-project-token-01", "codacy-project-token-1-mine", "other", ""} {
 		f.AddToken("never", sandbox.Token{Name: name})
 	}
-	f.SetSecret("never", "actions", "OTHER", "by hand")
-	f.SetSecret("many", "dependabot", harness.SecretName, "by hand")
+	f.SetSecret("never", "actions", "OTHER", "manual")
+	f.SetSecret("many", "dependabot", harness.SecretName, "manual")
 
 	uses := blocks(t, root+"docs/faq.md")
 	if len(uses) != 1 {
@@ -107,12 +106,12 @@ func TestLeave(t *testing.T) {
 		t.Errorf("%d of the 5 tokens whose names are much alike are left", n)
 	}
 	for _, s := range [][3]string{{"never", "actions", "OTHER"}, {"many", "dependabot", harness.SecretName}} {
-		if v, _ := f.Secret(s[0], s[1], s[2]); v != "by hand" {
-			t.Errorf("%v is gone", s)
+		if v, _ := f.Secret(s[0], s[1], s[2]); v != "manual" {
+			t.Errorf("%v was deleted", s)
 		}
 	}
 	if !strings.Contains(string(out), "never: there is no such secret") {
-		t.Errorf("it does not tell what it could not delete:\n%s", out)
+		t.Errorf("it does not say what it could not delete:\n%s", out)
 	}
 	f.Check(t)
 }

@@ -18,8 +18,8 @@ var (
 	erase  = regexp.MustCompile("\x1b\\[[02]?K")
 )
 
-// screen is what stands on the terminal in the end: what was written over or
-// erased is gone. Lines of one outcome, whose order is chance, are sorted.
+// screen is the terminal at the end, without overwritten and erased text. Created
+// repositories are sorted, because their order is random.
 func screen(raw string) string {
 	var all []string
 	for text := range strings.Lines(strings.ReplaceAll(raw, "\r\n", "\n")) {
@@ -42,8 +42,8 @@ func screen(raw string) string {
 	return regexp.MustCompile(`\d{4}-\d\d-\d\d`).ReplaceAllString(strings.Join(all, "\n"), "DATE") + "\n"
 }
 
-// TestNewcomer is the way of somebody new, on a terminal: the help, a plan that is
-// answered with no, the same applied, and once more, when there is nothing to do.
+// TestNewcomer follows a new user on a terminal: the help, a plan that is declined,
+// the same plan applied, and one more run with nothing to do.
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 
@@ -54,7 +54,7 @@ func TestNewcomer(t *testing.T) {
 	f.Provision("web", harness.Aged(f.World, 1, 300, 65), "actions")
 	f.Provision("docs", harness.Aged(f.World, 1, 10, 355), "actions")
 	flags := []string{"--organization", "acme", "--codacy-api-url", f.Codacy, "--concurrency", "2"}
-	began := time.Now()
+	started := time.Now()
 	show := func(name, raw string) {
 		harness.Golden(t, filepath.Join("testdata", "terminal", name+".txt"), screen(raw))
 	}
@@ -98,8 +98,8 @@ func TestNewcomer(t *testing.T) {
 	x = f.AtTerminal([]string{"NO_COLOR=1"}, append(flags, "--yes")...)
 	raw = x.Ends(f.World, 0)
 	if !strings.Contains(raw, "created  acme/late") || strings.Contains(raw, "\x1b[3") {
-		t.Errorf("colour, in spite of NO_COLOR, or nothing that had any:\n%q", raw)
+		t.Errorf("colour in spite of NO_COLOR, or no line that would have any:\n%q", raw)
 	}
-	t.Logf("help, plan, apply, once more, and without colour: %v", time.Since(began).Round(time.Millisecond))
+	t.Logf("help, plan, apply, once more, and without colour: %v", time.Since(started).Round(time.Millisecond))
 	f.Check(t)
 }

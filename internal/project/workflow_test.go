@@ -15,12 +15,12 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// workflow is what a test needs of a workflow's YAML.
+// workflow is the part of a workflow's YAML that the tests need.
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
 		Timeout     int               `yaml:"timeout-minutes"`
-		Permissions map[string]string // granted one by one: "write-all" is none
+		Permissions map[string]string // by name: "write-all" fails
 		Env         map[string]string
 		Strategy    struct{ Matrix map[string][]string }
 		Steps       []workflowStep
@@ -32,7 +32,7 @@ type workflowStep struct {
 	With, Env map[string]string
 }
 
-// usesAction tells whether the step is one of this action.
+// usesAction reports whether the step uses this action.
 func (s workflowStep) usesAction() bool {
 	return strings.HasPrefix(s.Uses, "OWNER/codacy-project-tokens@")
 }
@@ -63,8 +63,8 @@ func parseWorkflow(t *testing.T, file, text string) workflow {
 	return w
 }
 
-// expand puts the values of its expressions into a text, as GitHub does. One that
-// is not known ends the test: a workflow to copy has to be simple.
+// expand replaces the expressions in a text, as GitHub does. An unknown one ends the
+// test, because workflows to copy have to be simple.
 func expand(t *testing.T, text string, values map[string]string) string {
 	t.Helper()
 	return regexp.MustCompile(`\$\{\{ *(.*?) *\}\}`).ReplaceAllStringFunc(text, func(m string) string {
@@ -77,8 +77,8 @@ func expand(t *testing.T, text string, values map[string]string) string {
 	})
 }
 
-// actionInputs are the inputs that the runner gives the action in a step: those of
-// the step, and the defaults of those that are not there at all.
+// actionInputs are the inputs that the runner passes to the action in a step: the
+// inputs of the step, and the defaults of absent ones.
 func actionInputs(t *testing.T, s workflowStep, values map[string]string) harness.Inputs {
 	t.Helper()
 	var action struct {
@@ -100,8 +100,8 @@ func actionInputs(t *testing.T, s workflowStep, values map[string]string) harnes
 	return in
 }
 
-// runStep runs the program as the runner does for a step of this action. Only
-// Codacy's address is another one.
+// runStep runs the program as the runner does for a step of this action. Only Codacy's
+// address differs.
 func runStep(f *harness.Fixture, s workflowStep, values map[string]string) harness.Result {
 	f.T.Helper()
 	known := map[string]string{
@@ -117,13 +117,13 @@ func runStep(f *harness.Fixture, s workflowStep, values map[string]string) harne
 	return f.Run(in)
 }
 
-// appValues are what the workflows with an App name.
+// appValues are the values in workflows with an App.
 func appValues() map[string]string {
 	return map[string]string{"vars.TOKENS_APP_ID": harness.AppID, "secrets.TOKENS_APP_PRIVATE_KEY": harness.AppPEM(harness.AppKeys()[0])}
 }
 
-// TestReadmeWorkflow runs README's workflow as it stands there: by hand with the
-// tick and without, and then by its schedule; and the step with an App.
+// TestReadmeWorkflow runs README's workflow unchanged: manually as a dry run and not,
+// then by its schedule. It runs the step with an App as well.
 func TestReadmeWorkflow(t *testing.T) {
 	t.Parallel()
 
@@ -170,19 +170,19 @@ func TestReadmeWorkflow(t *testing.T) {
 	})
 }
 
-// TestExamplesRun runs each step of the examples that uses the action, as it
-// stands there, over ten repositories, and sees what it did to their secrets.
+// TestExamplesRun runs each step of the examples that uses the action unchanged, over
+// ten repositories, and checks their secrets.
 func TestExamplesRun(t *testing.T) {
 	t.Parallel()
 
-	const kept = "service-001" // has a secret that somebody made by hand
+	const kept = "service-001" // has a secret that this action did not create
 	ran := map[string]bool{}
 	for _, c := range []struct {
 		file, job string
 		options   sandbox.Options
 		values    map[string]string
 		want      string   // the counts
-		stores    []string // that hold the same token in the end, of all repositories but those kept
+		stores    []string // the stores that hold the same token at the end, except in kept repositories
 		kept      bool
 		untouched bool
 	}{
@@ -209,7 +209,7 @@ func TestExamplesRun(t *testing.T) {
 			for _, name := range harness.Names(10) {
 				f.Add(sandbox.Repository{Name: name, Private: true})
 			}
-			f.SetSecret(kept, "actions", harness.SecretName, "by hand")
+			f.SetSecret(kept, "actions", harness.SecretName, "manual")
 			job := parseWorkflow(t, c.file, harness.Read(t, root+"examples/"+c.file)).Jobs[c.job]
 			i := slices.IndexFunc(job.Steps, workflowStep.usesAction)
 			if i < 0 {
@@ -241,7 +241,7 @@ func TestExamplesRun(t *testing.T) {
 			}
 			for _, name := range harness.Names(10) {
 				if c.kept && name == kept {
-					if v, _ := f.Secret(name, "actions", harness.SecretName); v != "by hand" {
+					if v, _ := f.Secret(name, "actions", harness.SecretName); v != "manual" {
 						t.Errorf("%s does not hold what it held", name)
 					}
 					continue
@@ -261,10 +261,11 @@ func TestExamplesRun(t *testing.T) {
 	}
 }
 
-// TestWorkflows: what a workflow may do, of ours and of the examples, stands at each
-// job, with its reason; every action is pinned to a commit with its version, and
-// everywhere to the same; no value of an expression gets into a script but through
-// its environment. Ours use the Go that the Dockerfile builds with. Each example is told of.
+// TestWorkflows checks the project's workflows and the examples. Each job lists its
+// permissions with their reasons. Every action is pinned to a commit with its version,
+// everywhere the same. Values of expressions get into scripts only through the
+// environment. The project's workflows use the Go version of the Dockerfile. The
+// README of the examples lists each of them.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 
@@ -295,7 +296,7 @@ func TestWorkflows(t *testing.T) {
 			bad("its permissions are %v, want {}", w.Permissions)
 		}
 		if strings.Contains(text, "pull_request_target") || strings.Contains(text, "workflow_run") {
-			bad("it runs for strangers with the repository's secrets")
+			bad("it runs code of forks with the repository's secrets")
 		}
 		for _, g := range grant.FindAllStringSubmatch(text, -1) {
 			if !strings.HasPrefix(g[2], " # ") {
@@ -337,7 +338,7 @@ func TestWorkflows(t *testing.T) {
 			continue
 		}
 		if !strings.Contains(harness.Read(t, root+"examples/README.md"), "]("+name+")") {
-			bad("examples/README.md does not tell of it")
+			bad("examples/README.md does not list it")
 		}
 	}
 }

@@ -10,19 +10,20 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestAnswer: on a terminal the plan is shown and asked about; only yes is a yes.
-func TestAnswer(t *testing.T) {
+// TestPrompt: on a terminal the program shows the plan and prompts. It applies the
+// plan only if the reply is yes.
+func TestPrompt(t *testing.T) {
 	t.Parallel()
 
-	for answer, writes := range map[string]int{"y\n": 2, " YES \n": 2, "n\n": 0, "\n": 0, "": 0, "yep\n": 0} {
-		t.Run(answer, func(t *testing.T) {
+	for reply, writes := range map[string]int{"y\n": 2, " YES \n": 2, "n\n": 0, "\n": 0, "": 0, "yep\n": 0} {
+		t.Run(reply, func(t *testing.T) {
 			t.Parallel()
 
 			f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta", Archived: true})
 			var out bytes.Buffer
 			env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken, "GITHUB_API_URL": f.GitHub}
 			command := cli.Command{
-				Version: "test", Stdin: strings.NewReader(answer), Stdout: &out, Stderr: &out, Terminal: true,
+				Version: "test", Stdin: strings.NewReader(reply), Stdout: &out, Stderr: &out, Terminal: true,
 				Getenv: func(k string) string { return env[k] },
 			}
 			if code := played(t, f.World, t.Context(), command, "--organization", "acme", "--codacy-api-url", f.Codacy); code != 0 {
@@ -33,12 +34,12 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("%d writes, want %d\n%s", got, writes, out.String())
 			}
 			if !strings.Contains(out.String(), "acme/alpha") || !strings.Contains(out.String(), "[y/N]") {
-				t.Errorf("the plan was not shown or not asked about:\n%s", out.String())
+				t.Errorf("the plan or the prompt is missing:\n%s", out.String())
 			}
 			if writes > 0 {
 				f.Provisioned("alpha")
 			} else if !strings.Contains(out.String(), "Nothing was changed") {
-				t.Errorf("a no is not confirmed:\n%s", out.String())
+				t.Errorf("a no is not acknowledged:\n%s", out.String())
 			}
 		})
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestSecondLook: what waited for over a minute to be written is looked at once
-// more, so that a secret that somebody took over meanwhile is kept; and what did
-// not wait is not.
-func TestSecondLook(t *testing.T) {
+// TestStaleObservation: a repository that waited over a minute to be written is
+// observed again, so that a secret that a user changed meanwhile is kept. A repository
+// that did not wait is observed once.
+func TestStaleObservation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 12
@@ -23,7 +23,8 @@ func TestSecondLook(t *testing.T) {
 			}, "actions")
 		}
 		last := harness.Names(n)[n-1] // the least urgent
-		// The first ones that are looked at are written at once, whatever their turn.
+		// The first repositories to be listed are written at once, whatever their
+		// priority.
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindListTokens && r.Repository == last && r.Attempt == 1 {
 				return sandbox.Effect{Delay: time.Second}
@@ -32,29 +33,29 @@ func TestSecondLook(t *testing.T) {
 		})
 		go func() {
 			time.Sleep(90 * time.Second)
-			v.SetSecret(last, "actions", harness.SecretName, "by hand")
+			v.SetSecret(last, "actions", harness.SecretName, "manual")
 		}()
 		code, out := v.run(harness.Inputs{"existing-secrets": "keep", "writes-per-minute": "2"})
 		if code != 0 {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
-		if value, _ := v.Secret(last, "actions", harness.SecretName); value != "by hand" {
-			t.Errorf("what was changed by hand while it waited is overwritten\n%s", out)
+		if value, _ := v.Secret(last, "actions", harness.SecretName); value != "manual" {
+			t.Errorf("a secret that was changed while it waited is overwritten\n%s", out)
 		}
-		if living := len(v.ValidTokens(last)); living != 1 {
-			t.Errorf("%d tokens live, want the old one alone\n%s", living, out)
+		if valid := len(v.ValidTokens(last)); valid != 1 {
+			t.Errorf("%d valid tokens, want only the old one\n%s", valid, out)
 		}
 		for _, name := range harness.Names(n - 1) {
 			v.renewed(name)
 		}
-		// Two are written at once, those after them wait for a minute and more.
-		if looks := v.Count(sandbox.KindListTokens); looks < 2*n-4 || looks > 2*n {
-			t.Errorf("%d looks at %d repositories", looks, n)
+		// Two are written at once, the others wait for over a minute.
+		if listings := v.Count(sandbox.KindListTokens); listings < 2*n-4 || listings > 2*n {
+			t.Errorf("%d listings of %d repositories", listings, n)
 		}
 	})
 }
 
-// renewed asserts that the secret holds a living token that is not the old one.
+// renewed asserts that the secret holds a valid token that is not the old one.
 func (v *virtual) renewed(repository string) {
 	v.t.Helper()
 	value, _ := v.Secret(repository, "actions", harness.SecretName)
