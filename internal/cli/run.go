@@ -76,7 +76,7 @@ func (s *session) run(ctx context.Context) int {
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.rep.Error(err.Error())
+			s.rep.Error(err.Error(), "")
 			return ExitUsage
 		case !answer:
 			return s.exitCode(ctx, nil)
