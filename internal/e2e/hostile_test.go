@@ -63,6 +63,10 @@ func echo(r *http.Request) []byte {
 	return []byte(`{"message":` + string(h) + `}`)
 }
 
+// anotherRun is the reason of a repository whose request to create a token was
+// rejected, although the token is there afterwards.
+const anotherRun = "another run is working on it"
+
 // TestHostileToOne: hostile responses for one repository end in one clear failure of
 // that repository. The others get their tokens, the victim has no orphaned token, and
 // nothing leaks.
@@ -154,7 +158,7 @@ func TestHostileToOne(t *testing.T) {
 		},
 
 		"an error that echoes the header, listing tokens": {fails("GET", "/tokens", 400, echoed), "status 400"},
-		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), "status 422"},
+		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), anotherRun},
 		"an error that echoes the header, at the key":     {fails("GET", "/public-key", 400, echoed), "status 400"},
 		"an error that echoes the header, writing":        {fails("PUT", "", 422, echoed), "status 422"},
 		"an error that echoes the new token": {
@@ -165,7 +169,7 @@ func TestHostileToOne(t *testing.T) {
 				}
 				v := made.Data.Token
 				return []byte(fmt.Sprintf(`{"message":"could not keep %s, %x, %X, %s","error":"%[1]s"}`, v, v, v, base64.StdEncoding.EncodeToString([]byte(v))))
-			}), "status 400: could not keep ***, ***, ***, ***",
+			}), anotherRun,
 		},
 		"an error with commands": {
 			fails("PUT", "", 400, func(*http.Request, []byte) []byte {
@@ -189,11 +193,15 @@ func TestHostileToOne(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
-				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, c.want) {
-					t.Errorf("exit code %d, want 1 and %q\n%.3000s", code, c.want, out)
+				prefix, wantCode := "failed   acme/", 1
+				if c.want == anotherRun {
+					prefix, wantCode = "deferred acme/", 0
 				}
-				if n := strings.Count(out, "::error"); n != 1 {
-					t.Errorf("%d errors, want one\n%.3000s", n, out)
+				if line := lineOf(out, prefix+victim+": "); code != wantCode || !strings.Contains(line, c.want) {
+					t.Errorf("exit code %d, want %d and %q\n%.3000s", code, wantCode, c.want, out)
+				}
+				if n := strings.Count(out, "::error"); n != wantCode {
+					t.Errorf("%d errors, want %d\n%.3000s", n, wantCode, out)
 				}
 				for _, name := range harness.Names(3) {
 					if name != victim {
@@ -240,31 +248,49 @@ func TestHostileToApp(t *testing.T) {
 	}
 }
 
-// TestKeyChanges: a store's public key changes between reading it and the PUT.
+// TestKeyChanges: a store's public key changes between reading it and the PUT. The
+// key is read again, and the secret is stored in the same run; a key that changes
+// each time fails the repository, without an orphan.
 func TestKeyChanges(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{}, harness.Names(3)...)
-		v.Hook(func(r sandbox.Request) sandbox.Effect {
-			if r.Kind == sandbox.KindCreateToken && r.Repository == victim {
-				v.RotateKey(victim, "actions")
-			}
-			return sandbox.Effect{}
+
+	for name, kind := range map[string]sandbox.Kind{"once": sandbox.KindCreateToken, "each time": sandbox.KindPutSecret} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
+				v.Hook(func(r sandbox.Request) sandbox.Effect {
+					if r.Kind == kind && r.Repository == victim {
+						v.RotateKey(victim, "actions")
+					}
+					return sandbox.Effect{}
+				})
+				code, out := v.run(nil)
+				if kind == sandbox.KindCreateToken {
+					if code != 0 {
+						t.Errorf("exit code %d\n%s", code, out)
+					}
+					v.provisioned(victim)
+					return
+				}
+				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
+					t.Errorf("exit code %d\n%s", code, out)
+				}
+				if n := len(v.ValidTokens(victim)); n > 0 {
+					t.Errorf("%d tokens are left", n)
+				}
+				if n := v.Count(sandbox.KindPutSecret); n != 4 {
+					t.Errorf("%d PUTs, want 4: one more for a rejected one", n)
+				}
+				v.Hook(nil)
+				time.Sleep(time.Hour)
+				if code, out := v.run(nil); code != 0 {
+					t.Errorf("the next run: exit code %d\n%s", code, out)
+				}
+				v.provisioned(victim)
+			})
 		})
-		code, out := v.run(nil)
-		if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
-			t.Errorf("exit code %d\n%s", code, out)
-		}
-		if n := len(v.ValidTokens(victim)); n > 0 {
-			t.Errorf("%d tokens are left", n)
-		}
-		v.Hook(nil)
-		time.Sleep(time.Hour)
-		if code, out := v.run(nil); code != 0 {
-			t.Errorf("the next run: exit code %d\n%s", code, out)
-		}
-		v.provisioned(victim)
-	})
+	}
 }
 
 // TestHostileNames: a list with invalid names. Names that could become another address
