@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
@@ -41,7 +42,7 @@ func (s *session) run(ctx context.Context) int {
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
-		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
 		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {

@@ -115,14 +115,14 @@ func TestHostileToOne(t *testing.T) {
 			return body
 		}
 	}
-	const unusable = "the answer holds no usable token"
+	const unusable = "the response contains no valid token"
 	for name, c := range map[string]struct {
 		tamper tamper
 		want   string // in the victim's line
 	}{
 		"a key of 31 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 31))), "31 bytes instead of 32"},
 		"a key of 33 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 33))), "33 bytes instead of 32"},
-		"an empty key":            {key(""), "the answer holds no key"},
+		"an empty key":            {key(""), "the response contains no key"},
 		"a key that is no base64": {key("***"), "not standard padded base64"},
 		"a key of zeros":          {key(low(strings.Repeat("00", 32))), "a point of low order"},
 		"the key 1":               {key(low("01" + strings.Repeat("00", 31))), "a point of low order"},
@@ -137,7 +137,7 @@ func TestHostileToOne(t *testing.T) {
 					return swap(body, "key_id", `{"a":1}`)
 				}
 				return body
-			}, "the key's id is neither a text nor a number",
+			}, "the key's ID is neither a string nor a number",
 		},
 
 		"an empty token":            {value(`""`), unusable},
@@ -179,8 +179,8 @@ func TestHostileToOne(t *testing.T) {
 		"an error of 10 MB": {fails("PUT", "", 400, func(*http.Request, []byte) []byte {
 			return []byte(`{"message":"` + strings.Repeat("long ", 2<<20) + `"}`)
 		}), "status 400: "},
-		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 1<<20) }), "no JSON of the described form"},
-		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the answer is larger than 16 MiB"},
+		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 1<<20) }), "not JSON of the described form"},
+		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 16 MiB"},
 		"to another host":             {redirect("https://evil.test/x"), "redirected from https://github.test:443 to https://evil.test:443"},
 		"to another port":             {redirect("https://github.test:8443/x"), "redirected from https://github.test:443 to https://github.test:8443"},
 		"to another scheme":           {redirect("http://github.test/x"), "redirected from https://github.test:443 to http://github.test:80"},
@@ -388,7 +388,7 @@ func TestHostileLists(t *testing.T) {
 			_, _ = fmt.Sscan(r.URL.Query().Get("cursor"), &at)
 			one := `{"name":"a","remoteIdentifier":"1","addedState":"Added"}`
 			return []byte(fmt.Sprintf(`{"data":[%s],"pagination":{"total":120,"limit":100,"cursor":"%d"}}`, one+strings.Repeat(","+one, 99), at+1))
-		}), "the list does not end: it goes on after 300 items, and tells of 120"},
+		}), "the list does not end: it continues after 300 items, but states 120"},
 		"GitHub: a page that points back": {page(gitHub, func(r *http.Request, resp *http.Response, body []byte) []byte {
 			resp.Header.Set("Link", `<https://github.test/orgs/acme/repos?page=1>; rel="next"`)
 			return body
@@ -414,8 +414,8 @@ func TestHostileLists(t *testing.T) {
 		"Codacy: in a circle": {page(codacy, status(302, "/api/v3/organizations/gh/acme/repositories")), "redirected more than five times"},
 		"GitHub: ids with slashes": {page(gitHub, func(_ *http.Request, _ *http.Response, body []byte) []byte {
 			return swap(body, "id", `"1/2"`)
-		}), "no JSON of the described form"},
-		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the answer is no JSON"},
+		}), "not JSON of the described form"},
+		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the response is not JSON"},
 		"GitHub: 17 MB":         {page(gitHub, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte(" "), 17<<20) }), "larger than 16 MiB"},
 		"Codacy: the header echoed": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
 			resp.StatusCode = 403

@@ -325,11 +325,6 @@ func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value sec
 }
 
 func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
-	key := t.keys[s]
-	sealed, err := key.key.Seal(value)
-	if err != nil {
-		return err
-	}
 	ctx = pace.WithSendDeadline(ctx, begun.Add(rotation.MaxPutDelay))
 	created, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (bool, error) {
 		// The wall clock as well: the monotonic one may stand still in a suspended
@@ -337,7 +332,7 @@ func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secre
 		if time.Now().Round(0).Sub(begun.Round(0)) > rotation.MaxPutDelay {
 			return false, pace.ErrSendDeadline
 		}
-		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, key.id, sealed)
+		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, t.keys[s], value)
 		done.uncertain = done.uncertain || err != nil && wire.DispositionOf(err) == wire.Indeterminate
 		return created, err
 	})

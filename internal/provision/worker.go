@@ -99,14 +99,14 @@ func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
 	if _, ok := t.keys[s]; ok {
 		return nil
 	}
-	id, key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+	key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
 	if err != nil {
 		return err
 	}
 	if t.keys == nil {
-		t.keys = map[rotation.Store]storeKey{}
+		t.keys = map[rotation.Store]github.Key{}
 	}
-	t.keys[s] = storeKey{id, key}
+	t.keys[s] = key
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (w *worker) deleteToken(ctx context.Context, t *task, id int64) error {
 // probe reads the public key of a store that was written before, and returns
 // GitHub's denial: nil if it was not denied, which proves nothing.
 func (w *worker) probe(ctx context.Context, t *task) *wire.Error {
-	_, _, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
+	_, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
 	var denial *wire.Error
 	if errors.As(err, &denial) && (wire.IsUnauthorized(err) || github.IsForbidden(err)) {
 		return denial
