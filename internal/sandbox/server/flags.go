@@ -32,29 +32,9 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.github, "github", "", "`address` of GitHub alone, at / and under /api/v3/ as on GitHub Enterprise Server; none by default")
 	flags.IntVar(&c.repositories, "repositories", 5, "number of repositories; the names are service-000 and so on")
 	flags.DurationVar(&o.Latency, "latency", 0, "duration of each request")
-	flags.Func("address", "`IP` address in the certificate, as well as the loopback", func(s string) error {
-		ip := net.ParseIP(s)
-		if ip == nil {
-			return errors.New("must be an IP address")
-		}
-		c.addresses = append(c.addresses, ip)
-		return nil
-	})
-	flags.Func("stores", "comma-separated `stores` that /state checks (default actions)", func(s string) error {
-		c.stores = strings.Split(s, ",")
-		for _, store := range c.stores {
-			if !slices.Contains(sandbox.Stores(), store) {
-				return fmt.Errorf("unknown store %q", store)
-			}
-		}
-		return nil
-	})
-	flags.Func("manual-token", "a further GitHub `token`, whose writes count as manual changes", func(s string) error {
-		o.Credentials = []sandbox.Credential{
-			{Value: sandbox.GitHubToken, Kind: sandbox.Classic}, {Value: s, Kind: sandbox.Classic, Manual: true},
-		}
-		return nil
-	})
+	flags.Func("address", "`IP` address in the certificate, as well as the loopback", c.addAddress)
+	flags.Func("stores", "comma-separated `stores` that /state checks (default actions)", c.setStores)
+	flags.Func("manual-token", "a further GitHub `token`, whose writes count as manual changes", c.addManualToken)
 	flags.DurationVar(&o.RevokeAfter, "revoke-after", 0, "minimum time that a replaced token must stay valid; 0 does not check it")
 	flags.BoolVar(&o.Legacy, "legacy", false, "Codacy has unnamed tokens without expiry")
 	flags.IntVar(&o.NameTaken, "name-taken", 409, "Codacy's `status` if a token's name is taken")
@@ -84,6 +64,32 @@ func parse(args []string) (config, error) {
 		return config{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	return c, nil
+}
+
+func (c *config) addAddress(s string) error {
+	ip := net.ParseIP(s)
+	if ip == nil {
+		return errors.New("must be an IP address")
+	}
+	c.addresses = append(c.addresses, ip)
+	return nil
+}
+
+func (c *config) setStores(s string) error {
+	c.stores = strings.Split(s, ",")
+	for _, store := range c.stores {
+		if !slices.Contains(sandbox.Stores(), store) {
+			return fmt.Errorf("unknown store %q", store)
+		}
+	}
+	return nil
+}
+
+func (c *config) addManualToken(s string) error {
+	c.options.Credentials = []sandbox.Credential{
+		{Value: sandbox.GitHubToken, Kind: sandbox.Classic}, {Value: s, Kind: sandbox.Classic, Manual: true},
+	}
+	return nil
 }
 
 // choice defines a flag with named values.
