@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
 	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
@@ -32,17 +34,18 @@ func (s *session) run(ctx context.Context) int {
 	stores := s.SecretStores
 	run := provision.New(provision.Options{
 		Codacy: s.codacy, GitHub: s.github,
-		Policy: provision.Policy{
+		Policy: rotation.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
-			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
+			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
 		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
+		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
-		OnResult: func(res provision.Result) {
+		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
 			s.findings.add(res)
 		},
@@ -70,10 +73,11 @@ func (s *session) run(ctx context.Context) int {
 		answer, err := s.confirm(ctx, plan)
 		if !answer {
 			s.rep.Declined(len(plan))
+			run.Decline()
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.rep.Error(err.Error())
+			s.rep.Error(err.Error(), "")
 			return ExitUsage
 		case !answer:
 			return s.exitCode(ctx, nil)
@@ -86,7 +90,7 @@ func (s *session) run(ctx context.Context) int {
 
 // confirm shows the plan by hand and has it answered. False without an error:
 // nothing is to be done.
-func (s *session) confirm(ctx context.Context, plan []provision.Result) (bool, error) {
+func (s *session) confirm(ctx context.Context, plan []outcome.Result) (bool, error) {
 	if len(plan) == 0 {
 		return false, nil
 	}

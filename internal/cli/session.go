@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"math/rand/v2"
 	"net/url"
 	"strings"
@@ -27,6 +28,7 @@ type session struct {
 	*config.Config
 	cmd    *Command
 	rep    *report.Report
+	tally  outcome.Tally
 	codacy *codacy.Client
 	github *github.Client
 	app    *github.App // nil where GitHub is given a token
@@ -84,10 +86,13 @@ func (c *Command) session(cfg *config.Config) *session {
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
 		Web: GitHubWeb(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		ProgressBar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
-		Now: func() time.Time { return time.Now().Add(s.codacyClock.Offset()) },
+		Now: s.codacyNow, Tally: &s.tally,
 	})
 	return s
 }
+
+// codacyNow returns the time on Codacy's clock.
+func (s *session) codacyNow() time.Time { return time.Now().Add(s.codacyClock.Offset()) }
 
 // selfHosted tells whether Codacy is none of its cloud's addresses.
 func SelfHosted(u *url.URL) bool {
