@@ -74,6 +74,33 @@ func NextExpiry(results []Result) time.Time {
 	return next
 }
 
+// Effects counts the secrets that results write, by effect. A write whose effect is
+// not known counts as what the outcome says.
+func Effects(results []Result) map[Effect]int {
+	counts := map[Effect]int{}
+	for _, r := range results {
+		switch {
+		case len(r.Writes) > 0:
+			for _, w := range r.Writes {
+				counts[w.Effect]++
+			}
+		case r.Outcome == Created:
+			counts[Add]++
+		case r.Outcome == Renewed:
+			counts[Renew]++
+		}
+	}
+	return counts
+}
+
+// DestructiveFirst sorts planned results by action, the destructive ones first, and
+// then by name.
+func DestructiveFirst(planned []Result) {
+	ByName(planned)
+	rank := func(r Result) int { return slices.Index(Actions(), r.Action()) }
+	slices.SortStableFunc(planned, func(a, b Result) int { return rank(a) - rank(b) })
+}
+
 // ByName sorts results by the repositories' names.
 func ByName(results []Result) {
 	slices.SortFunc(results, func(a, b Result) int { return strings.Compare(a.Repository(), b.Repository()) })

@@ -24,12 +24,12 @@ func (r *Run) progress() outcome.Progress {
 	}
 	first := r.samples[0]
 	r.samples = append(r.samples, now)
-	p := outcome.Progress{Done: r.done, Total: r.total, PendingWrites: len(r.toWrite) + r.applying, WaitingFor: r.waitReason()}
+	p := outcome.Progress{Done: r.done, Total: r.total, PendingWrites: len(r.toWrite) + r.applying, WaitingFor: outcome.Wait{Cause: r.waitReason()}}
 	if over := now.at.Sub(first.at); over >= time.Minute {
 		p.Rate = float64(now.done-first.done) / over.Minutes()
 	}
 	switch {
-	case p.PendingWrites > 0 && p.WaitingFor != "":
+	case p.PendingWrites > 0 && p.WaitingFor.Cause != "":
 		p.Remaining = r.GitHubLimiter.EstimateWrites(p.PendingWrites * len(r.Policy.Stores))
 	case p.Rate > 0:
 		p.Remaining = time.Duration(float64(r.total-r.done) / p.Rate * float64(time.Minute))
