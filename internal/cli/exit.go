@@ -56,6 +56,10 @@ func (s *session) exitCode(ctx context.Context, err error) int {
 		}
 		return ExitOK
 	}
+	code := ExitFailed
+	if !stopped.Wrote {
+		code = ExitUsage
+	}
 	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
 	switch {
 	case stopped.Cause == provision.Permission:
@@ -64,7 +68,7 @@ func (s *session) exitCode(ctx context.Context, err error) int {
 		s.findings.report(ctx, id)
 		s.rep.Error(s.render(&Problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
 			"GitHub wants %q: %w", cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
-		return ExitUsage
+		return code
 	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
 		s.rep.Error(s.render(&Problem{s.accountToken(stopped.Err), nil, why}))
 	case stopped.Cause == provision.Credentials:

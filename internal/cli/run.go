@@ -35,12 +35,13 @@ func (s *session) run(ctx context.Context) int {
 		Policy: rotation.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
-			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
+			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
 		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
@@ -71,10 +72,7 @@ func (s *session) run(ctx context.Context) int {
 		answer, err := s.confirm(ctx, plan)
 		if !answer && len(plan) > 0 {
 			s.rep.Declined()
-			for _, res := range plan {
-				res.Outcome, res.Reason, res.Writes, res.Revoked = outcome.Deferred, "the plan was not applied", nil, nil
-				s.rep.Add(res)
-			}
+			run.Decline()
 		}
 		switch {
 		case ctx.Err() != nil:

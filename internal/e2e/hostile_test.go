@@ -17,11 +17,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// tamper changes an answer on its way: it may set the status and the header, and
-// returns the body.
+// tamper changes a response. It may set the status and the header, and returns the
+// body.
 type tamper func(r *http.Request, resp *http.Response, body []byte) []byte
 
 func (v *virtual) tampered(f tamper) http.RoundTripper {
@@ -40,10 +41,10 @@ func (v *virtual) tampered(f tamper) http.RoundTripper {
 	})
 }
 
-// victim is the one of three repositories that a service is hostile about.
+// victim is the repository, of three, for which a service is hostile.
 const victim = "service-001"
 
-func aboutVictim(r *http.Request, method, end string) bool {
+func forVictim(r *http.Request, method, end string) bool {
 	path := r.URL.EscapedPath()
 	return r.Method == method && strings.Contains(path, "/"+victim+"/") && strings.HasSuffix(path, end)
 }
@@ -53,7 +54,7 @@ func swap(body []byte, field, value string) []byte {
 	return regexp.MustCompile(`"`+field+`": *("[^"]*"|[0-9]+)`).ReplaceAllLiteral(body, []byte(`"`+field+`":`+value))
 }
 
-// echo is the request's header, as a service with a debug mode would show it.
+// echo is the request's header, as a service in debug mode would show it.
 func echo(r *http.Request) []byte {
 	h, err := json.Marshal(fmt.Sprintf("%s %s with %v", r.Method, r.URL.Path, r.Header))
 	if err != nil {
@@ -62,15 +63,15 @@ func echo(r *http.Request) []byte {
 	return []byte(`{"message":` + string(h) + `}`)
 }
 
-// TestHostileAboutOne: what a service does to one repository ends in one clear
-// failure of that repository. The others get their tokens; of the victim's own no
-// orphan is left, and nothing leaks.
-func TestHostileAboutOne(t *testing.T) {
+// TestHostileToOne: hostile responses for one repository end in one clear failure of
+// that repository. The others get their tokens, the victim has no orphaned token, and
+// nothing leaks.
+func TestHostileToOne(t *testing.T) {
 	t.Parallel()
 
 	key := func(value string) tamper {
 		return func(r *http.Request, _ *http.Response, body []byte) []byte {
-			if aboutVictim(r, "GET", "/public-key") {
+			if forVictim(r, "GET", "/public-key") {
 				return swap(body, "key", `"`+value+`"`)
 			}
 			return body
@@ -85,7 +86,7 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 	value := func(value string) tamper {
 		return func(r *http.Request, _ *http.Response, body []byte) []byte {
-			if aboutVictim(r, "POST", "/tokens") {
+			if forVictim(r, "POST", "/tokens") {
 				return swap(body, "token", value)
 			}
 			return body
@@ -93,7 +94,7 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 	fails := func(method, end string, status int, text func(r *http.Request, body []byte) []byte) tamper {
 		return func(r *http.Request, resp *http.Response, body []byte) []byte {
-			if aboutVictim(r, method, end) {
+			if forVictim(r, method, end) {
 				resp.StatusCode = status
 				return text(r, body)
 			}
@@ -103,7 +104,7 @@ func TestHostileAboutOne(t *testing.T) {
 	echoed := func(r *http.Request, _ []byte) []byte { return echo(r) }
 	redirect := func(to string) tamper {
 		return func(r *http.Request, resp *http.Response, body []byte) []byte {
-			if aboutVictim(r, "PUT", "") {
+			if forVictim(r, "PUT", "") {
 				resp.StatusCode = http.StatusTemporaryRedirect
 				resp.Header.Set("Location", to)
 			}
@@ -128,7 +129,7 @@ func TestHostileAboutOne(t *testing.T) {
 		"the key p+1":             {key(low("ee" + strings.Repeat("ff", 30) + "7f")), "a point of low order"},
 		"a key's id that is an object": {
 			func(r *http.Request, _ *http.Response, body []byte) []byte {
-				if aboutVictim(r, "GET", "/public-key") {
+				if forVictim(r, "GET", "/public-key") {
 					return swap(body, "key_id", `{"a":1}`)
 				}
 				return body
@@ -145,7 +146,7 @@ func TestHostileAboutOne(t *testing.T) {
 		"a token that is a number":  {value(`12345678`), unusable},
 		"a token's id with slashes": {
 			func(r *http.Request, _ *http.Response, body []byte) []byte {
-				if aboutVictim(r, "POST", "/tokens") {
+				if forVictim(r, "POST", "/tokens") {
 					return swap(body, "id", `"1/../../2"`)
 				}
 				return body
@@ -186,24 +187,24 @@ func TestHostileAboutOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
 				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, c.want) {
 					t.Errorf("exit code %d, want 1 and %q\n%.3000s", code, c.want, out)
 				}
 				if n := strings.Count(out, "::error"); n != 1 {
-					t.Errorf("%d errors are told, want one\n%.3000s", n, out)
+					t.Errorf("%d errors, want one\n%.3000s", n, out)
 				}
-				for _, name := range names(3) {
+				for _, name := range harness.Names(3) {
 					if name != victim {
 						v.provisioned(name)
 					}
 				}
 				for _, tok := range v.ValidTokens(victim) {
-					// After a refusal nothing is looked for: a 4xx says that nothing was made.
-					// And a 307 that leads nowhere leaves it open.
+					// After a rejection no token is listed: a 4xx says that none was created.
+					// A 307 without a target is indeterminate.
 					if !slices.Contains([]string{"an error that echoes the new token", "an error that echoes the header, making one", "to a host that is a command"}, name) {
-						t.Errorf("%s lives on", tok.Name)
+						t.Errorf("%s is still valid", tok.Name)
 					}
 				}
 				noCommands(t, out)
@@ -212,16 +213,17 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 }
 
-// TestHostileToApp: the App's JWT and its tokens, echoed in an error, are not told.
+// TestHostileToApp: the App's JWT and its tokens are not printed if an error echoes
+// them.
 func TestHostileToApp(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for _, end := range []string{"/installation", "/access_tokens", "/installation/repositories", "/public-key"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, appOptions(), names(3)...)
+				v := bubble(t, harness.AppOptions(), harness.Names(3)...)
 				code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), v.tampered(func(r *http.Request, resp *http.Response, body []byte) []byte {
 					if !strings.HasSuffix(r.URL.Path, end) {
 						return body
@@ -238,11 +240,11 @@ func TestHostileToApp(t *testing.T) {
 	}
 }
 
-// TestKeyChanges: a store's key is another one by the time that the secret comes.
+// TestKeyChanges: a store's public key changes between reading it and the PUT.
 func TestKeyChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{}, names(3)...)
+		v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindCreateToken && r.Repository == victim {
 				v.RotateKey(victim, "actions")
@@ -265,14 +267,14 @@ func TestKeyChanges(t *testing.T) {
 	})
 }
 
-// TestHostileNames: a list with names that are none. Those that could become
-// another address are left alone; the others are told harmlessly, everywhere.
+// TestHostileNames: a list with invalid names. Names that could become another address
+// are skipped. The others are escaped in all output.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
-		name, want string
-		inAnswers  bool // the sandbox has it under another name
+		name, want  string
+		inResponses bool // the sandbox uses another name
 	}{
 		"another address":  {"../../x", "skipped  acme/../../x: its name can't be part of an address", false},
 		"one that is not":  {"..", "skipped  acme/..: its name can't be part of an address", false},
@@ -288,9 +290,9 @@ func TestHostileNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(2)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(2)...)
 				transport := v.RoundTripper()
-				if c.inAnswers {
+				if c.inResponses {
 					v.Add(sandbox.Repository{Name: "placeholder"})
 					from, to := []byte(`"name":"placeholder"`), []byte(`"name":"`+c.name+`"`)
 					answers := v.tampered(func(_ *http.Request, _ *http.Response, body []byte) []byte {
@@ -311,9 +313,9 @@ func TestHostileNames(t *testing.T) {
 				if len(out) > 20_000 {
 					t.Errorf("the log has %d bytes", len(out))
 				}
-				each(names(2), func(name string) { v.provisioned(name) })
+				harness.Each(harness.Names(2), func(name string) { v.provisioned(name) })
 				noCommands(t, out)
-				for path, text := range files(t, v.dir) {
+				for path, text := range harness.Files(t, v.dir) {
 					if len(text) > 30_000 || strings.Contains(text, "<b>") || strings.Contains(text, "\n=cmd") || strings.Contains(text, "@all") && strings.HasSuffix(path, "summary") && !strings.Contains(text, "@\u200ball") {
 						t.Errorf("%s, %d bytes:\n%.2000s", path, len(text), text)
 					}
@@ -323,8 +325,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// TestHostileLists: lists that are no lists end the run, at the start, before
-// anything is written.
+// TestHostileLists: malformed lists end the run before anything is written.
 func TestHostileLists(t *testing.T) {
 	t.Parallel()
 
@@ -402,10 +403,10 @@ func TestHostileLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
 				want := 1
-				if strings.Contains(name, "echoed") { // a refusal of the credential
+				if strings.Contains(name, "echoed") { // a rejection of the credential
 					want = 2
 				}
 				if line := lineOf(out, "::error::"); code != want || !strings.Contains(line, c.want) || strings.Count(out, "::error::") != 1 {
@@ -420,21 +421,21 @@ func TestHostileLists(t *testing.T) {
 	}
 }
 
-// TestIDsThatAreNone: what Codacy gives as GitHub's id is matched or it isn't; it
-// never becomes a part of an address.
-func TestIDsThatAreNone(t *testing.T) {
+// TestInvalidIDs: an ID from Codacy is compared with GitHub's. It never becomes a part
+// of an address.
+func TestInvalidIDs(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
 		sandbox.Repository{Name: "beta", RemoteID: "1/../2"}, sandbox.Repository{Name: "gamma", RemoteID: "-1"},
 		sandbox.Repository{Name: "delta", RemoteID: "9999999999999999999999"})
-	r := f.run(nil)
-	f.want(r, 0, "created=1 skipped=3")
-	f.provisioned("alpha")
+	r := f.Run(nil)
+	f.Want(r, 0, "created=1 skipped=3")
+	f.Provisioned("alpha")
 }
 
-// TestCompressionBomb: 64 MiB of zeros in less than one, over a true connection,
-// as a key and as an error.
+// TestCompressionBomb: 64 MiB of zeros, compressed to less than one, over a real
+// connection, as a public key and as an error.
 func TestCompressionBomb(t *testing.T) {
 	t.Parallel()
 
@@ -453,23 +454,23 @@ func TestCompressionBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, status := range []int{200, 400} {
-		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
+		f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
 		f.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind != sandbox.KindPublicKey || r.Repository != victim {
 				return sandbox.Effect{}
 			}
 			return sandbox.Effect{Skip: true, Status: status, Body: bomb.Bytes(), Header: http.Header{"Content-Encoding": {"gzip"}}}
 		})
-		r := f.run(nil)
-		f.want(r, 1, "created=1 failed=1")
+		r := f.Run(nil)
+		f.Want(r, 1, "created=1 failed=1")
 		want := map[int]string{200: "larger than 16 MiB", 400: "status 400: Bad Request"}[status]
-		if got := f.entries(r)[victim].Reason; !strings.Contains(got, want) {
+		if got := f.Entries(r)[victim].Reason; !strings.Contains(got, want) {
 			t.Errorf("%d: %q", status, got)
 		}
 	}
 }
 
-// lineOf is the line of a log that begins so.
+// lineOf is the line of a log with the given beginning.
 func lineOf(log, begin string) string {
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(line, begin) {
@@ -479,7 +480,7 @@ func lineOf(log, begin string) string {
 	return ""
 }
 
-// noCommands sees that a log holds no command but the action's own.
+// noCommands asserts that a log contains no workflow command except the action's own.
 func noCommands(t *testing.T, log string) {
 	t.Helper()
 	own := regexp.MustCompile(`^::(add-mask|error|warning|group|endgroup)::[^\r]*\n$`)

@@ -3,6 +3,7 @@
 package outcome
 
 import (
+	"slices"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
@@ -84,6 +85,9 @@ type Result struct {
 	Writes []Write
 	// Revoked names the replaced tokens that were revoked, or in a plan will be.
 	Revoked []string
+	// NotListed is true if a deferred repository's tokens were not listed, so that
+	// nothing is known of it.
+	NotListed bool
 	// Stores lists the stores that hold the token, as far as they are known.
 	Stores []rotation.Store
 	// TokenID and TokenName identify the token that the secrets contain; zero and
@@ -121,8 +125,10 @@ func (r Result) Action() Action {
 		return ActionOverwrite
 	case r.Outcome == Created:
 		return ActionCreate
-	case r.Outcome == Renewed:
+	case r.Outcome == Renewed || slices.ContainsFunc(r.Writes, func(w Write) bool { return w.Effect == Renew }):
 		return ActionRenew
+	case len(r.Writes) > 0: // of a repository that will fail for another store
+		return ActionCreate
 	case len(r.Revoked) > 0:
 		return ActionRevoke
 	}

@@ -61,14 +61,15 @@ func (t *Tally) count(f func(Result) bool) int {
 
 // NextExpiry returns the soonest expiry among the tokens in the secrets; zero if
 // there is none.
-func (t *Tally) NextExpiry() time.Time { return NextExpiry(t.results) }
+func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 
-// NextExpiry returns the soonest expiry among the results; zero if there is none.
-func NextExpiry(results []Result) time.Time {
-	var next time.Time
-	for _, r := range results {
-		if next.IsZero() || !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(next) {
-			next = r.ExpiresAt
+// NextToExpire returns the result whose token expires first; the zero Result if
+// none expires.
+func (t *Tally) NextToExpire() Result {
+	var next Result
+	for _, r := range t.results {
+		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
+			next = r
 		}
 	}
 	return next

@@ -10,6 +10,15 @@ import (
 // maxNames is the number of revoked tokens that a line names.
 const maxNames = 3
 
+// label names what happened to a repository: its outcome, or in a dry run the action
+// that will be taken.
+func (r *Report) label(res outcome.Result) string {
+	if action := res.Action(); r.o.DryRun && action != "" && res.Outcome != outcome.Failed {
+		return string(action)
+	}
+	return string(res.Outcome)
+}
+
 // explain returns what happened to a repository and why, or in a dry run what
 // will: the destructive effect first, then the reason and the revoked tokens.
 func (r *Report) explain(res outcome.Result) string {

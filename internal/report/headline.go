@@ -106,12 +106,7 @@ func (r *Report) dryRunText() string {
 // nextExpiryText names the next expiry, and by when the token is renewed if that is
 // still ahead and the run manages the token.
 func (r *Report) nextExpiryText() string {
-	var next outcome.Result
-	for _, res := range r.tally.Results() {
-		if !res.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || res.ExpiresAt.Before(next.ExpiresAt)) {
-			next = res
-		}
-	}
+	next := r.tally.NextToExpire()
 	renewal := next.ExpiresAt.Add(-r.o.RenewBefore)
 	switch {
 	case next.ExpiresAt.IsZero():

@@ -189,11 +189,7 @@ func (r *Report) logUnchanged() {
 // resultLine returns the log line of a result. In a dry run it starts with the
 // action that will be taken.
 func (r *Report) resultLine(res outcome.Result) string {
-	name := string(res.Outcome)
-	if action := res.Action(); r.o.DryRun && action != "" {
-		name = string(action)
-	}
-	text := fmt.Sprintf("%-8s %s", name, res.Repository())
+	text := fmt.Sprintf("%-8s %s", r.label(res), res.Repository())
 	if why := r.explain(res); why != "" {
 		return text + ": " + why + r.expiryText(res)
 	}

@@ -92,10 +92,7 @@ func (r *Report) commonNote(rows []outcome.Result) string {
 
 // row is the row of one repository.
 func (r *Report) row(res outcome.Result, common string) string {
-	name, expires, note := string(res.Outcome), "", r.note(res)
-	if action := res.Action(); r.o.DryRun && action != "" {
-		name = string(action)
-	}
+	expires, note := "", r.note(res)
 	if !res.ExpiresAt.IsZero() {
 		expires = strings.ReplaceAll(date(res.ExpiresAt), "-", "\u2011") // doesn't wrap
 	}
@@ -104,7 +101,7 @@ func (r *Report) row(res outcome.Result, common string) string {
 	} else if note == "" && common != "" {
 		note = "–"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", r.link(res), name, expires, breakable(markdown(note)))
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", r.link(res), r.label(res), expires, breakable(markdown(note)))
 }
 
 // note explains a result and its warning.

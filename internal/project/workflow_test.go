@@ -1,4 +1,4 @@
-package e2e
+package project
 
 import (
 	"fmt"
@@ -11,15 +11,16 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// workflow is what a test needs of a workflow's YAML.
+// workflow is the part of a workflow's YAML that the tests need.
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
 		Timeout     int               `yaml:"timeout-minutes"`
-		Permissions map[string]string // granted one by one: "write-all" is none
+		Permissions map[string]string // by name: "write-all" fails
 		Env         map[string]string
 		Strategy    struct{ Matrix map[string][]string }
 		Steps       []workflowStep
@@ -31,7 +32,7 @@ type workflowStep struct {
 	With, Env map[string]string
 }
 
-// usesAction tells whether the step is one of this action.
+// usesAction reports whether the step uses this action.
 func (s workflowStep) usesAction() bool {
 	return strings.HasPrefix(s.Uses, "OWNER/codacy-project-tokens@")
 }
@@ -41,7 +42,7 @@ func (s workflowStep) usesAction() bool {
 func blocks(t *testing.T, file string) []workflow {
 	t.Helper()
 	var all []workflow
-	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllStringSubmatch(read(t, file), -1) {
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllStringSubmatch(harness.Read(t, file), -1) {
 		text := m[1]
 		if strings.HasPrefix(strings.TrimSpace(text), "- ") {
 			text = "jobs:\n  job:\n    steps:\n" + text
@@ -62,8 +63,8 @@ func parseWorkflow(t *testing.T, file, text string) workflow {
 	return w
 }
 
-// expand puts the values of its expressions into a text, as GitHub does. One that
-// is not known ends the test: a workflow to copy has to be simple.
+// expand replaces the expressions in a text, as GitHub does. An unknown one ends the
+// test, because workflows to copy have to be simple.
 func expand(t *testing.T, text string, values map[string]string) string {
 	t.Helper()
 	return regexp.MustCompile(`\$\{\{ *(.*?) *\}\}`).ReplaceAllStringFunc(text, func(m string) string {
@@ -76,17 +77,17 @@ func expand(t *testing.T, text string, values map[string]string) string {
 	})
 }
 
-// actionInputs are the inputs that the runner gives the action in a step: those of
-// the step, and the defaults of those that are not there at all.
-func actionInputs(t *testing.T, s workflowStep, values map[string]string) inputs {
+// actionInputs are the inputs that the runner passes to the action in a step: the
+// inputs of the step, and the defaults of absent ones.
+func actionInputs(t *testing.T, s workflowStep, values map[string]string) harness.Inputs {
 	t.Helper()
 	var action struct {
 		Inputs map[string]struct{ Default string }
 	}
-	if err := yaml.Unmarshal([]byte(read(t, root+"action.yml")), &action); err != nil {
+	if err := yaml.Unmarshal([]byte(harness.Read(t, root+"action.yml")), &action); err != nil {
 		t.Fatal(err)
 	}
-	in := inputs{}
+	in := harness.Inputs{}
 	for name, input := range action.Inputs {
 		in[name] = expand(t, input.Default, values)
 	}
@@ -99,30 +100,30 @@ func actionInputs(t *testing.T, s workflowStep, values map[string]string) inputs
 	return in
 }
 
-// runStep runs the program as the runner does for a step of this action. Only
-// Codacy's address is another one.
-func (f *fixture) runStep(s workflowStep, values map[string]string) result {
-	f.t.Helper()
+// runStep runs the program as the runner does for a step of this action. Only Codacy's
+// address differs.
+func runStep(f *harness.Fixture, s workflowStep, values map[string]string) harness.Result {
+	f.T.Helper()
 	known := map[string]string{
-		"github.repository_owner": "acme", "github.api_url": f.github,
+		"github.repository_owner": "acme", "github.api_url": f.GitHub,
 		"secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "secrets.SECRETS_TOKEN": sandbox.GitHubToken,
 	}
 	maps.Copy(known, values)
-	in := actionInputs(f.t, s, known)
-	in["codacy-api-url"] = f.codacy
+	in := actionInputs(f.T, s, known)
+	in["codacy-api-url"] = f.Codacy
 	if in["report-file"] != "" {
-		in["report-file"] = filepath.Join(f.t.TempDir(), in["report-file"])
+		in["report-file"] = filepath.Join(f.T.TempDir(), in["report-file"])
 	}
-	return f.run(in)
+	return f.Run(in)
 }
 
-// appValues are what the workflows with an App name.
+// appValues are the values in workflows with an App.
 func appValues() map[string]string {
-	return map[string]string{"vars.TOKENS_APP_ID": appID, "secrets.TOKENS_APP_PRIVATE_KEY": appPEM(appKeys()[0])}
+	return map[string]string{"vars.TOKENS_APP_ID": harness.AppID, "secrets.TOKENS_APP_PRIVATE_KEY": harness.AppPEM(harness.AppKeys()[0])}
 }
 
-// TestReadmeWorkflow runs README's workflow as it stands there: by hand with the
-// tick and without, and then by its schedule; and the step with an App.
+// TestReadmeWorkflow runs README's workflow unchanged: manually as a dry run and not,
+// then by its schedule. It runs the step with an App as well.
 func TestReadmeWorkflow(t *testing.T) {
 	t.Parallel()
 
@@ -145,49 +146,49 @@ func TestReadmeWorkflow(t *testing.T) {
 
 	t.Run("token", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, sandbox.Options{})
-		for _, name := range names(3) {
+		f := harness.Serve(t, sandbox.Options{})
+		for _, name := range harness.Names(3) {
 			f.Add(sandbox.Repository{Name: name})
 		}
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "true"}), 0, "created=3")
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": "true"}), 0, "created=3")
 		if n := f.Writes(); n != 0 {
 			t.Errorf("%d writes in a dry run", n)
 		}
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": "false"}), 0, "created=3")
-		each(names(3), func(name string) { f.provisioned(name) })
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": "false"}), 0, "created=3")
+		harness.Each(harness.Names(3), func(name string) { f.Provisioned(name) })
 		// A schedule has no inputs: they are empty.
-		f.want(f.runStep(steps[0], map[string]string{"inputs.dry-run": ""}), 0, "current=3")
+		f.Want(runStep(f, steps[0], map[string]string{"inputs.dry-run": ""}), 0, "current=3")
 	})
 	t.Run("App", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, appOptions())
-		for _, name := range names(3) {
+		f := harness.Serve(t, harness.AppOptions())
+		for _, name := range harness.Names(3) {
 			f.Add(sandbox.Repository{Name: name, Private: true})
 		}
-		f.want(f.runStep(steps[1], appValues()), 0, "created=3")
-		each(names(3), func(name string) { f.provisioned(name) })
+		f.Want(runStep(f, steps[1], appValues()), 0, "created=3")
+		harness.Each(harness.Names(3), func(name string) { f.Provisioned(name) })
 	})
 }
 
-// TestExamplesRun runs each step of the examples that uses the action, as it
-// stands there, over ten repositories, and sees what it did to their secrets.
+// TestExamplesRun runs each step of the examples that uses the action unchanged, over
+// ten repositories, and checks their secrets.
 func TestExamplesRun(t *testing.T) {
 	t.Parallel()
 
-	const kept = "service-001" // has a secret that somebody made by hand
+	const kept = "service-001" // has a secret that this action did not create
 	ran := map[string]bool{}
 	for _, c := range []struct {
 		file, job string
 		options   sandbox.Options
 		values    map[string]string
 		want      string   // the counts
-		stores    []string // that hold the same token in the end, of all repositories but those kept
+		stores    []string // the stores that hold the same token at the end, except in kept repositories
 		kept      bool
 		untouched bool
 	}{
 		{file: "schedule-token.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
-		{file: "schedule-app.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
-		{file: "dependabot.yml", job: "tokens", options: appOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
+		{file: "schedule-app.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
+		{file: "dependabot.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
 		{file: "dry-run-approval.yml", job: "plan", want: "created=10", untouched: true},
 		{file: "dry-run-approval.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
 		{
@@ -199,17 +200,17 @@ func TestExamplesRun(t *testing.T) {
 			want: "created=9 kept=1", stores: []string{"actions"}, kept: true,
 		},
 		{file: "self-hosted.yml", job: "tokens", options: sandbox.Options{Provider: "ghe"}, want: "created=10", stores: []string{"actions"}},
-		{file: "shards.yml", job: "tokens", options: appOptions(), values: appValues(), want: "", stores: []string{"actions"}},
+		{file: "shards.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "", stores: []string{"actions"}},
 	} {
 		ran[c.file] = true
 		t.Run(c.file+" "+c.job+" "+c.values["inputs.dry-run"], func(t *testing.T) {
 			t.Parallel()
-			f := serve(t, c.options)
-			for _, name := range names(10) {
+			f := harness.Serve(t, c.options)
+			for _, name := range harness.Names(10) {
 				f.Add(sandbox.Repository{Name: name, Private: true})
 			}
-			f.SetSecret(kept, "actions", secretName, "by hand")
-			job := parseWorkflow(t, c.file, read(t, root+"examples/"+c.file)).Jobs[c.job]
+			f.SetSecret(kept, "actions", harness.SecretName, "manual")
+			job := parseWorkflow(t, c.file, harness.Read(t, root+"examples/"+c.file)).Jobs[c.job]
 			i := slices.IndexFunc(job.Steps, workflowStep.usesAction)
 			if i < 0 {
 				t.Fatalf("the job %s does not use the action", c.job)
@@ -219,10 +220,10 @@ func TestExamplesRun(t *testing.T) {
 				for _, part := range parts {
 					values := maps.Clone(c.values)
 					values["matrix.part"], values["strategy.job-total"] = part, fmt.Sprint(len(parts))
-					r := f.runStep(job.Steps[i], values)
+					r := runStep(f, job.Steps[i], values)
 					n := 0
-					if _, err := fmt.Sscan(r.outputs["created"], &n); err != nil || r.code != 0 {
-						t.Errorf("part %s ended with %d and created %q", part, r.code, r.outputs["created"])
+					if _, err := fmt.Sscan(r.Outputs["created"], &n); err != nil || r.Code != 0 {
+						t.Errorf("part %s ended with %d and created %q", part, r.Code, r.Outputs["created"])
 					}
 					created += n
 				}
@@ -230,7 +231,7 @@ func TestExamplesRun(t *testing.T) {
 					t.Errorf("the parts created %d, want 10 in all", created)
 				}
 			} else {
-				f.want(f.runStep(job.Steps[i], c.values), 0, c.want)
+				f.Want(runStep(f, job.Steps[i], c.values), 0, c.want)
 			}
 			if c.untouched {
 				if n := f.Writes(); n != 0 {
@@ -238,14 +239,14 @@ func TestExamplesRun(t *testing.T) {
 				}
 				return
 			}
-			for _, name := range names(10) {
+			for _, name := range harness.Names(10) {
 				if c.kept && name == kept {
-					if v, _ := f.Secret(name, "actions", secretName); v != "by hand" {
+					if v, _ := f.Secret(name, "actions", harness.SecretName); v != "manual" {
 						t.Errorf("%s does not hold what it held", name)
 					}
 					continue
 				}
-				f.provisioned(name, c.stores...)
+				f.Provisioned(name, c.stores...)
 			}
 		})
 	}
@@ -260,10 +261,11 @@ func TestExamplesRun(t *testing.T) {
 	}
 }
 
-// TestWorkflows: what a workflow may do, of ours and of the examples, stands at each
-// job, with its reason; every action is pinned to a commit with its version, and
-// everywhere to the same; no value of an expression gets into a script but through
-// its environment. Ours use the Go that the Dockerfile builds with. Each example is told of.
+// TestWorkflows checks the project's workflows and the examples. Each job lists its
+// permissions with their reasons. Every action is pinned to a commit with its version,
+// everywhere the same. Values of expressions get into scripts only through the
+// environment. The project's workflows use the Go version of the Dockerfile. The
+// README of the examples lists each of them.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 
@@ -278,13 +280,13 @@ func TestWorkflows(t *testing.T) {
 	grant := regexp.MustCompile(`(?m)^ +[a-z-]+: (read|write)\b(.*)$`)
 	use := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`)
 	pin := regexp.MustCompile(`^(\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
-	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(read(t, root+"Dockerfile"))
-	if image == nil || !strings.Contains(read(t, root+"go.mod"), "\ngo "+image[1]+".") {
+	image := regexp.MustCompile(`(?m)^FROM .*\bgolang:(\d+\.\d+)-`).FindStringSubmatch(harness.Read(t, root+"Dockerfile"))
+	if image == nil || !strings.Contains(harness.Read(t, root+"go.mod"), "\ngo "+image[1]+".") {
 		t.Fatalf("the Dockerfile builds with another Go than go.mod's: %q", image)
 	}
 	pins := map[string]string{}
 	for _, file := range files {
-		text, name := read(t, file), filepath.Base(file)
+		text, name := harness.Read(t, file), filepath.Base(file)
 		bad := func(what string, args ...any) {
 			t.Helper()
 			t.Errorf("%s: "+what, append([]any{name}, args...)...)
@@ -294,7 +296,7 @@ func TestWorkflows(t *testing.T) {
 			bad("its permissions are %v, want {}", w.Permissions)
 		}
 		if strings.Contains(text, "pull_request_target") || strings.Contains(text, "workflow_run") {
-			bad("it runs for strangers with the repository's secrets")
+			bad("it runs code of forks with the repository's secrets")
 		}
 		for _, g := range grant.FindAllStringSubmatch(text, -1) {
 			if !strings.HasPrefix(g[2], " # ") {
@@ -335,8 +337,8 @@ func TestWorkflows(t *testing.T) {
 		if !strings.Contains(file, "examples") {
 			continue
 		}
-		if !strings.Contains(read(t, root+"examples/README.md"), "]("+name+")") {
-			bad("examples/README.md does not tell of it")
+		if !strings.Contains(harness.Read(t, root+"examples/README.md"), "]("+name+")") {
+			bad("examples/README.md does not list it")
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package project
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// gh stands in for GitHub's CLI: it does the two things that the workflow asks of
-// it, over HTTP.
+// gh replaces GitHub's CLI. It implements the two commands of the workflow over HTTP.
 const gh = `#!/usr/bin/env bash
 set -euo pipefail
 github() { curl -fsS -H "Authorization: Bearer $GH_TOKEN" "$@"; }
@@ -33,8 +33,8 @@ case "$1 $2" in
 esac
 `
 
-// TestLeave runs the FAQ's workflow for those who leave, as it stands there but for
-// Codacy's address: what the action made is gone, and nothing else.
+// TestLeave runs the FAQ's workflow for leaving, unchanged except for Codacy's
+// address. It deletes what the action created, and nothing else.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 
@@ -43,34 +43,34 @@ func TestLeave(t *testing.T) {
 			t.Skipf("needs %s, which GitHub's runners have", name)
 		}
 	}
-	f := serve(t, sandbox.Options{})
+	f := harness.Serve(t, sandbox.Options{})
 	all := []string{"a-first", "many", "odd.name", "z-last"}
-	for _, name := range names(100) { // the lists have two pages
+	for _, name := range harness.Names(100) { // the lists have two pages
 		f.Add(sandbox.Repository{Name: name, Archived: true, State: sandbox.NotAdded})
 	}
 	for _, name := range all {
 		f.Add(sandbox.Repository{Name: name})
-		f.Provision(name, aged(f.World, 1, 100, 265))
-		f.Provision(name, aged(f.World, 2, 10, 355), "actions")
+		f.Provision(name, harness.Aged(f.World, 1, 100, 265))
+		f.Provision(name, harness.Aged(f.World, 2, 10, 355), "actions")
 	}
 	f.Add(sandbox.Repository{Name: "never"})
-	// What is not the action's, and more tokens than a page has.
+	// Unmanaged tokens and secrets, and more tokens than a page has.
 	for i := range 100 {
 		f.AddToken("many", sandbox.Token{Name: fmt.Sprintf("foreign-%d", i)})
 	}
-	f.Provision("many", aged(f.World, 3, 5, 360))
+	f.Provision("many", harness.Aged(f.World, 3, 5, 360))
 	for _, name := range []string{"codacy-project-token", "codacy-project-token-01", "codacy-project-token-1-mine", "other", ""} {
 		f.AddToken("never", sandbox.Token{Name: name})
 	}
-	f.SetSecret("never", "actions", "OTHER", "by hand")
-	f.SetSecret("many", "dependabot", secretName, "by hand")
+	f.SetSecret("never", "actions", "OTHER", "manual")
+	f.SetSecret("many", "dependabot", harness.SecretName, "manual")
 
 	uses := blocks(t, root+"docs/faq.md")
 	if len(uses) != 1 {
 		t.Fatalf("the FAQ has %d workflows, want one", len(uses))
 	}
 	job := uses[0].Jobs["remove"]
-	script := strings.ReplaceAll(job.Steps[0].Run, "https://app.codacy.com/api/v3", f.codacy)
+	script := strings.ReplaceAll(job.Steps[0].Run, "https://app.codacy.com/api/v3", f.Codacy)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"gh": gh, "sleep": "#!/bin/sh\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
@@ -78,7 +78,7 @@ func TestLeave(t *testing.T) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", script)
-	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "GITHUB=" + f.github}
+	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "GITHUB=" + f.GitHub}
 	for name, text := range job.Env {
 		cmd.Env = append(cmd.Env, name+"="+expand(t, text, map[string]string{
 			"secrets.SECRETS_TOKEN": sandbox.GitHubToken, "secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "github.repository_owner": "acme",
@@ -88,9 +88,9 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	noLeak(t, f.World, false, map[string]string{"the log": string(out)})
+	harness.NoLeak(t, f.World, false, map[string]string{"the log": string(out)})
 	for _, name := range all {
-		if _, ok := f.Secret(name, "actions", secretName); ok {
+		if _, ok := f.Secret(name, "actions", harness.SecretName); ok {
 			t.Errorf("%s still has its secret", name)
 		}
 		for _, token := range f.ValidTokens(name) {
@@ -105,13 +105,13 @@ func TestLeave(t *testing.T) {
 	if n := len(f.ValidTokens("never")); n != 5 {
 		t.Errorf("%d of the 5 tokens whose names are much alike are left", n)
 	}
-	for _, s := range [][3]string{{"never", "actions", "OTHER"}, {"many", "dependabot", secretName}} {
-		if v, _ := f.Secret(s[0], s[1], s[2]); v != "by hand" {
-			t.Errorf("%v is gone", s)
+	for _, s := range [][3]string{{"never", "actions", "OTHER"}, {"many", "dependabot", harness.SecretName}} {
+		if v, _ := f.Secret(s[0], s[1], s[2]); v != "manual" {
+			t.Errorf("%v was deleted", s)
 		}
 	}
 	if !strings.Contains(string(out), "never: there is no such secret") {
-		t.Errorf("it does not tell what it could not delete:\n%s", out)
+		t.Errorf("it does not say what it could not delete:\n%s", out)
 	}
 	f.Check(t)
 }

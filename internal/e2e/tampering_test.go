@@ -18,20 +18,21 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// liar stands before both services and, at some requests, answers in their place
-// or changes what they answer. It keeps what it said, and what was written.
-type liar struct {
+// tamperer is a proxy in front of both services. It replaces or changes some of their
+// responses, and records the successful ones and what was written.
+type tamperer struct {
 	http.RoundTripper
-	what []byte // for each request: what to do, and with what
+	script []byte // per request: the change, and its arguments
 
-	mu    sync.Mutex
-	next  [2]int      // of what, for Codacy and for GitHub
-	said  [2][]string // by Codacy and by GitHub, where it was a success
-	names []string    // of the repositories that were written to, escaped
-	made  []string    // and those that tokens were made for
+	mu      sync.Mutex
+	next    [2]int      // positions in the script, for Codacy and for GitHub
+	said    [2][]string // bodies of successful responses, by Codacy and by GitHub
+	names   []string    // escaped names of the repositories whose secrets were written
+	created []string    // and of those for which a token was created
 }
 
 var (
@@ -39,16 +40,16 @@ var (
 	postPath = regexp.MustCompile(`/repositories/([^/]+)/tokens$`)
 )
 
-// take is the next byte of what to do to a service; 0 once all are used.
-func (l *liar) take(which int) byte {
-	if l.next[which] >= len(l.what) {
+// take returns the next byte of the script for a service, 0 after its end.
+func (l *tamperer) take(which int) byte {
+	if l.next[which] >= len(l.script) {
 		return 0
 	}
 	l.next[which]++
-	return l.what[l.next[which]-1]
+	return l.script[l.next[which]-1]
 }
 
-func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l *tamperer) RoundTrip(req *http.Request) (*http.Response, error) {
 	l.mu.Lock()
 	which, path := 0, req.URL.EscapedPath()
 	if strings.HasPrefix(sandbox.GitHubURL, req.URL.Scheme+"://"+req.URL.Host) {
@@ -58,7 +59,7 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 		l.names = append(l.names, m[2])
 	}
 	if m := postPath.FindStringSubmatch(path); req.Method == http.MethodPost && m != nil {
-		l.made = append(l.made, m[1])
+		l.created = append(l.created, m[1])
 	}
 	act, arg := l.take(which), l.take(which)
 	from, length := int(l.take(which))*3, int(l.take(which))
@@ -76,12 +77,12 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rest := l.what[min(len(l.what), from):]
+	rest := l.script[min(len(l.script), from):]
 	rest = rest[:min(len(rest), length)]
 	switch act {
 	case 2: // another status
 		resp.StatusCode = 200 + int(arg)*3/2
-	case 3: // garbage
+	case 3: // malformed
 		body = rest
 	case 4: // some bytes changed
 		if len(body) > 0 {
@@ -99,11 +100,11 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			arg >>= 1
 		}
-	case 7: // cut
+	case 7: // truncated
 		body = body[:len(body)*int(arg)/255]
-	case 8: // numbers and texts made odd
+	case 8: // odd numbers and texts
 		body = bytes.ReplaceAll(body, []byte(`"id":`), []byte(fmt.Sprintf(`"id":-%d,"x":`, arg)))
-	case 9: // names made odd
+	case 9: // odd names
 		body = bytes.ReplaceAll(body, []byte("service-"), []byte(strings.Trim(fmt.Sprintf("%q", rest), `"`)))
 	case 10: // a redirect
 		resp.StatusCode = []int{301, 302, 303, 307, 308}[arg%5]
@@ -117,10 +118,10 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// FuzzRun has whole runs answered by liars. A run never panics and never hangs; it
-// ends with one of its exit codes; what it writes holds no secret and no command;
-// and it makes no token and writes no secret for a repository that the lists, as
-// they were answered, don't name.
+// FuzzRun tampers with the responses of whole runs. A run never panics or hangs, and
+// it ends with a documented exit code. Its output contains no secret and no workflow
+// command. It creates no token and writes no secret for a repository that the lists,
+// as received, don't contain.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{}, uint8(0))
 	f.Add([]byte{0, 0, 0, 0, 5, 1, 0, 0, 5, 3, 0, 0, 5, 0, 0, 0}, uint8(1))
@@ -133,24 +134,24 @@ func FuzzRun(f *testing.F) {
 		}
 		f.Add(append(all, `https://evil.test/{"data":[]}[]{"message":"token"}<x@y> 99999999999999999999`...), act)
 	}
-	f.Fuzz(func(t *testing.T, what []byte, how uint8) {
-		if len(what) > 2000 {
+	f.Fuzz(func(t *testing.T, script []byte, how uint8) {
+		if len(script) > 2000 {
 			t.Skip()
 		}
 		dir := t.TempDir()
-		synctest.Test(t, func(t *testing.T) { lied(t, dir, what, how) })
+		synctest.Test(t, func(t *testing.T) { tamperedRun(t, dir, script, how) })
 	})
 }
 
-// lied is one such run.
-func lied(t *testing.T, dir string, what []byte, how uint8) {
+// tamperedRun is one such run.
+func tamperedRun(t *testing.T, dir string, script []byte, how uint8) {
 	w := sandbox.New(sandbox.Options{Latency: time.Millisecond, Legacy: how&16 > 0})
-	for _, name := range names(3) {
+	for _, name := range harness.Names(3) {
 		w.Add(sandbox.Repository{Name: name})
 	}
-	w.Provision(names(3)[1], sandbox.Token{Created: w.Time().AddDate(0, 0, -300), Expires: w.Time().AddDate(0, 0, 65), Name: "codacy-project-token-1"}, "actions")
-	w.Provision(names(3)[2], sandbox.Token{Created: w.Time().AddDate(0, 0, -10), Expires: w.Time().AddDate(0, 0, 355), Name: "codacy-project-token-7"}, "actions")
-	l := &liar{RoundTripper: w.RoundTripper(), what: what, next: [2]int{0, len(what) / 8 * 4}}
+	w.Provision(harness.Names(3)[1], sandbox.Token{Created: w.Time().AddDate(0, 0, -300), Expires: w.Time().AddDate(0, 0, 65), Name: "codacy-project-token-1"}, "actions")
+	w.Provision(harness.Names(3)[2], sandbox.Token{Created: w.Time().AddDate(0, 0, -10), Expires: w.Time().AddDate(0, 0, 355), Name: "codacy-project-token-7"}, "actions")
+	l := &tamperer{RoundTripper: w.RoundTripper(), script: script, next: [2]int{0, len(script) / 8 * 4}}
 	env := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
 		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken, "INPUT_ORGANIZATION": "acme",
@@ -160,19 +161,19 @@ func lied(t *testing.T, dir string, what []byte, how uint8) {
 		"INPUT_REPORT-FILE": filepath.Join(dir, []string{"report.json", "report.csv"}[how>>5&1]),
 	}
 	var stdout, stderr bytes.Buffer
-	began := time.Now()
+	started := time.Now()
 	code := played(t, w, t.Context(), cli.Command{
 		Version: "fuzz", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Transport: l,
 		Getenv: func(k string) string { return env[k] }, Rand: rand.New(rand.NewPCG(1, 2)),
 	})
-	if took := time.Since(began); took > 6*time.Hour {
+	if took := time.Since(started); took > 6*time.Hour {
 		t.Errorf("it took %v", took)
 	}
 	if code < 0 || code > 2 {
 		t.Errorf("exit code %d", code)
 	}
 	if stderr.Len() > 0 {
-		t.Errorf("on a runner this stands on stderr: %s", &stderr)
+		t.Errorf("on a runner this was written to stderr: %s", &stderr)
 	}
 	for line := range strings.Lines(stdout.String()) {
 		command := strings.HasPrefix(strings.TrimLeft(line, " \t\u00a0"), "::")
@@ -180,23 +181,23 @@ func lied(t *testing.T, dir string, what []byte, how uint8) {
 			t.Errorf("a command: %q", line)
 		}
 	}
-	if how&8 > 0 && len(l.names)+len(l.made) > 0 {
-		t.Errorf("a dry run wrote to %q, made for %q", l.names, l.made)
+	if how&8 > 0 && len(l.names)+len(l.created) > 0 {
+		t.Errorf("a dry run wrote secrets to %q and created tokens for %q", l.names, l.created)
 	}
-	for i, written := range [][]string{l.made, l.names} {
+	for i, written := range [][]string{l.created, l.names} {
 		for _, name := range written {
 			plain, err := url.PathUnescape(name)
 			if err != nil || strings.ContainsAny(plain, "/\\%") || plain == "." || plain == ".." {
-				t.Errorf("a name that is none was written to: %q", name)
+				t.Errorf("a secret was written to an invalid name: %q", name)
 			}
 			if !slices.ContainsFunc(l.said[i], func(list string) bool { return named(list, plain) }) {
-				t.Errorf("%q was written to, but nobody named it", plain)
+				t.Errorf("%q was written to, but no list contains it", plain)
 			}
 		}
 	}
 }
 
-// named tells whether an answer, in JSON, names a repository.
+// named reports whether a JSON text contains the name of a repository.
 func named(list, name string) bool {
 	for _, text := range jsonText.FindAllString(list, -1) {
 		var plain string

@@ -1,7 +1,7 @@
 //go:build !race
 
-package e2e
+package harness
 
 var buildFlags []string
 
-const thorough = true
+const Thorough = true

@@ -6,4 +6,4 @@ package e2e
 // times over, it is done less often.
 var buildFlags = []string{"-race"}
 
-const thorough = false
+const Thorough = false

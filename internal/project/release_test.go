@@ -1,4 +1,4 @@
-package e2e
+package project
 
 import (
 	"crypto/sha256"
@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 )
 
 const (
@@ -15,9 +17,8 @@ const (
 	releaseDigest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// TestRelease runs the shell steps of release.yml, line by line as they stand
-// there, with the environment that each of them is given; in a clone of a
-// repository on disk, with stand-ins for gh and go.
+// TestRelease runs the shell steps of release.yml line by line and unchanged, each
+// with its environment, in a clone of a repository on disk, with fakes for gh and go.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 
@@ -27,15 +28,15 @@ func TestRelease(t *testing.T) {
 	if changed := r.git("diff", "--name-only", "origin/main", "v1.2.3"); changed != "action.yml" {
 		t.Errorf("the release changes %q", changed)
 	}
-	want := strings.Replace(read(t, root+"action.yml"), "image: Dockerfile", "image: docker://"+releaseImage+"@"+releaseDigest, 1)
+	want := strings.Replace(harness.Read(t, root+"action.yml"), "image: Dockerfile", "image: docker://"+releaseImage+"@"+releaseDigest, 1)
 	if got := r.git("show", "v1.2.3:action.yml") + "\n"; got != want {
 		t.Errorf("action.yml of the release:\n%s", got)
 	}
-	sums := read(t, filepath.Join(r.dir, "dist/SHA256SUMS"))
+	sums := harness.Read(t, filepath.Join(r.dir, "dist/SHA256SUMS"))
 	programs := 0
 	for line := range strings.Lines(sums) {
 		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		content := read(t, filepath.Join(r.dir, "dist", file))
+		content := harness.Read(t, filepath.Join(r.dir, "dist", file))
 		if fmt.Sprintf("%x", sha256.Sum256([]byte(content))) != sum {
 			t.Errorf("%s has another checksum", file)
 		}
@@ -65,7 +66,7 @@ func TestRelease(t *testing.T) {
 		t.Error("something was shown before it was verified")
 	}
 
-	// What failed after the push can be repeated; the tag stays where it is.
+	// A step that failed after the push can be repeated. The tag doesn't move.
 	before := r.git("ls-remote", "origin")
 	r.git("reset", "--hard", "--quiet", "origin/main")
 	if out, err := r.step("publish", `.ci/release publish "$VERSION" "$IMAGE" "$DIGEST"`, "v1.2.3"); err != nil {
@@ -74,7 +75,7 @@ func TestRelease(t *testing.T) {
 	if after := r.git("ls-remote", "origin"); after != before {
 		t.Errorf("repeated, it changed the tags:\n%s\n%s", before, after)
 	}
-	// Another image under the same version is refused.
+	// Another image under the same version is rejected.
 	r.git("reset", "--hard", "--quiet", "origin/main")
 	r.values["DIGEST"] = strings.Replace(releaseDigest, "0", "f", 1)
 	if _, err := r.step("publish", `.ci/release publish "$VERSION" "$IMAGE" "$DIGEST"`, "v1.2.3"); err == nil {
@@ -105,24 +106,23 @@ func TestReleaseTags(t *testing.T) {
 	}
 }
 
-// TestReleaseRefused: what is not fit to be released is refused before anything
-// is pushed.
-func TestReleaseRefused(t *testing.T) {
+// TestReleaseRejected: an invalid release is rejected before anything is pushed.
+func TestReleaseRejected(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		version string
 		prepare func(*release)
-		at      string // the part that refuses
+		at      string // the part that fails
 	}{
 		"no version":        {version: "1.2.3", at: "check"},
 		"a leading zero":    {version: "v01.2.3", at: "check"},
 		"a shell's word":    {version: "v1.2.3; touch x", at: "check"},
-		"nothing to tell":   {version: "v1.2.4", at: "check"},
+		"no changes":        {version: "v1.2.4", at: "check"},
 		"released already":  {version: "v1.2.3", at: "check", prepare: func(r *release) { r.git("push", "--quiet", "origin", "HEAD:refs/tags/v1.2.3") }},
 		"not main's head":   {version: "v1.2.3", at: "check", prepare: func(r *release) { r.git("checkout", "--quiet", "--detach", "HEAD~1") }},
-		"not attested":      {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["GH_REFUSES"] = "predicate-type" }},
-		"one not attested":  {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["GH_REFUSES"] = "linux-arm64" }},
+		"not attested":      {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["GH_FAILS"] = "predicate-type" }},
+		"one not attested":  {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["GH_FAILS"] = "linux-arm64" }},
 		"no digest":         {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["DIGEST"] = "" }},
 		"a tag as a digest": {version: "v1.2.3", at: "verify", prepare: func(r *release) { r.values["DIGEST"] = "v1.2.3" }},
 	} {
@@ -148,7 +148,7 @@ func TestReleaseRefused(t *testing.T) {
 				t.Errorf("something was pushed:\n%s", after)
 			}
 			if strings.Contains(r.calls(), "gh release create") {
-				t.Error("a release was made")
+				t.Error("a release was created")
 			}
 		})
 	}
@@ -160,7 +160,7 @@ type release struct {
 	dir, bin string
 	log      string
 	steps    []releaseStep
-	values   map[string]string // what the workflow's expressions would give
+	values   map[string]string // values of the workflow's expressions
 }
 
 // releaseStep is a step of release.yml that runs a line of shell.
@@ -182,10 +182,10 @@ func newRelease(t *testing.T) *release {
 		steps:  releaseSteps(t),
 		values: map[string]string{"IMAGE": releaseImage, "DIGEST": releaseDigest, "GH_TOKEN": "token"},
 	}
-	// What gh would fetch from another job is in dist already.
+	// Files that gh would download from another job are in dist already.
 	r.write("../bin/gh", `#!/bin/sh
 echo "gh $*" >>"$CALLS"
-case "$*" in *"${GH_REFUSES:-nothing at all}"*) exit 1 ;; esac
+case "$*" in *"${GH_FAILS:-nothing at all}"*) exit 1 ;; esac
 case "$*" in *"--notes-file -"*) echo "notes: $(cat | xargs)" >>"$CALLS" ;; esac
 `)
 	r.write("../bin/go", `#!/bin/sh
@@ -193,7 +193,7 @@ for arg; do [ "$last" != -o ] && [ "$last" != -output ] || out=$arg; last=$arg; 
 echo "$GOOS $GOARCH $*" >"$out"
 `)
 	for _, file := range []string{"action.yml", ".ci/release"} {
-		r.write(file, read(t, root+file))
+		r.write(file, harness.Read(t, root+file))
 	}
 	r.write("CHANGELOG.md", "# Changelog\n\n## 1.2.30\n\nAnother.\n\n## 1.2.3 - today\n\nWhat 1.2.3 brings.\n\n## 1.2.2\n\nOld.\n")
 	origin := filepath.Join(dir, "origin")
@@ -225,7 +225,7 @@ func (r *release) write(name, content string) {
 	}
 }
 
-// git runs git in the clone, without anybody's settings.
+// git runs git in the clone, without any user's settings.
 func (r *release) git(args ...string) string {
 	r.t.Helper()
 	cmd := exec.Command("git", args...)
@@ -244,13 +244,13 @@ func (r *release) env() []string {
 	}
 }
 
-// releaseSteps reads release.yml: its steps that run a line of .ci/release or
-// gh, in their order, with the names of the variables that each is given.
+// releaseSteps reads release.yml: its steps that run a line of .ci/release or gh, in
+// their order, each with the names of its variables.
 func releaseSteps(t *testing.T) []releaseStep {
 	t.Helper()
 	var steps []releaseStep
 	job, inEnv := "", false
-	for line := range strings.Lines(read(t, root+".github/workflows/release.yml")) {
+	for line := range strings.Lines(harness.Read(t, root+".github/workflows/release.yml")) {
 		text := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		key, _, _ := strings.Cut(text, ":")
@@ -281,11 +281,11 @@ func releaseSteps(t *testing.T) []releaseStep {
 // step runs one of them, as a runner does.
 func (r *release) step(job, line, version string) (string, error) {
 	r.t.Helper()
-	if line == ".ci/run" { // is running now
+	if line == ".ci/run" { // it is running this test
 		return "", nil
 	}
 	env := append(r.env(), "GITHUB_REPOSITORY=Acme/Tokens", "GITHUB_RUN_ID=1", "GITHUB_OUTPUT="+r.log+".output",
-		"GITHUB_SHA="+r.git("rev-parse", "origin/main"), "GH_REFUSES="+r.values["GH_REFUSES"])
+		"GITHUB_SHA="+r.git("rev-parse", "origin/main"), "GH_FAILS="+r.values["GH_FAILS"])
 	r.values["VERSION"] = version
 	found := false
 	for _, s := range r.steps {
@@ -318,12 +318,12 @@ func (r *release) run(version string) {
 			r.t.Fatalf("%s: %v\n%s", s.line, err, out)
 		}
 	}
-	if got, want := read(r.t, r.log+".output"), "name="+releaseImage+"\n"; got != want {
+	if got, want := harness.Read(r.t, r.log+".output"), "name="+releaseImage+"\n"; got != want {
 		r.t.Errorf("the output of the job's step is %q, want %q", got, want)
 	}
 }
 
-// tagged asserts that each ref on origin is a commit upon main that names the
+// tagged asserts that each ref on origin is a commit on top of main that names the
 // image by its digest.
 func (r *release) tagged(refs ...string) {
 	r.t.Helper()
@@ -333,7 +333,7 @@ func (r *release) tagged(refs ...string) {
 			ref = "origin/" + ref
 		}
 		if got, want := r.git("rev-parse", ref+"^"), r.git("rev-parse", "origin/main"); got != want {
-			r.t.Errorf("%s is not made from main", ref)
+			r.t.Errorf("%s is not on top of main", ref)
 		}
 		if image := r.git("show", ref+":action.yml"); !strings.Contains(image, "\n  image: docker://"+releaseImage+"@"+r.values["DIGEST"]) {
 			r.t.Errorf("%s does not name the image", ref)
@@ -341,5 +341,5 @@ func (r *release) tagged(refs ...string) {
 	}
 }
 
-// calls are those of gh.
-func (r *release) calls() string { return read(r.t, r.log) }
+// calls are the calls of gh.
+func (r *release) calls() string { return harness.Read(r.t, r.log) }

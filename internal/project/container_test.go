@@ -1,8 +1,7 @@
-package e2e
+package project
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,17 +20,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestContainer runs the action as a runner runs a step: its environment, its
-// mounts, its signals; over HTTPS, with a private authority in SSL_CERT_FILE.
+// TestContainer runs the action as a runner runs a step, with its environment, mounts
+// and signals, over HTTPS with a private authority in SSL_CERT_FILE.
 //
-// .ci/container names two images, of the action and of the sandbox, in
-// CONTAINER_IMAGE and CONTAINER_SANDBOX. The two then run as containers on a
-// private network, where the sandbox has the true services' names, so that the
-// action's own defaults lead to it. Without them the bare program is run; and
-// what waits long for a service that doesn't come up, only with CONTAINER=all.
+// .ci/container names the images of the action and of the sandbox in CONTAINER_IMAGE
+// and CONTAINER_SANDBOX. Both then run as containers on a private network, where the
+// sandbox has the services' real names, so that the action's own defaults lead to it.
+// Without images the bare program is run. Tests that wait long for an unreachable
+// service run only with CONTAINER=all.
 func TestContainer(t *testing.T) {
 	t.Parallel()
 
@@ -45,7 +45,7 @@ func TestContainer(t *testing.T) {
 			t.Fatalf("build the sandbox's server: %v\n%s", err, out)
 		}
 	}
-	// Side by side, but as one test to the rest: most of it is waiting.
+	// They run concurrently, because most of their time is waiting.
 	tests := containerFaults()
 	tests["main job"] = containerMainJob
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -58,44 +58,44 @@ func TestContainer(t *testing.T) {
 	wg.Wait()
 }
 
-// containerMainJob: a first run stores living tokens, a second changes nothing;
-// the runner finds outputs, summary, masks and the report.
+// containerMainJob: a first run stores valid tokens, a second changes nothing. The
+// runner finds outputs, summary, masks and the report.
 func containerMainJob(t *testing.T, r *runner) {
 	s := r.services(t)
-	first := s.step(t, stepOptions{in: inputs{"report-file": "report.json"}}).run()
+	first := s.step(t, stepOptions{in: harness.Inputs{"report-file": "report.json"}}).run()
 	s.want(t, first, 0, "created=5")
-	truth := s.truth(t)
-	if got := truth.Provisioned; len(got) != 5 || truth.Orphans != 0 || truth.Writes != 10 {
-		t.Errorf("%d of 5 secrets opened to a living token, %d orphans, %d writes, want 10", len(got), truth.Orphans, truth.Writes)
+	state := s.state(t)
+	if got := state.Provisioned; len(got) != 5 || state.Orphans != 0 || state.Writes != 10 {
+		t.Errorf("%d of 5 secrets contain a valid token, %d orphans, %d writes, want 10", len(got), state.Orphans, state.Writes)
 	}
-	for _, value := range truth.Values {
-		if !slices.Contains(first.log.masks, value) {
+	for _, value := range state.Values {
+		if !slices.Contains(first.Log.Masks, value) {
 			t.Error("a token was not masked")
 		}
 	}
-	for _, name := range truth.Repositories {
-		for where, text := range map[string]string{"log": first.log.shown, "summary": first.summary, "report": first.report} {
+	for _, name := range state.Repositories {
+		for where, text := range map[string]string{"log": first.Log.Shown, "summary": first.Summary, "report": first.Report} {
 			if !strings.Contains(text, name) {
 				t.Errorf("the %s does not name %s", where, name)
 			}
 		}
 	}
-	if _, err := time.Parse(time.RFC3339, first.outputs["next-expiry"]); err != nil {
+	if _, err := time.Parse(time.RFC3339, first.Outputs["next-expiry"]); err != nil {
 		t.Errorf("next-expiry: %v", err)
 	}
 
 	second := s.step(t, stepOptions{}).run()
 	s.want(t, second, 0, "current=5")
-	if again := s.truth(t); again.Writes != truth.Writes {
-		t.Errorf("the second run sent %d writes", again.Writes-truth.Writes)
+	if again := s.state(t); again.Writes != state.Writes {
+		t.Errorf("the second run sent %d writes", again.Writes-state.Writes)
 	}
 }
 
-// containerInterrupt: a runner sends SIGINT, `docker stop` SIGTERM. What was
-// begun is finished within the seconds that a runner gives, the rest deferred.
+// containerInterrupt: a runner sends SIGINT, `docker stop` SIGTERM. Repositories in
+// progress are finished within the seconds that a runner waits, the rest is deferred.
 func containerInterrupt(t *testing.T, r *runner, signal syscall.Signal) {
 	s := r.services(t, "-repositories=40", "-latency=250ms")
-	step := s.step(t, stepOptions{in: inputs{"concurrency": "2"}})
+	step := s.step(t, stepOptions{in: harness.Inputs{"concurrency": "2"}})
 	step.begin()
 	step.await("\ncreated ")
 	sent := time.Now()
@@ -104,27 +104,27 @@ func containerInterrupt(t *testing.T, r *runner, signal syscall.Signal) {
 	if took := time.Since(sent); took > 7500*time.Millisecond { // a runner's SIGTERM, and Docker's kill at 10 s
 		t.Errorf("ended after %v", took)
 	}
-	truth := s.truth(t)
-	n := len(truth.Provisioned)
+	state := s.state(t)
+	n := len(state.Provisioned)
 	s.want(t, got, 3, fmt.Sprintf("created=%d deferred=%d", n, 40-n))
-	if n == 0 || n == 40 || truth.Orphans != 0 {
-		t.Errorf("%d of 40 secrets hold a living token, and there are %d orphans", n, truth.Orphans)
+	if n == 0 || n == 40 || state.Orphans != 0 {
+		t.Errorf("%d of 40 secrets contain a valid token, and there are %d orphans", n, state.Orphans)
 	}
-	if !strings.Contains(got.summary, "interrupted") || !strings.Contains(annotations(got, "warning"), "interrupted") {
-		t.Errorf("neither summary nor warning tell it:\n%s\n%s", got.summary, got.log.shown)
+	if !strings.Contains(got.Summary, "interrupted") || !strings.Contains(got.Annotations("warning"), "interrupted") {
+		t.Errorf("neither summary nor warning say so:\n%s\n%s", got.Summary, got.Log.Shown)
 	}
 }
 
-// containerFaults: what is missing around the action is told, with the right
-// exit code.
+// containerFaults: errors in the environment of the action are reported, with the
+// right exit code.
 func containerFaults() map[string]func(*testing.T, *runner) {
 	tests := map[string]func(*testing.T, *runner){}
 	for name, c := range map[string]struct {
 		o       stepOptions
 		code    int
-		error   string // in an ::error; none other may be there
+		error   string // in an ::error, the only one
 		warning string
-		changed bool // the work is done all the same
+		changed bool // the tokens are stored nevertheless
 		slow    bool
 	}{
 		"no network": {
@@ -140,9 +140,9 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 			error: "x509: certificate signed by unknown authority",
 		},
 		"no inputs at all":    {o: stepOptions{noInputs: true}, code: 2, error: "codacy-api-token"},
-		"no token for GitHub": {o: stepOptions{in: inputs{"github-token": ""}}, code: 2, error: "github-token"},
+		"no token for GitHub": {o: stepOptions{in: harness.Inputs{"github-token": ""}}, code: 2, error: "github-token"},
 		"a read-only workspace": {
-			o: stepOptions{readOnly: true, in: inputs{"report-file": "report.json"}}, code: 1,
+			o: stepOptions{readOnly: true, in: harness.Inputs{"report-file": "report.json"}}, code: 1,
 			error: "the report could not be written: ", changed: true,
 		},
 		"a summary that can't be written": {
@@ -160,22 +160,22 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 			began := time.Now()
 			got := s.step(t, c.o).run()
 			if took := time.Since(began); took > time.Minute {
-				t.Errorf("told after %v", took)
+				t.Errorf("reported after %v", took)
 			}
-			if got.code != c.code {
-				t.Errorf("exit code %d, want %d\n%s", got.code, c.code, got.log.shown)
+			if got.Code != c.code {
+				t.Errorf("exit code %d, want %d\n%s", got.Code, c.code, got.Log.Shown)
 			}
 			for kind, want := range map[string]string{"error": c.error, "warning": c.warning} {
-				if said := annotations(got, kind); (want == "") != (said == "") || !strings.Contains(said, want) {
-					t.Errorf("::%s %q, want %q\n%s", kind, said, want, got.log.shown)
+				if said := got.Annotations(kind); (want == "") != (said == "") || !strings.Contains(said, want) {
+					t.Errorf("::%s %q, want %q\n%s", kind, said, want, got.Log.Shown)
 				}
 			}
 			done := 0
 			if c.changed {
 				done = 5
 			}
-			if truth := s.truth(t); len(truth.Provisioned) != done || truth.Orphans != 0 || truth.Writes != 2*done {
-				t.Errorf("%d of 5 secrets hold a living token, %d orphans, %d writes", len(truth.Provisioned), truth.Orphans, truth.Writes)
+			if state := s.state(t); len(state.Provisioned) != done || state.Orphans != 0 || state.Writes != 2*done {
+				t.Errorf("%d of 5 secrets contain a valid token, %d orphans, %d writes", len(state.Provisioned), state.Orphans, state.Writes)
 			}
 		}
 	}
@@ -261,15 +261,15 @@ func (r *runner) docker(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// truth is the sandbox server's: see there.
-type truth struct {
+// state is what the sandbox's server returns.
+type state struct {
 	Repositories, Provisioned []string
 	Orphans, Writes           int
 	Violations, Values        []string
 }
 
-// truth asks what became of the secrets; a promise that was broken fails the test.
-func (s *services) truth(t *testing.T) truth {
+// state reads the state of the secrets. A broken guarantee fails the test.
+func (s *services) state(t *testing.T) state {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.authority)
@@ -280,7 +280,7 @@ func (s *services) truth(t *testing.T) truth {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var all truth
+	var all state
 	if err := json.NewDecoder(resp.Body).Decode(&all); err != nil {
 		t.Fatal(err)
 	}
@@ -290,22 +290,22 @@ func (s *services) truth(t *testing.T) truth {
 	return all
 }
 
-// want is fixture.want, and that nothing leaked.
-func (s *services) want(t *testing.T, r result, code int, counts string) {
+// want is Fixture.Want, and asserts that nothing leaked.
+func (s *services) want(t *testing.T, r harness.Result, code int, counts string) {
 	t.Helper()
-	(&fixture{t: t}).want(r, code, counts)
-	written := map[string]string{"log": r.log.shown, "outputs": fmt.Sprint(r.outputs), "summary": r.summary, "report": r.report}
-	for _, found := range sandbox.Leaks(false, written, append(s.truth(t).Values, sandbox.CodacyToken, sandbox.GitHubToken)) {
+	(&harness.Fixture{T: t}).Want(r, code, counts)
+	written := map[string]string{"log": r.Log.Shown, "outputs": fmt.Sprint(r.Outputs), "summary": r.Summary, "report": r.Report}
+	for _, found := range sandbox.Leaks(false, written, append(s.state(t).Values, sandbox.CodacyToken, sandbox.GitHubToken)) {
 		t.Errorf("a leak: %s", found)
 	}
 }
 
-// stepOptions are what a step is given, and what is taken from it.
+// stepOptions are inputs and environment of a step, and what it has to do without.
 type stepOptions struct {
-	in                                  inputs
+	in                                  harness.Inputs
 	env                                 []string // of the job
 	noNetwork, noCA, noInputs, readOnly bool
-	unwritable                          string // the one of the runner's files that can't be written
+	unwritable                          string // the runner's file that can't be written
 }
 
 // step is one run of the action.
@@ -316,7 +316,7 @@ type step struct {
 	container string
 	dir       string // what a runner mounts as /github
 	workspace string
-	log       syncBuffer
+	log       harness.Buffer
 	cancel    context.CancelFunc
 }
 
@@ -330,7 +330,7 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 			t.Fatal(err)
 		}
 	}
-	files := map[string]string{ // as a runner: they are there already
+	files := map[string]string{ // a runner creates them before the step
 		"file_commands/output": "", "file_commands/summary": "", "file_commands/state": "", "file_commands/env": "",
 		"file_commands/path": "", "workflow/event.json": "{}", "runner_temp/ca.pem": string(s.authority),
 	}
@@ -377,9 +377,9 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 	}
 	env = append(env, o.env...)
 	if !o.noInputs {
-		// As a runner gives them: those of the workflow, and the defaults of
-		// action.yml, expressions evaluated.
-		in := inputs{
+		// A runner passes the inputs of the workflow and the defaults of action.yml,
+		// with expressions evaluated.
+		in := harness.Inputs{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacyURL, "github-api-url": gitHubURL, "repositories": "*", "concurrency": "16", "dry-run": "false",
 		}
@@ -392,7 +392,7 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	p.cancel = cancel
 	if s.image == "" {
-		p.cmd = exec.CommandContext(ctx, program)
+		p.cmd = exec.CommandContext(ctx, harness.Program)
 		p.cmd.Dir, p.cmd.Env = p.workspace, env
 	} else {
 		p.container = fmt.Sprintf("action-%d-%d", os.Getpid(), time.Now().UnixNano())
@@ -410,7 +410,7 @@ func (s *services) step(t *testing.T, o stepOptions) *step {
 		for _, d := range []string{"home", "workflow", "file_commands", "runner_temp"} {
 			args = append(args, "--volume", filepath.Join(p.dir, d)+":/github/"+d)
 		}
-		for _, e := range env { // the names alone: values are not for the command line
+		for _, e := range env { // only the names, because command lines are public
 			name, _, _ := strings.Cut(e, "=")
 			args = append(args, "--env", name)
 		}
@@ -433,7 +433,7 @@ func (p *step) begin() {
 	}
 }
 
-// await waits until the log holds the text.
+// await waits until the log contains the text.
 func (p *step) await(text string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.log.String(), text); time.Sleep(20 * time.Millisecond) {
@@ -461,46 +461,27 @@ func (p *step) signal(s syscall.Signal) {
 }
 
 // end waits for the end and reads what the runner would.
-func (p *step) end() result {
+func (p *step) end() harness.Result {
 	p.t.Helper()
 	defer p.cancel()
-	err := p.cmd.Wait()
-	if exit := (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
+	if err := harness.IgnoreExit(p.cmd.Wait()); err != nil {
 		p.t.Fatal(err)
 	}
-	r := result{code: p.cmd.ProcessState.ExitCode(), stdout: p.log.String(), report: read(p.t, filepath.Join(p.workspace, "report.json"))}
-	return asRunner(p.t, r, p.file("output"), p.file("summary"))
+	r := harness.Result{Code: p.cmd.ProcessState.ExitCode(), Stdout: p.log.String(), Report: harness.Read(p.t, filepath.Join(p.workspace, "report.json"))}
+	return harness.AsRunner(p.t, r, p.file("output"), p.file("summary"))
 }
 
-func (p *step) run() result {
+func (p *step) run() harness.Result {
 	p.t.Helper()
 	p.begin()
 	return p.end()
 }
 
-// file is one of the runner's, empty where it was made unwritable.
+// file is the content of one of the runner's files, empty if it was unwritable.
 func (p *step) file(name string) string {
 	path := filepath.Join(p.dir, "file_commands", name)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return ""
 	}
-	return read(p.t, path)
-}
-
-// syncBuffer is a buffer that is read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	return harness.Read(p.t, path)
 }

@@ -1,8 +1,7 @@
-package e2e
+package project
 
 import (
 	"debug/buildinfo"
-	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -16,10 +15,9 @@ import (
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
-
-var update = flag.Bool("update", false, "write the tables in README.md anew")
 
 const root = "../../"
 
@@ -29,7 +27,7 @@ func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 
 	const file = root + "README.md"
-	got := read(t, file)
+	got := harness.Read(t, file)
 	want := got
 	for name, table := range map[string]string{"inputs": config.Markdown(), "outputs": outputsTable(t), "exits": exitsTable()} {
 		begin, end := fmt.Sprintf("<!-- %s -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)
@@ -40,14 +38,14 @@ func TestReadmeTables(t *testing.T) {
 		}
 		want = head + begin + table + end + tail
 	}
-	if *update {
+	if *harness.Update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("go test ./internal/e2e -update brings it up to date (-want +got):\n%s", diff)
+		t.Errorf("go test ./internal/config ./internal/project -update writes it (-want +got):\n%s", diff)
 	}
 }
 
@@ -63,7 +61,7 @@ func exitsTable() string {
 // outputsTable is the table of action.yml's outputs.
 func outputsTable(t *testing.T) string {
 	t.Helper()
-	_, section, _ := strings.Cut(read(t, root+"action.yml"), "\noutputs:\n")
+	_, section, _ := strings.Cut(harness.Read(t, root+"action.yml"), "\noutputs:\n")
 	section, _, _ = strings.Cut(section, "\nruns:\n")
 	table := "| output | meaning |\n|---|---|\n"
 	outputs := regexp.MustCompile(`(?m)^  ([a-z-]+):\n    description: "(.*)"$`).FindAllStringSubmatch(section, -1)
@@ -76,12 +74,12 @@ func outputsTable(t *testing.T) string {
 	return table
 }
 
-// TestReadmeOutcomes sees that each outcome has its row, in the order in which
-// they are told.
+// TestReadmeOutcomes asserts that each outcome has its row, in the order of the
+// report.
 func TestReadmeOutcomes(t *testing.T) {
 	t.Parallel()
 
-	_, table, _ := strings.Cut(read(t, root+"README.md"), "| outcome | meaning |\n|---|---|\n")
+	_, table, _ := strings.Cut(harness.Read(t, root+"README.md"), "| outcome | meaning |\n|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	var got []outcome.Outcome
 	for row := range strings.Lines(table) {
@@ -93,7 +91,7 @@ func TestReadmeOutcomes(t *testing.T) {
 	}
 }
 
-// TestDocsFlags sees that there is every flag that the docs give the program.
+// TestDocsFlags asserts that the program knows every flag in the docs.
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 
@@ -105,7 +103,7 @@ func TestDocsFlags(t *testing.T) {
 	}
 	found := 0
 	for _, file := range docs(t) {
-		for line := range strings.Lines(read(t, file)) {
+		for line := range strings.Lines(harness.Read(t, file)) {
 			_, args, ok := strings.Cut(line, "codacy-project-tokens --")
 			if !ok {
 				continue
@@ -123,13 +121,13 @@ func TestDocsFlags(t *testing.T) {
 	}
 }
 
-// TestDocsLinks sees that every link inside the project leads somewhere.
+// TestDocsLinks asserts that every link inside the project has a target.
 func TestDocsLinks(t *testing.T) {
 	t.Parallel()
 
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, file := range docs(t) {
-		for _, m := range link.FindAllStringSubmatch(read(t, file), -1) {
+		for _, m := range link.FindAllStringSubmatch(harness.Read(t, file), -1) {
 			u, err := url.Parse(m[1])
 			if err != nil {
 				t.Errorf("%s: %v", file, err)
@@ -146,14 +144,14 @@ func TestDocsLinks(t *testing.T) {
 				t.Errorf("%s: a link leads nowhere: %v", file, err)
 				continue
 			}
-			if u.Fragment != "" && !slices.Contains(anchors(read(t, to)), u.Fragment) {
+			if u.Fragment != "" && !slices.Contains(anchors(harness.Read(t, to)), u.Fragment) {
 				t.Errorf("%s: %s has no heading %q", file, to, u.Fragment)
 			}
 		}
 	}
 }
 
-// anchors are those of the headings, as GitHub makes them.
+// anchors are the anchors of the headings, as GitHub generates them.
 func anchors(markdown string) []string {
 	var all []string
 	for line := range strings.Lines(markdown) {
@@ -167,11 +165,11 @@ func anchors(markdown string) []string {
 	return all
 }
 
-// TestContributing sees that every folder has its row.
+// TestContributing asserts that every folder has its row.
 func TestContributing(t *testing.T) {
 	t.Parallel()
 
-	text := read(t, root+"CONTRIBUTING.md")
+	text := harness.Read(t, root+"CONTRIBUTING.md")
 	for _, pattern := range []string{root + "*", root + ".*", root + "internal/*"} {
 		folders, err := filepath.Glob(pattern)
 		if err != nil {
@@ -184,7 +182,7 @@ func TestContributing(t *testing.T) {
 				continue
 			}
 			if !strings.Contains(text, "| `"+name+"` |") {
-				t.Errorf("CONTRIBUTING.md does not tell what %s is", name)
+				t.Errorf("CONTRIBUTING.md does not say what %s is", name)
 			}
 		}
 	}
@@ -209,7 +207,7 @@ func docs(t *testing.T) []string {
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 
-	info, err := buildinfo.ReadFile(program)
+	info, err := buildinfo.ReadFile(harness.Program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,12 +216,12 @@ func TestDependencies(t *testing.T) {
 		want = append(want, dep.Path)
 	}
 	var got []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (direct|indirect)[:,] .+ \\| .+ \\|$").FindAllStringSubmatch(read(t, root+"docs/dependencies.md"), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (direct|indirect)[:,] .+ \\| .+ \\|$").FindAllStringSubmatch(harness.Read(t, root+"docs/dependencies.md"), -1) {
 		got = append(got, row[1])
-		indirect := strings.Contains(read(t, root+"go.mod"), row[1]+" ") &&
-			regexp.MustCompile(regexp.QuoteMeta(row[1])+` \S+ // indirect`).MatchString(read(t, root+"go.mod"))
+		indirect := strings.Contains(harness.Read(t, root+"go.mod"), row[1]+" ") &&
+			regexp.MustCompile(regexp.QuoteMeta(row[1])+` \S+ // indirect`).MatchString(harness.Read(t, root+"go.mod"))
 		if indirect != (row[2] == "indirect") {
-			t.Errorf("%s is told as %s, which go.mod says otherwise", row[1], row[2])
+			t.Errorf("%s is listed as %s, and go.mod disagrees", row[1], row[2])
 		}
 	}
 	slices.Sort(want)
