@@ -86,7 +86,7 @@ func (c *Command) session(cfg *config.Config) *session {
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
 		Web: GitHubWeb(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		ProgressBar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
-		Now: s.codacyNow, Tally: &s.tally,
+		Now: s.codacyNow, Tally: &s.tally, RenewBefore: cfg.RenewBefore, CodacyWeb: CodacyWeb(cfg.CodacyAPIURL),
 	})
 	return s
 }

@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 	"unique"
 
@@ -167,7 +166,6 @@ func (w *worker) secretsChecked(ctx context.Context, t *task) event {
 // that this run put a newer token into. A token that cannot be deleted is a
 // warning: the next run tries again.
 func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
-	var revoked []string
 	for _, old := range w.revocable(t, written) {
 		if ctx.Err() != nil {
 			break
@@ -177,12 +175,9 @@ func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, 
 			failed = true
 			break
 		}
-		revoked = append(revoked, old.Name)
+		result.Revoked = append(result.Revoked, old.Name)
 	}
-	if len(revoked) > 0 {
-		result.Reason = joinReasons(result.Reason, "revoked "+strings.Join(revoked, ", "))
-	}
-	return failed, len(revoked) > 0
+	return failed, len(result.Revoked) > 0
 }
 
 // revocable returns the tokens of t that may be revoked.
