@@ -37,11 +37,11 @@ func (p *primary) refund(n int, reset time.Time) {
 }
 
 // update applies a quota that a response states.
-func (p *primary) update(q *wire.Quota, clock *wire.Clock) {
+func (p *primary) update(q *wire.Quota) {
 	if q == nil || q.Reset.IsZero() {
 		return
 	}
-	reset := clock.ToLocal(q.Reset)
+	reset := q.Reset
 	// Responses overtake each other: within one period the lowest number counts.
 	if p.known && reset.Sub(p.reset).Abs() < 2*time.Second {
 		p.remaining = min(p.remaining, q.Remaining)
