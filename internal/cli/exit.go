@@ -46,7 +46,7 @@ func Exits() []Exit {
 func (s *session) exitCode(ctx context.Context, err error) int {
 	var stopped *provision.StopError
 	if ctx.Err() != nil {
-		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it", "")
+		s.rep.Interrupted()
 		return ExitInterrupted
 	}
 	if !errors.As(err, &stopped) {

@@ -36,7 +36,8 @@ type session struct {
 	codacyLimiter, githubLimiter *pace.Limiter
 	codacyClock, githubClock     *wire.Clock
 	startBefore                  time.Time
-	started                      bool // there is something to report
+	owner                        github.Owner
+	started                      bool         // there is something to report
 	findings                     findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }
@@ -86,7 +87,7 @@ func (c *Command) session(cfg *config.Config) *session {
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
 		Web: GitHubWeb(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		ProgressBar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
-		Now: s.codacyNow, Tally: &s.tally,
+		Now: s.codacyNow, Tally: &s.tally, RenewBefore: cfg.RenewBefore, CodacyWeb: CodacyWeb(cfg.CodacyAPIURL),
 	})
 	return s
 }
