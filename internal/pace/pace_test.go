@@ -1247,10 +1247,10 @@ func TestWaits(t *testing.T) {
 			synctest.Wait()
 		}
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		wants("Service: 80 writes per minute, until 00:01:00 UTC")
+		wants("Service: 80 writes per minute")
 		time.Sleep(time.Minute)
 		enter(t, t.Context(), s, http.MethodGet)(rate(5000, 560, time.Now().Add(29*time.Minute)))
-		wants("Service: 5,000 requests per hour, a tenth of them left to others, until 00:30:01 UTC")
+		wants("Service: 5,000 requests per hour, a tenth of them left to others")
 		// 60 in this hour, 4,500 in the next, 4,500 in the one after that.
 		if left := s.EstimateWrites(30); left != 22500*time.Millisecond {
 			t.Errorf("30 writes take %v", left)
@@ -1259,6 +1259,6 @@ func TestWaits(t *testing.T) {
 			t.Errorf("4,531 writes take %v", left)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
-		wants("Service: rate-limited, asked to wait, until 01:01:00 UTC")
+		wants("Service: rate-limited, asked to wait")
 	})
 }

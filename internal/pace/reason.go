@@ -8,15 +8,15 @@ import (
 // pauseReason is the reason of requests to a service that is paused.
 const pauseReason = "rate-limited, asked to wait"
 
-// WaitReason describes, for log output, what the waiter with the highest priority
-// waits for. It is empty without a waiter.
+// WaitReason returns the cause of the wait of the waiter with the highest priority. It
+// is empty without a waiter.
 func (s *Limiter) WaitReason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiters) == 0 {
 		return ""
 	}
-	return s.reason(s.waiters[0]).String()
+	return s.reason(s.waiters[0]).Cause()
 }
 
 // waits returns what the limiter's waiters wait for, and the reservation that
@@ -44,7 +44,7 @@ func (s *Limiter) reason(t *waiter) Wait {
 	}
 	if !s.primary.allows(t.requests, t.inProgress, now) {
 		wait.Reason = grouped(s.primary.limit) + " requests per hour, a tenth of them left to others"
-		wait.Until = s.primary.reset
+		wait.Until, wait.Resets = s.primary.reset, true
 		return wait
 	}
 	for i, w := range s.limits {

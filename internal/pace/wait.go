@@ -20,19 +20,25 @@ type Wait struct {
 	Since time.Time
 	// Until is the expected end; zero if it is not known.
 	Until time.Time
+	// Resets reports whether Until is when a quota is reset.
+	Resets bool
 }
 
-// String describes the wait for log output: "GitHub: 5000 requests per hour, until
-// 14:05:01 UTC".
+// Cause returns service and reason, without the end: "GitHub: 80 writes per minute".
+func (w Wait) Cause() string {
+	if w.Reason == "" {
+		return w.Service
+	}
+	return w.Service + ": " + w.Reason
+}
+
+// String returns the cause and the end: "GitHub: 80 writes per minute, until 14:05:01
+// UTC".
 func (w Wait) String() string {
-	s := w.Service
-	if w.Reason != "" {
-		s += ": " + w.Reason
+	if w.Until.IsZero() {
+		return w.Cause()
 	}
-	if !w.Until.IsZero() {
-		s += ", until " + w.Until.UTC().Format("15:04:05 UTC")
-	}
-	return s
+	return w.Cause() + ", until " + w.Until.UTC().Format("15:04:05 UTC")
 }
 
 // Waits knows everything that the requests of a run wait for: limits and pauses of

@@ -46,7 +46,7 @@ func TestNoWaitBeyondTheContext(t *testing.T) {
 					if !errors.As(err, &tooLong) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrSendDeadline) {
 						t.Fatalf("%s: %v", kind, err)
 					}
-					if w := tooLong.Wait; w.Service != "Service" || w.Reason != tt.reason || w.Until.Sub(begin) != tt.until {
+					if w := tooLong.Wait; w.Service != "Service" || w.Reason != tt.reason || w.Until.Sub(begin) != tt.until || w.Resets != (name == "primary") {
 						t.Errorf("%s: would wait for %+v", kind, w)
 					}
 					if !strings.Contains(err.Error(), tt.reason) || time.Since(begin) != 0 {
@@ -212,12 +212,12 @@ func TestWaitsList(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		go func() { _, _ = a.Reserve(ctx, 1, 0) }()
-		limit := Wait{"A", "1 writes per minute", begin, begin.Add(time.Minute)}
+		limit := Wait{"A", "1 writes per minute", begin, begin.Add(time.Minute), false}
 		expect(limit)
 
 		// Reads that wait outside of the limiter count, until they succeed.
 		enter(t, ctx, b, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
-		pause := Wait{"B", pauseReason, time.Now(), time.Now().Add(time.Hour)}
+		pause := Wait{"B", pauseReason, time.Now(), time.Now().Add(time.Hour), false}
 		for range 3 {
 			if r, _ := b.TryReserve(1, 0); r != nil {
 				t.Fatal("a paused service has capacity")
@@ -242,7 +242,7 @@ func TestWaitsList(t *testing.T) {
 		synctest.Wait()
 		expect(limit, pause)
 		time.Sleep(12 * time.Second)
-		retried := Wait{"B", "not responding, retrying", start, start.Add(45 * time.Second)}
+		retried := Wait{"B", "not responding, retrying", start, start.Add(45 * time.Second), false}
 		expect(limit, pause, retried)
 		time.Sleep(13 * time.Second) // during the second attempt, it is still one wait
 		expect(limit, pause, retried)
