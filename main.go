@@ -1,9 +1,11 @@
-// Command codacy-project-tokens keeps a living Codacy project token in a secret
-// of every repository of an organization. See README.md.
+// Command codacy-project-tokens creates a Codacy project token for every repository
+// of an organization, stores it as a GitHub secret, and renews it. See README.md.
 package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,11 +20,19 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first statement, because net/http logs stray bytes that a server sends: they
+	// would get to the log without being redacted or escaped.
+	log.SetOutput(io.Discard)
+	protectMemory()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
+	// Even after stop, a closed pipe or terminal must not end the process: repositories
+	// in progress are finished.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	context.AfterFunc(ctx, func() {
 		if os.Getenv("GITHUB_ACTIONS") != "true" {
-			stop() // by hand a second Ctrl-C ends it at once
+			stop() // on the command line, a second Ctrl-C ends the process
 		}
 		time.Sleep(cli.ShutdownTimeout)
 		os.Exit(cli.ExitInterrupted)

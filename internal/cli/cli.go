@@ -16,6 +16,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/report"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
 // GiveUp is how long after an interrupt the process ends, whatever still hangs: a
@@ -46,7 +47,7 @@ type Command struct {
 // ctx is an interrupt.
 func (c *Command) Run(ctx context.Context, args []string) int {
 	net := &redact.Redactor{}
-	for _, v := range config.Credentials(c.Getenv) {
+	for _, v := range append(config.Credentials(c.Getenv), wire.ProxySecrets(c.Getenv)...) {
 		net.Add(v)
 	}
 	out, errs := net.Writer(c.Stdout), net.Writer(c.Stderr)
@@ -59,6 +60,9 @@ func (c *Command) Run(ctx context.Context, args []string) int {
 
 func (c *Command) run(ctx context.Context, args []string) int {
 	cfg, err := config.Parse(args, c.Getenv)
+	if err == nil {
+		err = wire.CheckProxies(c.Getenv)
+	}
 	switch {
 	case errors.Is(err, config.ErrHelp):
 		c.usage()
