@@ -158,7 +158,7 @@ func TestListValues(t *testing.T) {
 	}
 }
 
-// TestOldTokens adds tokens from before 2026 beside a new one.
+// TestOldTokens adds tokens from before 2026 to a new one.
 func TestOldTokens(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t, sandbox.Options{})

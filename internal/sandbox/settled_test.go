@@ -137,7 +137,7 @@ func TestEarlyRevocation(t *testing.T) {
 			c.world.SetUpdatedAt("web", "actions", secretName, c.world.Time().Add(-hours))
 			c.delete("web", old.ID)
 		}, ""},
-		"to make space among 100": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
+		"evicted among 100": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
 			old := replace(c, "actions")
 			for i := range 98 {
 				c.world.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i)})
