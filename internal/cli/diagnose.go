@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"maps"
 	"net"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
@@ -62,10 +62,10 @@ func (s *session) label(input string) string {
 func (s *session) failStart(err error) int {
 	var p *Problem
 	if !errors.As(err, &p) {
-		s.rep.Error(err.Error())
+		s.rep.Error(err.Error(), "")
 		return ExitFailed
 	}
-	s.rep.Problem(s.render(p))
+	s.rep.Error(s.render(p))
 	return diagnosis.Lookup(p.id).Exit
 }
 
@@ -182,7 +182,7 @@ func (s *session) Denial(err error) (diagnosis.ID, diagnosis.Values) {
 		return diagnosis.GitHubRole, values
 	case s.isInstallationToken():
 		return diagnosis.WorkflowToken, values
-	case store != config.StoreActions:
+	case store != rotation.StoreActions:
 		return diagnosis.TokenStore, values
 	case s.private.onCodacy > 0 && s.private.onGitHub == 0:
 		return diagnosis.TokenOtherOwner, values
@@ -191,15 +191,15 @@ func (s *session) Denial(err error) (diagnosis.ID, diagnosis.Values) {
 }
 
 // permissions are the stores' in the words of GitHub's pages, and in its API's.
-var permissions = map[config.Store]struct{ page, api string }{
-	config.StoreActions:    {"Secrets", "secrets"},
-	config.StoreDependabot: {"Dependabot secrets", "dependabot_secrets"},
-	config.StoreCodespaces: {"Codespaces secrets", "codespaces_secrets"},
+var permissions = map[rotation.Store]struct{ page, api string }{
+	rotation.StoreActions:    {"Secrets", "secrets"},
+	rotation.StoreDependabot: {"Dependabot secrets", "dependabot_secrets"},
+	rotation.StoreCodespaces: {"Codespaces secrets", "codespaces_secrets"},
 }
 
 // permission is the one that GitHub would have wanted, in the words of its pages
 // where they are known, and the store that it is for.
-func (s *session) permission(e *wire.Error) (string, config.Store) {
+func (s *session) permission(e *wire.Error) (string, rotation.Store) {
 	name, _, _ := strings.Cut(e.Permission, "=")
 	for store, p := range permissions {
 		if p.api == name {
@@ -207,9 +207,9 @@ func (s *session) permission(e *wire.Error) (string, config.Store) {
 		}
 	}
 	if name != "" {
-		return name, config.StoreAgents
+		return name, rotation.StoreAgents
 	}
-	return permissions[config.StoreActions].page, config.StoreActions
+	return permissions[rotation.StoreActions].page, rotation.StoreActions
 }
 
 // isInstallationToken: one that begins with ghs_, given as the token.

@@ -3,17 +3,16 @@ package cli
 import (
 	"context"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
-	"github.com/codacy/codacy-project-tokens/internal/provision"
 )
 
 // findings are the cases that the repositories' results show: of each the first
@@ -24,18 +23,18 @@ type findings struct {
 }
 
 type finding struct {
-	first  provision.Result
+	first  outcome.Result
 	values diagnosis.Values
 	count  int
 }
 
 // note sees what case a result shows, if any.
-func (f *findings) add(res provision.Result) {
+func (f *findings) add(res outcome.Result) {
 	e := asWire(res.Err)
 	var id diagnosis.ID
 	var values diagnosis.Values
 	switch {
-	case res.Outcome == provision.Skipped && res.Warning != "":
+	case res.Outcome == outcome.Skipped && res.Warning != "":
 		id = diagnosis.CannotRenew
 	case res.Err == nil:
 	case e.Service == codacy.Name && (e.Status == http.StatusNotFound || e.Status == http.StatusForbidden):
@@ -60,11 +59,11 @@ func (f *findings) add(res provision.Result) {
 }
 
 // earlier tells which of two repositories a case names.
-func namedFirst(id diagnosis.ID, a, b provision.Result) bool {
+func namedFirst(id diagnosis.ID, a, b outcome.Result) bool {
 	if id == diagnosis.CannotRenew {
 		return a.ExpiresAt.Before(b.ExpiresAt)
 	}
-	return a.Repository < b.Repository
+	return a.Repository() < b.Repository()
 }
 
 // tell tells the cases that were found, but for that which ended the run.
@@ -72,7 +71,7 @@ func (f *findings) report(ctx context.Context, ended diagnosis.ID) {
 	for _, id := range slices.Sorted(maps.Keys(f.cases)) {
 		found := f.cases[id]
 		values := diagnosis.Values{
-			"first": found.first.Repository, "hidden": fmt.Sprint(found.count), "store": string(config.StoreActions),
+			"first": found.first.Repository(), "hidden": fmt.Sprint(found.count), "store": string(rotation.StoreActions),
 			"date": found.first.ExpiresAt.UTC().Format(time.DateOnly), "page": f.s.accessPage(),
 		}
 		maps.Copy(values, found.values)
@@ -80,9 +79,9 @@ func (f *findings) report(ctx context.Context, ended diagnosis.ID) {
 		switch {
 		case id == ended, id == diagnosis.CannotRenew && found.count == 1: // told by its own warning
 		case id == diagnosis.CannotRenew:
-			f.s.rep.Caution(f.s.render(p))
+			f.s.rep.Warning(f.s.render(p))
 		case id != diagnosis.SecretsFull || f.secretLimitReached(ctx, found, values):
-			f.s.rep.Problem(f.s.render(p))
+			f.s.rep.Error(f.s.render(p))
 		}
 	}
 }
@@ -90,9 +89,8 @@ func (f *findings) report(ctx context.Context, ended diagnosis.ID) {
 // full tells whether a store of the repository holds as many secrets as GitHub
 // allows, and which.
 func (f *findings) secretLimitReached(ctx context.Context, found *finding, values diagnosis.Values) bool {
-	owner, name, _ := strings.Cut(found.first.Repository, "/")
 	for _, store := range f.s.SecretStores {
-		n, err := f.s.github.Secrets(ctx, github.Repository{Owner: owner, Name: name}, string(store))
+		n, err := f.s.github.Secrets(ctx, github.Repository{Owner: found.first.Owner, Name: found.first.Name}, string(store))
 		if err == nil && n >= maxSecrets {
 			values["store"] = string(store)
 			return true

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -35,9 +36,9 @@ type Config struct {
 	ExcludeRepositories Patterns // may be empty
 
 	SecretName      string
-	SecretStores    []Store // in the order of writing, each once, at least one
-	ExistingSecrets Existing
-	Rotate          Rotate
+	SecretStores    []rotation.Store // in the order of writing, each once, at least one
+	ExistingSecrets rotation.Existing
+	Rotate          rotation.Rotate
 	TokenLifetime   time.Duration // whole days
 	RenewBefore     time.Duration // whole days, less than TokenLifetime
 	RevokeAfter     time.Duration // whole hours; 0: as soon as the new token is stored
@@ -63,44 +64,6 @@ func (c *Config) Label(input string) string {
 	}
 	return input
 }
-
-// Store is one of GitHub's stores of a repository's secrets, spelled as in the
-// paths of its API.
-type Store string
-
-// The stores.
-const (
-	StoreAgents     Store = "agents"
-	StoreCodespaces Store = "codespaces"
-	StoreDependabot Store = "dependabot"
-	StoreActions    Store = "actions"
-)
-
-// Stores lists all stores in the order of writing. Actions is the last because
-// nearly every credential may write it: a refusal elsewhere is met while
-// nothing has changed.
-func Stores() []Store {
-	return []Store{StoreAgents, StoreCodespaces, StoreDependabot, StoreActions}
-}
-
-// Existing is what is done about secrets that the action did not make.
-type Existing string
-
-// The ways with such a secret.
-const (
-	ExistingReplace Existing = "replace"
-	ExistingKeep    Existing = "keep"
-	ExistingOnly    Existing = "only" // replace, but create none where there is none
-)
-
-// Rotate is when a token is renewed.
-type Rotate string
-
-// The times of renewal.
-const (
-	RotateExpiring Rotate = "expiring"
-	RotateAlways   Rotate = "always"
-)
 
 // Shard is this job's part of the repositories: the Index-th of Count, counted
 // from 1.

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"net/netip"
 	"net/url"
 	"path"
@@ -108,7 +109,7 @@ func checkBounds(t *testing.T, c *config.Config) {
 			return err1 != nil || err2 != nil || strings.Contains(glob, "/") || glob != strings.ToLower(glob)
 		})
 	}
-	inOrder := slices.DeleteFunc(config.Stores(), func(s config.Store) bool { return !slices.Contains(c.SecretStores, s) })
+	inOrder := slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !slices.Contains(c.SecretStores, s) })
 	for what, good := range map[string]bool{
 		"codacy-api-token": !c.CodacyAPIToken.IsZero() && !strings.ContainsFunc(c.CodacyAPIToken.Reveal(), unicode.IsSpace),
 		"credentials": c.GitHubToken.IsZero() != c.GitHubAppPrivateKey.IsZero() &&
@@ -121,8 +122,8 @@ func checkBounds(t *testing.T, c *config.Config) {
 		"exclude-repositories": globs(c.ExcludeRepositories),
 		"secret-name":          regexp.MustCompile(`^[A-Za-z_]\w{0,79}$`).MatchString(c.SecretName),
 		"secret-stores":        len(c.SecretStores) > 0 && slices.Equal(inOrder, c.SecretStores),
-		"existing-secrets":     slices.Contains([]config.Existing{"replace", "keep", "only"}, c.ExistingSecrets),
-		"rotate":               slices.Contains([]config.Rotate{"expiring", "always"}, c.Rotate),
+		"existing-secrets":     slices.Contains([]rotation.Existing{"replace", "keep", "only"}, c.ExistingSecrets),
+		"rotate":               slices.Contains([]rotation.Rotate{"expiring", "always"}, c.Rotate),
 		"token-lifetime-days":  c.TokenLifetime >= 2*day && c.TokenLifetime <= 365*day,
 		"renew-before-days":    c.RenewBefore >= day && c.RenewBefore < c.TokenLifetime,
 		"revoke-after-hours":   c.RevokeAfter >= 0 && c.RevokeAfter <= 8760*time.Hour,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -127,13 +128,13 @@ func Inputs() []Input {
 			Name: "existing-secrets", Default: "replace",
 			Short:       "others' secrets: replace, keep, or only",
 			Description: "What is done about a secret that this action did not make: `replace` it, `keep` it, or `only`: like `replace`, but never create one where there is none. It counts for each store by itself.",
-			set:         oneOf(func(c *Config) *Existing { return &c.ExistingSecrets }, ExistingReplace, ExistingKeep, ExistingOnly),
+			set:         oneOf(func(c *Config) *rotation.Existing { return &c.ExistingSecrets }, rotation.ExistingReplace, rotation.ExistingKeep, rotation.ExistingOnly),
 		},
 		{
 			Name: "rotate", Default: "expiring",
 			Short:       "renew what is expiring, or always",
 			Description: "Which tokens are renewed: those that are `expiring`, or `always` all.",
-			set:         oneOf(func(c *Config) *Rotate { return &c.Rotate }, RotateExpiring, RotateAlways),
+			set:         oneOf(func(c *Config) *rotation.Rotate { return &c.Rotate }, rotation.RotateExpiring, rotation.RotateAlways),
 		},
 		{
 			Name: "token-lifetime-days", Default: "365",

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"maps"
 	"net/url"
 	"strings"
@@ -76,7 +77,7 @@ func defaults() *config.Config {
 		GitHubAPIURL:    mustURL("https://api.github.com"),
 		Repositories:    config.Patterns{"*"},
 		SecretName:      "CODACY_PROJECT_TOKEN",
-		SecretStores:    []config.Store{"actions"},
+		SecretStores:    []rotation.Store{"actions"},
 		ExistingSecrets: "replace",
 		Rotate:          "expiring",
 		TokenLifetime:   365 * 24 * time.Hour,
@@ -184,9 +185,9 @@ func TestParse(t *testing.T) {
 					Repositories:        config.Patterns{"api-*", "web-?", "[a-f]*"},
 					ExcludeRepositories: config.Patterns{"api-old"},
 					SecretName:          "_Token_2",
-					SecretStores:        []config.Store{"agents", "dependabot", "actions"},
-					ExistingSecrets:     config.ExistingOnly,
-					Rotate:              config.RotateAlways,
+					SecretStores:        []rotation.Store{"agents", "dependabot", "actions"},
+					ExistingSecrets:     rotation.ExistingOnly,
+					Rotate:              rotation.RotateAlways,
 					TokenLifetime:       48 * time.Hour,
 					RenewBefore:         24 * time.Hour,
 					DryRun:              true,
@@ -201,7 +202,7 @@ func TestParse(t *testing.T) {
 			name: "runner, all stores",
 			env:  runner(env{"secret-stores": "actions\ncodespaces\ndependabot\nagents"}),
 			want: func(c *config.Config) {
-				c.Runner, c.SecretStores = true, []config.Store{"agents", "codespaces", "dependabot", "actions"}
+				c.Runner, c.SecretStores = true, []rotation.Store{"agents", "codespaces", "dependabot", "actions"}
 			},
 		},
 		{

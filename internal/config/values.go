@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -126,14 +127,14 @@ func shard(c *Config, text string) []invalid {
 
 func stores(c *Config, text string) []invalid {
 	var wrong []invalid
-	asked := map[Store]bool{}
+	asked := map[rotation.Store]bool{}
 	for _, name := range splitList(text) {
-		if !slices.Contains(Stores(), Store(name)) {
+		if !slices.Contains(rotation.Stores(), rotation.Store(name)) {
 			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, by comma or line"})
 		}
-		asked[Store(name)] = true
+		asked[rotation.Store(name)] = true
 	}
-	c.SecretStores = slices.DeleteFunc(Stores(), func(s Store) bool { return !asked[s] })
+	c.SecretStores = slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !asked[s] })
 	return wrong
 }
 

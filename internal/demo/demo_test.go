@@ -180,8 +180,7 @@ a_b         p | q
 2
 3
 4
-5
-… 2 more
+… 3 more
 `
 	if diff := cmp.Diff(want, terminal(markdown)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

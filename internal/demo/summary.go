@@ -8,7 +8,7 @@ import (
 )
 
 // tableRows is how many rows of a table are shown.
-const tableRows = 5
+const tableRows = 4
 
 // terminal formats a job's summary for a terminal: headings, quotes, the first rows
 // of tables, and text without markup. It supports the Markdown that the action

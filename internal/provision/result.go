@@ -3,166 +3,129 @@ package provision
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// Outcome is what a repository ends in.
-type Outcome string
-
-// The outcomes, as the contract names them.
-const (
-	Created  Outcome = "created"
-	Renewed  Outcome = "renewed"
-	Current  Outcome = "current"
-	Kept     Outcome = "kept"
-	Skipped  Outcome = "skipped"
-	Deferred Outcome = "deferred"
-	Failed   Outcome = "failed"
-)
-
-// Outcomes lists all outcomes, in the order in which they are told.
-func All() []Outcome {
-	return []Outcome{Created, Renewed, Current, Kept, Skipped, Deferred, Failed}
+// newResult returns a result of t of which nothing else is known.
+func (w *worker) newResult(t *task, o outcome.Outcome, reason string) outcome.Result {
+	return outcome.Result{Owner: t.target.GitHub.Owner, Name: t.target.GitHub.Name, Outcome: o, Reason: reason}
 }
 
-// Result is how one repository ended. Reason and Warning may hold words of a
-// service: neutralise them before they are printed.
-type Result struct {
-	// Repository is its name on GitHub, with its owner.
-	Repository string
-	Outcome    Outcome
-	Reason     string
-	// Warning is what looks well and is not; empty if nothing.
-	Warning string
-	// Err is what it failed with; nil unless the outcome is that.
-	Err error
-	// Told: the error that ends the run tells this one, too.
-	Reported bool
-	// Stores that hold the token, as far as is known.
-	Stores []config.Store
-	// TokenID and TokenName are of the token in place; 0 and empty if there is
-	// none or nobody knows.
-	TokenID   int64
-	TokenName string
-	// ExpiresAt is when it expires, on Codacy's clock; zero if it doesn't or
-	// there is none.
-	ExpiresAt time.Time
-}
-
-// result is a result of t about which nothing else is known.
-func (r *Run) newResult(t *task, o Outcome, reason string) Result {
-	return Result{Repository: t.target.GitHub.Owner + "/" + t.target.GitHub.Name, Outcome: o, Reason: reason}
-}
-
-// placed adds the token in place: of those that a store holds the one that ends
-// first; the newest where nobody asked the stores.
-func (r *Run) withToken(t *task, result Result) Result {
-	var token *Token
-	newest, exists := t.observation.Newest()
-	if exists && !t.observation.SecretsChecked {
-		token = &newest
-	}
-	for _, tok := range t.observation.Managed {
-		if t.observation.SecretsChecked && slices.ContainsFunc(t.observation.Stores, func(s StoreState) bool { return s.holds(tok) }) &&
-			(token == nil || tok.Expires.Before(token.Expires)) {
-			token = &tok
-		}
-	}
-	if token == nil {
-		return result
-	}
-	for _, s := range t.observation.Stores {
-		if s.holds(*token) {
-			result.Stores = append(result.Stores, s.Store)
-		}
-	}
-	result.TokenID, result.TokenName, result.ExpiresAt = token.ID, token.Name, token.Expires
-	return result
-}
-
-// settled is the result of a decision that writes nothing.
-func (r *Run) noOpResult(t *task) Result {
-	outcome := map[Action]Outcome{NoOp: Current, Keep: Kept, Defer: Deferred}[t.decision.Action]
-	result := r.withToken(t, r.newResult(t, outcome, t.decision.Reason))
-	if t.observation.Legacy && r.Policy.Rotate == config.RotateAlways {
-		result.Warning = "rotate: always does nothing here: this Codacy's tokens do not expire, and can't be told apart"
+// withToken adds the token that the secrets contain.
+func (w *worker) withToken(t *task, result outcome.Result) outcome.Result {
+	if token, stores, ok := t.observation.Current(); ok {
+		result.Stores = stores
+		result.TokenID, result.TokenName, result.ExpiresAt = token.ID, token.Name, token.Expires
 	}
 	return result
 }
 
-// planned is the result that a write aims at.
-func (r *Run) planResult(t *task) Result {
-	if !t.writes() {
-		result := r.noOpResult(t)
-		var names []string
-		for _, old := range r.revocable(t, false) {
-			names = append(names, old.Name)
-		}
-		result.Reason = joinReasons(result.Reason, "would revoke "+strings.Join(names, ", "))
+// withStoreError makes the result that of a failed repository if a store is
+// unavailable.
+func (w *worker) withStoreError(t *task, result outcome.Result) outcome.Result {
+	storeErr := t.storeErr()
+	if storeErr == nil {
 		return result
 	}
-	outcome, verb := Created, "would create the secret"
-	if t.decision.Action == Renew {
-		outcome = Renewed
+	reason := storeErr.Error()
+	if len(result.Writes) > 0 {
+		reason += "; the other stores were written"
 	}
-	if slices.ContainsFunc(t.observation.Stores, func(s StoreState) bool {
-		return !s.absent() && slices.Contains(t.decision.Stores, s.Store)
-	}) {
-		verb = "would overwrite the secret"
-	} else if !t.observation.SecretsChecked {
-		verb = "would write the secret"
-	}
-	return r.withToken(t, r.newResult(t, outcome, joinReasons(verb, t.decision.Reason)))
+	result.Outcome, result.Reason, result.Err = outcome.Failed, reason, storeErr
+	return result
 }
 
-// wrote is the result of an apply that reached every store.
-func (r *Run) appliedResult(t *task, done applied) Result {
-	outcome, verb := Created, "new secret"
-	if t.decision.Action == Renew {
-		outcome = Renewed
+// noOpResult returns the result of a decision that writes nothing.
+func (w *worker) noOpResult(t *task) outcome.Result {
+	ended := map[rotation.Action]outcome.Outcome{
+		rotation.NoOp: outcome.Current, rotation.Keep: outcome.Kept, rotation.Defer: outcome.Deferred, rotation.Fail: outcome.Failed,
+	}[t.decision.Action]
+	result := w.withToken(t, w.newResult(t, ended, t.decision.Reason))
+	if t.observation.Legacy && w.o.Policy.Rotate == rotation.RotateAlways {
+		result.Warning = "rotate: always has no effect: tokens of this Codacy server do not expire, and cannot be told apart"
 	}
-	if done.overwritten {
-		verb = "overwrote the secret"
+	return w.withStoreError(t, result)
+}
+
+// planResult returns the result that a write will have.
+func (w *worker) planResult(t *task) outcome.Result {
+	if !t.decision.Writes() {
+		result := w.noOpResult(t)
+		for _, old := range w.revocable(t, nil) {
+			result.Revoked = append(result.Revoked, old.Name)
+		}
+		return result
 	}
-	result := r.newResult(t, outcome, joinReasons(verb, t.decision.Reason))
-	result.Stores = done.written
+	result := w.withToken(t, w.newResult(t, t.changed(), t.decision.Reason))
+	for _, s := range t.decision.Stores {
+		result.Writes = append(result.Writes, outcome.Write{Store: s, Effect: t.effect(s, false)})
+	}
+	return w.withStoreError(t, result)
+}
+
+// appliedResult returns the result of an apply that reached every store to write.
+func (w *worker) appliedResult(t *task, done applied) outcome.Result {
+	result := w.newResult(t, t.changed(), t.decision.Reason)
+	result.Stores, result.Writes = done.stores(), done.written
 	result.TokenID, result.TokenName, result.ExpiresAt = done.token.ID, done.token.Name, done.token.Expires
-	return result
+	return w.withStoreError(t, result)
 }
 
-// failed is the result of a repository that met err.
-func (r *Run) failedResult(t *task, done applied, err error) Result {
-	outcome, reason := Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
-	settled := wire.DispositionOf(err) == wire.Rejected // the service said no, whatever else there is
-	switch {
-	case done.storedIn() > 0:
-	case errors.Is(err, errOtherRun):
-		outcome, reason = Deferred, errOtherRun.Error()
-	case github.IsArchived(err):
-		outcome, reason = Skipped, "archived on GitHub"
-	case r.interruptCtx.Err() != nil && !settled:
-		outcome, reason = Deferred, errInterrupted.Error()
-	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && r.canStart():
-		outcome, reason = Deferred, "a service asked to wait for longer than a token may: "+reason
-	case (errors.Is(err, errStale) || done.token.ID == 0) && !r.canStart() && !settled:
-		outcome, reason = Deferred, errTimeUp.Error()
+// changed returns the outcome of a repository that is written.
+func (t *task) changed() outcome.Outcome {
+	if t.decision.Action == rotation.Renew {
+		return outcome.Renewed
 	}
-	result := r.withToken(t, r.newResult(t, outcome, reason))
-	if outcome == Failed {
+	return outcome.Created
+}
+
+// effect returns what a write to a store does. Replaced reports whether there was a
+// secret, which matters where it was not read before.
+func (t *task) effect(s rotation.Store, replaced bool) outcome.Effect {
+	state, foreign := t.observation.State(s)
+	_, managed := t.observation.Newest()
+	switch {
+	case state.Condition == rotation.Unread && !replaced, state.Condition == rotation.Absent:
+		return outcome.Add
+	case foreign, state.Condition == rotation.Unread && !managed:
+		return outcome.Overwrite
+	}
+	return outcome.Renew
+}
+
+// failedResult returns the result of a repository whose job failed.
+func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
+	ended, reason := outcome.Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
+	rejected := wire.DispositionOf(err) == wire.Rejected // the service said no, whatever else there is
+	orphan := errors.As(err, new(*orphanError))
+	switch {
+	case done.mayBeStored() || orphan:
+	case errors.Is(err, errOtherRun):
+		ended, reason = outcome.Deferred, errOtherRun.Error()
+	case errors.Is(err, errClocks):
+		ended, reason = outcome.Deferred, errClocks.Error()
+	case github.IsArchived(err):
+		ended, reason = outcome.Skipped, "archived on GitHub"
+	case w.interrupted.Err() != nil && !rejected:
+		ended, reason = outcome.Deferred, errInterrupted.Error()
+	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && w.canStart():
+		ended, reason = outcome.Deferred, "rate-limited for longer than a new token may wait: "+reason
+	case (errors.Is(err, errStale) || done.token.ID == 0) && !w.canStart() && !rejected:
+		ended, reason = outcome.Deferred, errTimeUp.Error()
+	}
+	result := w.withToken(t, w.newResult(t, ended, reason))
+	result.Writes = done.written
+	if ended == outcome.Failed {
 		result.Err = err
 	}
 	return result
 }
-
-// begins tells whether another repository may be begun.
-func (r *Run) canStart() bool { return time.Now().Before(r.StartBefore) }
 
 func joinReasons(a, b string) string {
 	if a == "" || b == "" {

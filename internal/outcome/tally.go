@@ -1,0 +1,108 @@
+package outcome
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Tally sums up the results of a run. The zero Tally has none.
+type Tally struct {
+	results []Result
+	counts  map[Outcome]int
+}
+
+// Add adds the result of one repository.
+func (t *Tally) Add(r Result) {
+	if t.counts == nil {
+		t.counts = map[Outcome]int{}
+	}
+	t.results = append(t.results, r)
+	t.counts[r.Outcome]++
+}
+
+// Len returns the number of results.
+func (t *Tally) Len() int { return len(t.results) }
+
+// Results returns the results in the order in which they were added.
+func (t *Tally) Results() []Result { return slices.Clone(t.results) }
+
+// Count returns the number of repositories with an outcome.
+func (t *Tally) Count(o Outcome) int { return t.counts[o] }
+
+// Outcomes returns the outcomes that there were, in the order in which they are
+// shown.
+func (t *Tally) Outcomes() []Outcome {
+	return slices.DeleteFunc(All(), func(o Outcome) bool { return t.Count(o) == 0 })
+}
+
+// Problems returns the number of repositories that failed or are about to.
+func (t *Tally) Problems(now time.Time) int {
+	return t.count(func(r Result) bool { return r.IsProblem(now) })
+}
+
+// Healthy reports whether nothing failed and nothing is about to.
+func (t *Tally) Healthy(now time.Time) bool { return t.Problems(now) == 0 }
+
+// Warned returns the number of repositories with a warning.
+func (t *Tally) Warned() int {
+	return t.count(func(r Result) bool { return r.Warning != "" })
+}
+
+func (t *Tally) count(f func(Result) bool) int {
+	n := 0
+	for _, r := range t.results {
+		if f(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// NextExpiry returns the soonest expiry among the tokens in the secrets; zero if
+// there is none.
+func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
+
+// NextToExpire returns the result whose token expires first; the zero Result if
+// none expires.
+func (t *Tally) NextToExpire() Result {
+	var next Result
+	for _, r := range t.results {
+		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
+			next = r
+		}
+	}
+	return next
+}
+
+// Effects counts the secrets that results write, by effect. A write whose effect is
+// not known counts as what the outcome says.
+func Effects(results []Result) map[Effect]int {
+	counts := map[Effect]int{}
+	for _, r := range results {
+		switch {
+		case len(r.Writes) > 0:
+			for _, w := range r.Writes {
+				counts[w.Effect]++
+			}
+		case r.Outcome == Created:
+			counts[Add]++
+		case r.Outcome == Renewed:
+			counts[Renew]++
+		}
+	}
+	return counts
+}
+
+// DestructiveFirst sorts planned results by action, the destructive ones first, and
+// then by name.
+func DestructiveFirst(planned []Result) {
+	ByName(planned)
+	rank := func(r Result) int { return slices.Index(Actions(), r.Action()) }
+	slices.SortStableFunc(planned, func(a, b Result) int { return rank(a) - rank(b) })
+}
+
+// ByName sorts results by the repositories' names.
+func ByName(results []Result) {
+	slices.SortFunc(results, func(a, b Result) int { return strings.Compare(a.Repository(), b.Repository()) })
+}
