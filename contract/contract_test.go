@@ -108,7 +108,10 @@ type play struct {
 	dir string
 }
 
+// newPlay creates a play at noon, inside of a bubble. A bubble starts at midnight,
+// and a creation time at midnight may be a date only.
 func newPlay(t *testing.T, o sandbox.Options) *play {
+	time.Sleep(12 * time.Hour)
 	w := sandbox.New(o)
 	return &play{World: w, recorder: &recorder{next: w.RoundTripper()}, t: t, dir: t.TempDir()}
 }
