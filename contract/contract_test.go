@@ -359,6 +359,13 @@ var runs = map[string]struct {
 		p.once(sandbox.KindCreateToken, sandbox.Effect{After: func() { p.RotateKey("api", "actions") }})
 		p.run(0, nil) // the key is read again
 	}},
+	"a hundred secrets": {sandbox.Options{}, func(p *play) {
+		p.add("api")
+		for i := range 100 {
+			p.SetSecret("api", "actions", fmt.Sprint("SECRET_", i), "value")
+		}
+		p.run(1, nil)
+	}},
 	"no permission": {sandbox.Options{
 		Credentials: []sandbox.Credential{{Value: "github_pat_reader", Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Read}}},
 	}, func(p *play) {
