@@ -197,7 +197,8 @@ func (w *World) Expired() []Violation {
 // the newest managed token of its repository, an invalid or foreign token in a
 // secret, and orphans. It checks the given stores (actions if none is given) of
 // every repository that the action can provision: added on Codacy, visible on
-// GitHub, neither archived nor disabled, and not denied.
+// GitHub, neither archived nor disabled, and not denied. It skips stores that the
+// action leaves alone because of Options.Existing, and then orphans, too.
 func (w *World) Settled(stores ...string) []Violation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -209,10 +210,17 @@ func (w *World) Settled(stores ...string) []Violation {
 		if repo.NotOnCodacy || repo.NotOnGitHub || repo.Archived || repo.Disabled || repo.State == NotAdded {
 			continue
 		}
+		excluded := false
 		for _, store := range stores {
-			if repo.denials[storeIndex(store)] == [operations]*Denial{} {
-				found = append(found, w.settledStore(repo, storeIndex(store))...)
+			switch i := storeIndex(store); {
+			case w.leftAlone(repo, i):
+				excluded = true
+			case repo.denials[i] == [operations]*Denial{}:
+				found = append(found, w.settledStore(repo, i)...)
 			}
+		}
+		if excluded { // what a person replaced or removed stays valid
+			continue
 		}
 		for _, t := range w.orphans(repo) {
 			found = append(found, Violation{
@@ -222,6 +230,19 @@ func (w *World) Settled(stores ...string) []Violation {
 		}
 	}
 	return found
+}
+
+// leftAlone reports whether the action leaves a store alone because of
+// existing-secrets.
+func (w *World) leftAlone(repo *repository, store int) bool {
+	s := repo.secret(store, w.options.SecretName)
+	switch w.options.Existing {
+	case KeepExisting:
+		return s != nil && !s.byAction
+	case OnlyExisting:
+		return s == nil
+	}
+	return false
 }
 
 // settledStore checks the secret in one store of a repository.

@@ -285,3 +285,33 @@ func TestManualCredential(t *testing.T) {
 		wantViolations(t, w, want)
 	}
 }
+
+// TestSettledExisting leaves manual secrets alone under keep, and stores without a
+// secret under only.
+func TestSettledExisting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		existing sandbox.Existing
+		do       func(*sandbox.World)
+		want     string
+	}{
+		{sandbox.ReplaceExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[not stored orphan]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[]"},
+		{sandbox.OnlyExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[not stored orphan]"},
+		{sandbox.ReplaceExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[not stored orphan]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[not stored orphan]"},
+		{sandbox.OnlyExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.AddToken("web", sandbox.Token{Name: tokenTwo}) }, "[not stored orphan]"},
+	} {
+		w, _ := newWorld(t, sandbox.Options{Existing: test.existing})
+		w.Provision("web", sandbox.Token{Name: tokenOne}, "actions")
+		test.do(w)
+		var kinds []string
+		for _, v := range w.Settled() {
+			kinds = append(kinds, string(v.Kind))
+		}
+		if got := fmt.Sprint(kinds); got != test.want {
+			t.Errorf("%s: found %s, want %s", test.existing, got, test.want)
+		}
+	}
+}
