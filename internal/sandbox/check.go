@@ -193,12 +193,11 @@ func (w *World) Expired() []Violation {
 	return slices.Clone(w.expired)
 }
 
-// Settled returns what is wrong after runs that came to their end: a store without
-// the newest managed token of its repository, an invalid or foreign token in a
-// secret, and orphans. It checks the given stores (actions if none is given) of
-// every repository that the action can provision: added on Codacy, visible on
-// GitHub, neither archived nor disabled, and not denied. It skips stores that the
-// action leaves alone because of Options.Existing, and then orphans, too.
+// Settled returns what is wrong after runs that ended normally: a store without the
+// newest managed token of its repository, an invalid or foreign token in a secret,
+// and orphans. It checks the given stores (actions by default) of every repository
+// that the action can provision. It skips stores that are denied, and ones that the
+// action leaves alone because of Options.Existing, then with the orphans.
 func (w *World) Settled(stores ...string) []Violation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -207,7 +206,7 @@ func (w *World) Settled(stores ...string) []Violation {
 	}
 	var found []Violation
 	for _, repo := range w.repos {
-		if repo.NotOnCodacy || repo.NotOnGitHub || repo.Archived || repo.Disabled || repo.State == NotAdded {
+		if !repo.canBeProvisioned() {
 			continue
 		}
 		excluded := false
@@ -230,6 +229,14 @@ func (w *World) Settled(stores ...string) []Violation {
 		}
 	}
 	return found
+}
+
+// canBeProvisioned reports whether the action can create tokens for a repository
+// and write its secrets.
+func (r *repository) canBeProvisioned() bool {
+	onCodacy := !r.NotOnCodacy && r.State != NotAdded && r.CodacyRole == "admin"
+	onGitHub := !r.NotOnGitHub && !r.Hidden && !r.Archived && !r.Disabled
+	return onCodacy && onGitHub
 }
 
 // leftAlone reports whether the action leaves a store alone because of

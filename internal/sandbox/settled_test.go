@@ -221,7 +221,7 @@ func TestSettled(t *testing.T) {
 		"not to be provisioned": {func(w *sandbox.World) {
 			w.Provision("web", managed(w, 1), "actions")
 			for i, r := range []sandbox.Repository{
-				{Archived: true}, {Disabled: true}, {NotOnGitHub: true}, {NotOnCodacy: true}, {State: sandbox.NotAdded},
+				{Archived: true}, {Disabled: true}, {NotOnGitHub: true}, {NotOnCodacy: true}, {State: sandbox.NotAdded}, {Hidden: true}, {CodacyRole: "write"},
 			} {
 				r.Name = fmt.Sprint("r-", i)
 				w.Add(r)
