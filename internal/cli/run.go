@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
@@ -38,9 +39,9 @@ func (s *session) run(ctx context.Context) int {
 			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
-		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
+		CodacyClock: s.codacyClock, GitHubClock: s.githubClock, SettleClocks: s.settleClocks,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
-		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
 		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {

@@ -15,7 +15,6 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
@@ -30,9 +29,9 @@ type Codacy interface {
 
 // GitHub is the part of GitHub's API that a Run uses. The errors are *wire.Error.
 type GitHub interface {
-	PublicKey(ctx context.Context, r github.Repository, store string) (id string, key seal.Key, err error)
+	PublicKey(ctx context.Context, r github.Repository, store string) (github.Key, error)
 	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
-	PutSecret(ctx context.Context, r github.Repository, store, name, keyID, sealed string) (created bool, err error)
+	PutSecret(ctx context.Context, r github.Repository, store, name string, key github.Key, value secret.Value) (created bool, err error)
 }
 
 // Options configure a Run.
@@ -44,6 +43,9 @@ type Options struct {
 	CodacyLimiter, GitHubLimiter *pace.Limiter
 	// CodacyClock and GitHubClock estimate the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
+	// SettleClocks sends requests until that many responses of each service agree on
+	// its clock. The error says that they contradict each other.
+	SettleClocks func(ctx context.Context, responses int) error
 	// WritesPerMinute is GitHubLimiter's limit; zero if it has none.
 	WritesPerMinute int
 	// Retry bounds the time in which a write is repeated.

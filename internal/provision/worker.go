@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 	"unique"
 
@@ -25,6 +24,9 @@ type worker struct {
 
 // listTokens lists the tokens of t, and decides as far as that goes.
 func (w *worker) listTokens(ctx context.Context, t *task) error {
+	if err := w.settleClocks(ctx, decidingResponses); err != nil {
+		return err
+	}
 	observedAt := time.Now()
 	o, err := w.readTokens(ctx, t)
 	if err != nil {
@@ -99,14 +101,14 @@ func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
 	if _, ok := t.keys[s]; ok {
 		return nil
 	}
-	id, key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+	key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
 	if err != nil {
 		return err
 	}
 	if t.keys == nil {
-		t.keys = map[rotation.Store]storeKey{}
+		t.keys = map[rotation.Store]github.Key{}
 	}
-	t.keys[s] = storeKey{id, key}
+	t.keys[s] = key
 	return nil
 }
 
@@ -167,9 +169,8 @@ func (w *worker) secretsChecked(ctx context.Context, t *task) event {
 // that this run put a newer token into. A token that cannot be deleted is a
 // warning: the next run tries again.
 func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
-	var revoked []string
 	for _, old := range w.revocable(t, written) {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || w.settleClocks(ctx, deletingResponses) != nil {
 			break
 		}
 		if err := w.deleteToken(ctx, t, old.ID); err != nil {
@@ -177,12 +178,9 @@ func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, 
 			failed = true
 			break
 		}
-		revoked = append(revoked, old.Name)
+		result.Revoked = append(result.Revoked, old.Name)
 	}
-	if len(revoked) > 0 {
-		result.Reason = joinReasons(result.Reason, "revoked "+strings.Join(revoked, ", "))
-	}
-	return failed, len(revoked) > 0
+	return failed, len(result.Revoked) > 0
 }
 
 // revocable returns the tokens of t that may be revoked.
@@ -212,7 +210,7 @@ func (w *worker) deleteToken(ctx context.Context, t *task, id int64) error {
 // probe reads the public key of a store that was written before, and returns
 // GitHub's denial: nil if it was not denied, which proves nothing.
 func (w *worker) probe(ctx context.Context, t *task) *wire.Error {
-	_, _, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
+	_, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
 	var denial *wire.Error
 	if errors.As(err, &denial) && (wire.IsUnauthorized(err) || github.IsForbidden(err)) {
 		return denial
@@ -233,7 +231,25 @@ func (w *worker) verifyAccount(ctx context.Context) *wire.Error {
 func (w *worker) codacyNow() time.Time { return time.Now().Add(w.o.CodacyClock.Offset()) }
 
 // uncertainty returns the sum of the uncertainties of both services' clocks.
-func (w *worker) uncertainty() time.Duration { return 0 }
+func (w *worker) uncertainty() time.Duration {
+	return w.o.CodacyClock.Uncertainty() + w.o.GitHubClock.Uncertainty()
+}
+
+const (
+	// decidingResponses of each service have to agree on its clock before anything is
+	// decided, and deletingResponses before a token that an earlier run created is
+	// deleted.
+	decidingResponses = 2
+	deletingResponses = 3
+)
+
+// settleClocks makes sure that enough responses agree on the services' clocks.
+func (w *worker) settleClocks(ctx context.Context, responses int) error {
+	if w.o.CodacyClock.Agreeing() >= responses && w.o.GitHubClock.Agreeing() >= responses {
+		return nil
+	}
+	return w.o.SettleClocks(ctx, responses)
+}
 
 // canStart reports whether another repository may be started.
 func (w *worker) canStart() bool { return time.Now().Before(w.o.StartBefore) }
