@@ -88,7 +88,7 @@ func waitText(w outcome.Wait) string {
 		return w.Cause
 	}
 	layout := "15:04 UTC"
-	if w.Until.Sub(time.Now()) > 12*time.Hour {
+	if time.Until(w.Until) > 12*time.Hour {
 		layout = "2006-01-02 15:04 UTC"
 	}
 	verb := "until"
