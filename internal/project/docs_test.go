@@ -56,7 +56,7 @@ func inputsTable(t *testing.T) string {
 		"repositories", "exclude-repositories", "secret-name", "secret-stores", "existing-secrets",
 		"rotate", "renew-before-days", "dry-run", "report-file",
 	}
-	table := "| input | default | meaning |\n|---|---|---|\n"
+	table := "| input | meaning |\n|---|---|\n" // a column for the default would not fit a phone
 	for _, name := range common {
 		i := slices.IndexFunc(config.Inputs(), func(in config.Input) bool { return in.Name == name })
 		if i < 0 {
@@ -65,9 +65,9 @@ func inputsTable(t *testing.T) string {
 		in := config.Inputs()[i]
 		fallback := ""
 		if in.Default != "" {
-			fallback = "`" + in.Default + "`"
+			fallback = " Default: `" + in.Default + "`."
 		}
-		table += fmt.Sprintf("| `%s` | %s | %s |\n", name, fallback, in.Description)
+		table += fmt.Sprintf("| `%s` | %s%s |\n", name, in.Description, fallback)
 	}
 	return table
 }

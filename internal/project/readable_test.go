@@ -103,7 +103,7 @@ func TestLongSentences(t *testing.T) {
 // https://mermaid.js.org/syntax/sequenceDiagram.html, https://mermaid.js.org/syntax/flowchart.html
 var mermaid = map[string]*regexp.Regexp{
 	"sequenceDiagram": regexp.MustCompile(`^(participant \w+ as [\w ]+|\w+-?->>\w+: [^;#]+|Note over \w+(,\w+)?: [^;#]+|opt [^;#]+|alt [^;#]+|else( [^;#]+)?|loop [^;#]+|end)$`),
-	"flowchart LR":    regexp.MustCompile(`^(\w+(\[[^][(){};"|]+\])?)( -->(\|[^|;]+\|)? (\w+(\[[^][(){};"|]+\])?))*$`),
+	"flowchart TD":    regexp.MustCompile(`^(\w+(\[[^][(){};"|]+\])?)( -->(\|[^|;]+\|)? (\w+(\[[^][(){};"|]+\])?))*$`),
 }
 
 // checkMermaid parses a diagram. In a sequence diagram, a semicolon ends a statement.
