@@ -23,8 +23,7 @@ func (s *session) settleClocks(ctx context.Context, responses int) error {
 	}{
 		{"Codacy", s.codacyClock, s.codacy.User},
 		{"GitHub", s.githubClock, func(ctx context.Context) error {
-			_, err := s.github.Owner(ctx, s.Organization)
-			return err
+			return s.github.Probe(ctx, s.owner.Scope, s.Organization)
 		}},
 	} {
 		var last error

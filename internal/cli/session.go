@@ -36,7 +36,8 @@ type session struct {
 	codacyLimiter, githubLimiter *pace.Limiter
 	codacyClock, githubClock     *wire.Clock
 	startBefore                  time.Time
-	started                      bool // there is something to report
+	owner                        github.Owner
+	started                      bool         // there is something to report
 	findings                     findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }

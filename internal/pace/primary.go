@@ -52,3 +52,11 @@ func (p *primary) update(q *wire.Quota) {
 	}
 	*p = primary{known: true, limit: q.Limit, remaining: q.Remaining, reset: reset}
 }
+
+// QuotaLeaves reports whether n more requests can be sent in this period of the
+// service's primary limit, or whether it states none.
+func (s *Limiter) QuotaLeaves(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.primary.allows(n, false, time.Now())
+}
