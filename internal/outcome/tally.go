@@ -38,6 +38,11 @@ func (t *Tally) Problems(now time.Time) int {
 // Healthy reports whether nothing failed and nothing is about to.
 func (t *Tally) Healthy(now time.Time) bool { return t.Problems(now) == 0 }
 
+// NotListed returns the number of repositories whose tokens were not listed.
+func (t *Tally) NotListed() int {
+	return t.count(func(r Result) bool { return r.NotListed })
+}
+
 // Warned returns the number of repositories with a warning.
 func (t *Tally) Warned() int {
 	return t.count(func(r Result) bool { return r.Warning != "" })

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
@@ -75,7 +74,7 @@ func inputsTable(t *testing.T) string {
 // exitsTable is the table of the exit codes.
 func exitsTable() string {
 	table := "| exit code | meaning |\n|---|---|\n"
-	for _, e := range cli.Exits() {
+	for _, e := range outcome.Exits() {
 		table += fmt.Sprintf("| %d | %s |\n", e.Code, e.Meaning)
 	}
 	return table
