@@ -100,12 +100,15 @@ func TestSummary(t *testing.T) {
 	f.Add(outcome.Result{Owner: "acme", Name: "lost", Outcome: outcome.Skipped, Reason: "not on GitHub", Warning: "it has a valid token"})
 	f.Add(outcome.Result{Owner: "acme", Name: "a|b<i>", Outcome: outcome.Failed, Reason: "x|y\n<script>"})
 	f.Add(current(9, 300))
+	revoked := current(8, 300)
+	revoked.Revoked = []string{"t-2"}
+	f.Add(revoked)
 	s := f.Summary()
 	for _, want := range []string{
 		"> [!CAUTION]\n> &lt;b&gt;bad&lt;/b&gt; \\| x\n",
 		"> [!WARNING]\n> a\\|b\n",
-		"\n1 created · 1 renewed · 1 current · 1 skipped · 1 deferred · 1 failed\n",
-		"  title \"4 tokens by month of expiry\"\n  x-axis [\"2026-11: 3\", \"2027-09: 1\"]\n  y-axis 0 --> 10\n  bar [3, 1]\n",
+		"\n1 created · 1 renewed · 2 current · 1 skipped · 1 deferred · 1 failed\n",
+		"  title \"5 tokens by month of expiry\"\n  x-axis [\"2026-11: 3\", \"2027-09: 2\"]\n  y-axis 0 --> 10\n  bar [3, 2]\n",
 		"Secret `CODACY_PROJECT_TOKEN` in 4 selected repositories. 1 not added to Codacy. 2 excluded by the patterns. 3 in other shards.",
 		"### Failed (1)\n\n| repository | note |\n| --- | --- |\n" +
 			"| [a\\|b&lt;i&gt;](https://github.com/acme/a%7Cb%3Ci%3E/settings/secrets/actions) | x\\|y &lt;script&gt; |\n",
@@ -115,6 +118,8 @@ func TestSummary(t *testing.T) {
 		"### Changed (1 created, 1 renewed)\n\n| repository | outcome | expires | note |\n| --- | --- | --- | --- |\n" +
 			"| [new](https://github.com/acme/new) | created | 2026-11-20 | no token |\n" +
 			"| [web](https://github.com/acme/web) | renewed | 2026-11-20 | 68 days left; revoked t-1 |\n",
+		"<details><summary>Replaced tokens revoked (1)</summary>\n\n| repository | expires | note |\n| --- | --- | --- |\n" +
+			"| [r008](https://github.com/acme/r008) | 2027\u201109\u201116 | revoked t-2 |\n\n</details>\n",
 		"<details><summary>All others (1 current)</summary>\n\n| repository | expires |\n| --- | --- |\n" +
 			"| [r009](https://github.com/acme/r009) | 2027\u201109\u201116 |\n",
 		"</details>\n",

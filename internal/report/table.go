@@ -10,9 +10,9 @@ import (
 )
 
 // tables writes the repositories: those that need attention, the most severe first,
-// the changed ones, and the others.
+// the changed ones, and, folded, the others.
 func (r *Report) tables(b *strings.Builder) {
-	var failed, expiring, warned, changed, rest []outcome.Result
+	var failed, expiring, warned, changed, revoked, rest []outcome.Result
 	now := r.o.Now()
 	for _, res := range r.tally.Results() {
 		switch {
@@ -22,13 +22,15 @@ func (r *Report) tables(b *strings.Builder) {
 			expiring = append(expiring, res)
 		case res.Warning != "":
 			warned = append(warned, res)
-		case res.Changed() || len(res.Revoked) > 0:
+		case res.Changed() || r.isPlanned(res):
 			changed = append(changed, res)
+		case len(res.Revoked) > 0:
+			revoked = append(revoked, res)
 		default:
 			rest = append(rest, res)
 		}
 	}
-	for _, rows := range [][]outcome.Result{failed, expiring, warned, rest} {
+	for _, rows := range [][]outcome.Result{failed, expiring, warned, revoked, rest} {
 		outcome.ByName(rows)
 	}
 	outcome.DestructiveFirst(changed)
@@ -43,7 +45,12 @@ func (r *Report) tables(b *strings.Builder) {
 		title = "Will change"
 	}
 	r.table(b, heading(title, r.labelCounts(changed)...), "", changed)
-	r.table(b, "<details><summary>All others ("+strings.Join(r.labelCounts(rest), ", ")+")</summary>\n\n", "</details>\n\n", rest)
+	folded := func(title string, counts ...string) string {
+		return "<details><summary>" + title + " (" + strings.Join(counts, ", ") + ")</summary>\n\n"
+	}
+	const end = "</details>\n\n"
+	r.table(b, folded("Replaced tokens revoked", number(len(revoked))), end, revoked)
+	r.table(b, folded("All others", r.labelCounts(rest)...), end, rest)
 }
 
 // table writes the rows between head and tail. A note that most rows share is said
@@ -120,14 +127,17 @@ func (c columns) row(repository, label, expires, note string) string {
 	return text + "\n"
 }
 
-// commonNote returns the note that most rows share; empty if there is none.
+// shortNote is the length up to which a note may be repeated in every row.
+const shortNote = 20
+
+// commonNote returns the long note that most rows share; empty if there is none.
 func (r *Report) commonNote(rows []outcome.Result) string {
 	counts := map[string]int{}
 	for _, res := range rows {
 		counts[r.note(res)]++
 	}
 	for note, n := range counts {
-		if note != "" && n >= 3 && 2*n > len(rows) {
+		if len(note) > shortNote && n >= 3 && 2*n > len(rows) {
 			return note
 		}
 	}
