@@ -1,5 +1,6 @@
 // Command codacy-project-tokens creates a Codacy project token for every repository
-// of an organization, stores it as a GitHub secret, and renews it. See README.md.
+// of an organization, stores it as a GitHub secret, and renews it before it
+// expires. See README.md.
 package main
 
 import (
@@ -14,6 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
 // version is set when a release is built.
@@ -31,11 +34,11 @@ func main() {
 	// in progress are finished.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	context.AfterFunc(ctx, func() {
-		if os.Getenv("GITHUB_ACTIONS") != "true" {
+		if !config.OnRunner(os.Getenv) {
 			stop() // on the command line, a second Ctrl-C ends the process
 		}
 		time.Sleep(cli.ShutdownTimeout)
-		os.Exit(cli.ExitInterrupted)
+		os.Exit(outcome.ExitInterrupted)
 	})
 	command := cli.Command{
 		Version: version,
