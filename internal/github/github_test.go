@@ -579,7 +579,6 @@ func TestPutSecret(t *testing.T) {
 		{200, false, true, wire.Indeterminate},
 		{202, false, true, wire.Indeterminate},
 		{203, false, true, wire.Indeterminate},
-		{401, false, true, wire.Rejected},
 		{403, false, true, wire.Rejected},
 		{404, false, true, wire.Rejected},
 		{422, false, true, wire.Rejected},
