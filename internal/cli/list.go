@@ -46,7 +46,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	switch {
 	case p == nil:
 	case diagnosis.Lookup(p.id).Exit == ExitOK:
-		s.rep.Caution(s.render(p))
+		s.rep.Warning(s.render(p))
 	default:
 		return nil, s.failStart(p)
 	}
@@ -76,7 +76,7 @@ func (s *session) listBoth(ctx context.Context) (*listings, int) {
 	})
 	<-codacySide
 	if ctx.Err() != nil {
-		s.rep.Warning("interrupted before anything was changed")
+		s.rep.Warning("interrupted before anything was changed", "")
 		return nil, ExitInterrupted
 	}
 	if unknown != nil {
@@ -161,7 +161,7 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 			return owner, s.AppError(err)
 		}
 		if p := s.MissingPermission(); p != nil && s.DryRun {
-			s.rep.Caution(s.render(p))
+			s.rep.Warning(s.render(p))
 		} else if p != nil {
 			return owner, p
 		}

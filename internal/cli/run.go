@@ -36,12 +36,13 @@ func (s *session) run(ctx context.Context) int {
 		Policy: rotation.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
-			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
+			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
 		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
@@ -71,10 +72,11 @@ func (s *session) run(ctx context.Context) int {
 		answer, err := s.confirm(ctx, plan)
 		if !answer {
 			s.rep.Declined(len(plan))
+			run.Decline()
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.rep.Error(err.Error())
+			s.rep.Error(err.Error(), "")
 			return ExitUsage
 		case !answer:
 			return s.exitCode(ctx, nil)

@@ -51,3 +51,17 @@ func LacksPermission(err error) bool {
 
 // IsForbidden tells any refusal with a 403.
 func IsForbidden(err error) bool { return isForbidden(err, "") }
+
+// IsUnavailable reports whether GitHub gives no access to a store: reading its
+// secret failed with status 403 or 451, or its public key with 403, 404 or 451.
+func IsUnavailable(err error) bool {
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Service != Name || e.Disposition != wire.Rejected {
+		return false
+	}
+	switch e.Status {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusUnavailableForLegalReasons:
+		return true
+	}
+	return false
+}

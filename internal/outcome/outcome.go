@@ -22,6 +22,10 @@ const (
 	Failed   Outcome = "failed"
 )
 
+// Soon is how near to its expiry the token of a deferred repository makes the run
+// fail.
+const Soon = 7 * 24 * time.Hour
+
 // All lists the outcomes in the order in which they are shown.
 func All() []Outcome {
 	return []Outcome{Created, Renewed, Current, Kept, Skipped, Deferred, Failed}
@@ -40,6 +44,9 @@ type Result struct {
 	Err error
 	// Reported is true if the error that ended the run already covers this one.
 	Reported bool
+	// NotListed is true if a deferred repository's tokens were not listed, so that
+	// nothing is known of it.
+	NotListed bool
 	// Stores lists the stores that hold the token, as far as they are known.
 	Stores []rotation.Store
 	// TokenID and TokenName identify the token that the secrets contain; zero and
@@ -56,3 +63,27 @@ func (r Result) Repository() string { return r.Owner + "/" + r.Name }
 
 // Changed reports whether a secret was written.
 func (r Result) Changed() bool { return r.Outcome == Created || r.Outcome == Renewed }
+
+// ExpiringSoon reports whether the repository is deferred although its token
+// expires within Soon of now, on Codacy's clock.
+func (r Result) ExpiringSoon(now time.Time) bool {
+	return r.Outcome == Deferred && !r.ExpiresAt.IsZero() && r.ExpiresAt.Sub(now) < Soon
+}
+
+// IsProblem reports whether the repository failed or is about to.
+func (r Result) IsProblem(now time.Time) bool { return r.Outcome == Failed || r.ExpiringSoon(now) }
+
+// NeedsAttention reports whether the repository is a problem or has a warning.
+func (r Result) NeedsAttention(now time.Time) bool { return r.IsProblem(now) || r.Warning != "" }
+
+// Severity orders results: failed ones first, then those about to fail, then the
+// others.
+func (r Result) Severity(now time.Time) int {
+	switch {
+	case r.Outcome == Failed:
+		return 0
+	case r.ExpiringSoon(now):
+		return 1
+	}
+	return 2
+}

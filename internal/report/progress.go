@@ -2,20 +2,21 @@ package report
 
 import (
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"math"
 	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// silence is how long a wait in which nothing changes is not told again.
+// repeatAfter is how long an unchanged progress is not logged again.
 const repeatAfter = 5 * time.Minute
 
-// Progress tells in one line of the log how far the run has come, if that has
-// changed; on a terminal a bar does.
+// Progress logs in one line how far the run has come, if that has changed. On a
+// terminal it moves the progress bar instead.
 func (r *Report) Progress(p outcome.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.o.ProgressBar {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		r.updateBar(p)
 		return
 	}
@@ -24,23 +25,27 @@ func (r *Report) Progress(p outcome.Progress) {
 		return
 	}
 	r.lastProgress, r.lastProgressAt = p, now
+	r.print(r.o.Redactor.Redact(progressLine(p)))
+}
+
+func progressLine(p outcome.Progress) string {
 	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
 	if p.Rate > 0 {
 		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))
 	}
 	if p.PendingWrites > 0 {
-		text += fmt.Sprintf("; %d to be written", p.PendingWrites)
+		text += fmt.Sprintf("; %d pending", p.PendingWrites)
 	}
 	if p.WaitingFor != "" {
-		text += "; waits for " + p.WaitingFor
+		text += "; waiting for " + p.WaitingFor
 	}
 	if p.Remaining > 0 {
 		text += "; about " + roundDuration(p.Remaining) + " left"
 	}
-	r.Info("%s", text)
+	return text
 }
 
-// roughly tells a time for people: "41 min", "2 h 5 min".
+// roundDuration returns a duration in whole minutes: "41 min", "2 h 5 min".
 func roundDuration(d time.Duration) string {
 	minutes := int(math.Ceil(d.Minutes()))
 	if minutes < 60 {

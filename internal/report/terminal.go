@@ -2,17 +2,17 @@ package report
 
 import (
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// newBar is the bar that a terminal shows while a run goes on, with its rate and
-// the time that is left.
+// newBar returns a progress bar with its rate and the remaining time.
 func newBar(to io.Writer, total int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(
 		total, progressbar.OptionSetWriter(to), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
@@ -22,20 +22,21 @@ func newBar(to io.Writer, total int) *progressbar.ProgressBar {
 	)
 }
 
-// show moves the bar.
+// updateBar moves the bar, and shows it first if it isn't shown. Errors are
+// ignored: a terminal that is gone shows nothing.
 func (r *Report) updateBar(p outcome.Progress) {
 	if r.bar == nil {
 		r.bar = newBar(r.o.Stderr, p.Total)
 	}
-	what := "working"
+	text := "working"
 	if p.WaitingFor != "" {
-		what = "waits for " + line(p.WaitingFor)
+		text = "waiting for " + line(p.WaitingFor)
 	}
-	r.bar.Describe(what)
-	_ = r.bar.Set(p.Done) // on a terminal that is gone there is nothing to show
+	r.bar.Describe(text)
+	_ = r.bar.Set(p.Done)
 }
 
-// Rest takes the bar off the terminal.
+// RemoveBar removes the bar from the terminal.
 func (r *Report) RemoveBar() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,90 +44,83 @@ func (r *Report) RemoveBar() {
 	r.bar = nil
 }
 
+// clearBar clears the bar's line, so that a line of the log takes its place.
 func (r *Report) clearBar() {
 	if r.bar != nil {
-		_ = r.bar.Clear() // as in show
+		_ = r.bar.Clear() // ignored, as in updateBar
 	}
 }
 
-// The colours of a terminal, by what they are for.
+// The colours of a terminal.
 const (
-	plainColour = "\x1b[0m"
-	good        = "\x1b[32m"
-	bad         = "\x1b[31m"
-	attention   = "\x1b[33m"
+	resetColour = "\x1b[0m"
+	green       = "\x1b[32m"
+	red         = "\x1b[31m"
+	yellow      = "\x1b[33m"
 )
 
-// colour marks the first word of a line that was neutralised.
+// colour colours the first word of an escaped line.
 func (r *Report) colour(text string) string {
 	word, rest, _ := strings.Cut(text, " ")
-	of := map[string]string{
-		string(outcome.Created): good, string(outcome.Renewed): good, string(outcome.Failed): bad,
-		"error:": bad, "warning:": attention,
+	code := map[string]string{
+		string(outcome.Created): green, string(outcome.Renewed): green, string(outcome.Failed): red,
+		"error:": red, "warning:": yellow,
 	}[word]
-	if !r.o.Colour || of == "" {
+	if !r.o.Colour || code == "" {
 		return text
 	}
-	return of + word + plainColour + " " + rest
+	return code + word + resetColour + " " + rest
 }
 
-// Plan shows what Finish of a run would do, and what is settled already: a row
-// for each outcome with its first and last repository, by name, and the soonest
-// expiry among the tokens in place.
-func (r *Report) Plan(todo []outcome.Result) {
+// Plan shows what the run will do, and what has an outcome already: a row for each
+// with its first and last repository, by name, and the next expiry.
+func (r *Report) Plan(planned []outcome.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	groups := map[string][]outcome.Result{}
-	for _, res := range todo {
+	for _, res := range planned {
 		name := string(res.Outcome)
 		if !res.Changed() {
-			name = "revoke" // a replaced token whose time has come
+			name = "revoke"
 		}
 		groups[name] = append(groups[name], res)
 	}
-	names := []string{"created", "renewed", "revoke"}
 	for _, res := range r.tally.Results() {
-		name := string(res.Outcome)
-		groups[name] = append(groups[name], res)
+		groups[string(res.Outcome)] = append(groups[string(res.Outcome)], res)
 	}
+	names := []string{string(outcome.Created), string(outcome.Renewed), "revoke"}
 	for _, o := range outcome.All() {
 		if !slices.Contains(names, string(o)) {
 			names = append(names, string(o))
 		}
 	}
-	rows := [][]string{{"outcome", "repositories", "first", "last", "soonest expiry"}}
+	rows := [][]string{{"outcome", "repositories", "first", "last", "next expiry"}}
 	for _, name := range names {
-		results := groups[name]
-		if len(results) == 0 {
-			continue
+		if results := groups[name]; len(results) > 0 {
+			rows = append(rows, planRow(name, results))
 		}
-		outcome.ByName(results)
-		soonest := outcome.NextExpiry(results)
-		row := []string{name, fmt.Sprint(len(results)), results[0].Repository(), "", ""}
-		if len(results) > 1 {
-			row[3] = results[len(results)-1].Repository()
-		}
-		if !soonest.IsZero() {
-			row[4] = date(soonest)
-		}
-		rows = append(rows, row)
 	}
 	r.print("")
 	r.print(fmt.Sprintf("The plan for the secret %s of %s:", r.o.SecretName, r.o.Organization))
-	for _, text := range columns(rows) {
+	for _, text := range alignColumns(rows) {
 		r.print(text)
 	}
 }
 
-// Declined tells that a plan for n repositories was not answered with yes.
-func (r *Report) Declined(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.declined = n
+func planRow(name string, results []outcome.Result) []string {
+	outcome.ByName(results)
+	row := []string{name, fmt.Sprint(len(results)), results[0].Repository(), "", ""}
+	if len(results) > 1 {
+		row[3] = results[len(results)-1].Repository()
+	}
+	if next := outcome.NextExpiry(results); !next.IsZero() {
+		row[4] = date(next)
+	}
+	return row
 }
 
-// columns aligns a table, numbers on the right.
-func columns(rows [][]string) []string {
+// alignColumns returns the lines of a table. The second column is aligned right.
+func alignColumns(rows [][]string) []string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i := range row {
@@ -134,7 +128,7 @@ func columns(rows [][]string) []string {
 			widths[i] = max(widths[i], len([]rune(row[i])))
 		}
 	}
-	all := make([]string, 0, len(rows))
+	lines := make([]string, 0, len(rows))
 	for _, row := range rows {
 		var b strings.Builder
 		for i, cell := range row {
@@ -144,7 +138,7 @@ func columns(rows [][]string) []string {
 			}
 			b.WriteString(cell + pad + "  ")
 		}
-		all = append(all, strings.TrimRight(b.String(), " "))
+		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
-	return all
+	return lines
 }
