@@ -34,9 +34,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 		Exclude: s.ExcludeRepositories.Match,
 		Index:   s.Shard.Index, Count: s.Shard.Count,
 	})
-	s.rep.Selected(len(targets), left)
-	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
-		len(both.codacy), both.matcher.GitHubCount(), len(targets), left.NotAdded, left.Excluded, left.OtherShards)
+	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), left)
 	s.warnExpiring(both.owner)
 	if len(targets) == 0 && left.OtherShards > 0 {
 		s.started = true

@@ -37,7 +37,7 @@ func TestDemo(t *testing.T) {
 		"\n4. Two days later", "✓ 0 tokens that no secret holds, ", "\n5. A week later", ": 84 current\n", "✓ 0 writes: nothing was changed\n",
 		"\n6. Somebody overwrites", ": 2 renewed\n", "\n7. A year goes by", " renewals in 13 runs\n", "✓ 84 secrets held a living token at any time\n",
 		"accepted for this repository, and for no other\n", "✓ 84 of 84 secrets hold a living token of their own repository\n",
-		"\n9. The summary of the last renewal", "All is well until ",
+		"\n9. The summary of the last renewal", "84 repositories up to date; next token expires ",
 		"\nIn earnest, ", "\nBy hand, ",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -171,8 +171,7 @@ a_b         p | q
 2
 3
 4
-5
-… 2 more
+… 3 more
 `
 	if diff := cmp.Diff(want, terminal(markdown)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -8,7 +8,7 @@ import (
 )
 
 // tableRows is how many rows of a table are shown.
-const tableRows = 5
+const tableRows = 4
 
 // terminal makes a job's summary readable on a terminal: headings, quotes,
 // tables cut short, and text without its markup. It knows the Markdown that the

@@ -39,8 +39,8 @@ func TestDryRun(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"new": "would create the secret", "overwritten": "would overwrite the secret",
-		"due": "would overwrite the secret", "changed": "was changed after", "archived": "archived",
+		"new": "no token from this action", "overwritten": "will overwrite",
+		"due": "days", "changed": "was changed after", "archived": "archived",
 	} {
 		if e := f.Entries(r)[name]; !strings.Contains(e.Reason, want) {
 			t.Errorf("%s: %q, want %q", name, e.Reason, want)
@@ -183,7 +183,7 @@ func TestNotVisibleWithValidToken(t *testing.T) {
 	f.Want(r, 0, "created=1 skipped=1")
 	expires := f.Tokens("hidden")[0].Expires.UTC().Format(time.DateOnly)
 	for where, text := range map[string]string{"annotation": r.Annotations("warning"), "summary": r.Summary} {
-		if !strings.Contains(text, "hidden") || !strings.Contains(text, "living token") || !strings.Contains(text, expires) {
+		if !strings.Contains(text, "hidden") || !strings.Contains(text, "valid token") || !strings.Contains(text, expires) {
 			t.Errorf("the %s does not warn of it and of %s:\n%s", where, expires, text)
 		}
 	}
@@ -365,12 +365,12 @@ func TestCommandLine(t *testing.T) {
 	if code, _, errs := hand(nil, flags...); code != 2 || !strings.Contains(errs, "CODACY_API_TOKEN") || !strings.Contains(errs, "GH_TOKEN") {
 		t.Errorf("no credentials: %d, %q", code, errs)
 	}
-	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.Writes() != 0 {
+	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "create   acme/alpha: ") || f.Writes() != 0 {
 		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.Writes(), out)
 	}
 	code, out, errs := hand(credentials, flags...)
 	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") ||
-		!strings.Contains(out, "Nothing was changed: 2 repositories are left as before\n") {
+		!strings.Contains(out, "Plan not applied; nothing changed\n2 deferred\n") {
 		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.Writes(), out, errs)
 	}
 	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)

@@ -32,6 +32,8 @@ type misconfiguration struct {
 	// undone reports whether only a write shows the error. Then some tokens are
 	// created, and all of them deleted.
 	undone bool
+	// others reports whether the stores that the credential can access are written.
+	others bool
 	// exit is the exit code, 0 for the usual one of the case.
 	exit int
 }
@@ -151,9 +153,11 @@ func wrong() map[string]misconfiguration {
 		c.id, c.env = diagnosis.WorkflowToken, []string{"GITHUB_REPOSITORY=acme/infra"}
 		c.repositories = []sandbox.Repository{{Name: "infra", NotOnCodacy: true}, {Name: "api"}, {Name: "web"}}
 	})
-	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id, c.exit = diagnosis.WorkflowToken, 1 })
+	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id = diagnosis.WorkflowToken })
 	change("token-that-may-read-only", func(c *misconfiguration) { c.id, c.undone = diagnosis.TokenPermission, true })
-	change("token-without-the-permission-of-a-store", func(c *misconfiguration) { c.in["secret-stores"] = "actions, dependabot" })
+	change("token-without-the-permission-of-a-store", func(c *misconfiguration) {
+		c.in["secret-stores"], c.exit, c.others = "actions, dependabot", 1, true
+	})
 	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
 	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
 	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
@@ -207,6 +211,10 @@ func TestDiagnosis(t *testing.T) {
 			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
 			compareDiagnosis(f, r.Code, name, found, c.exit, r.Stdout)
 			switch writes := f.Writes(); {
+			case c.others: // the other store is served
+				for _, n := range harness.Names(3) {
+					f.Provisioned(n, "actions")
+				}
 			case c.undone:
 				if f.Count(sandbox.KindCreateToken) != f.Count(sandbox.KindDeleteToken) {
 					t.Errorf("%d tokens were created, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))

@@ -580,7 +580,7 @@ func TestHourlyLimit(t *testing.T) {
 		if took < 2*time.Hour || took > 2*time.Hour+4*time.Minute {
 			t.Errorf("it took %v, want two hours and what 100 writes take", took)
 		}
-		if !strings.Contains(out, "waiting for GitHub: 500 writes an hour; about 1 h 1") {
+		if !strings.Contains(out, "waiting for GitHub: 500 writes per hour; about 1 h 1") {
 			t.Errorf("the progress doesn't say so\n%s", tail(out))
 		}
 		time.Sleep(time.Hour)
@@ -671,7 +671,9 @@ func TestPlanAtTheLimit(t *testing.T) {
 		}
 		started := time.Now()
 		code := played(t, v.World, t.Context(), command, "--organization", "acme")
-		if took := time.Since(started); code != 2 || took > time.Minute {
+		// The plan says which secrets will be overwritten, so it reads them: 900 points
+		// per minute, and a tenth of the hour's quota stays free.
+		if took := time.Since(started); code != 2 || took > 3*time.Minute {
 			t.Errorf("exit code %d after %v\n%s", code, took, tail(out.String()))
 		}
 		if n := v.Count(sandbox.KindListTokens); n != 2_450 {

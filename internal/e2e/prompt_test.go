@@ -38,7 +38,7 @@ func TestPrompt(t *testing.T) {
 			}
 			if writes > 0 {
 				f.Provisioned("alpha")
-			} else if !strings.Contains(out.String(), "Nothing was changed") {
+			} else if !strings.Contains(out.String(), "Plan not applied; nothing changed") {
 				t.Errorf("a no is not acknowledged:\n%s", out.String())
 			}
 		})

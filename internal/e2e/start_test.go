@@ -168,7 +168,7 @@ func TestAccountTokenRejectedDuringCreation(t *testing.T) {
 		return sandbox.Effect{}
 	})
 	r := f.Run(nil)
-	f.Want(r, 1, "failed=1")
+	f.Want(r, 2, "failed=1") // nothing was written
 	if errors := r.Annotations("error"); !strings.Contains(errors, "codacy-api-token: Codacy does not accept this account API token") {
 		t.Errorf("the ::error does not name the input at fault:\n%s", errors)
 	}

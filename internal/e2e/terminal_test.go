@@ -41,7 +41,7 @@ func TestInterruptAtTerminal(t *testing.T) {
 			x.Sees("another Ctrl-C ends it at once")
 			if !hang {
 				raw := x.Ends(f.World, 3)
-				if !strings.Contains(raw, "the run was interrupted") || !strings.Contains(raw, "deferred") {
+				if !strings.Contains(raw, "interrupted; the next run") || !strings.Contains(raw, "deferred") {
 					t.Errorf("it does not say how it ended:\n%s", raw)
 				}
 				for _, name := range harness.Names(30) {

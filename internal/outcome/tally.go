@@ -61,17 +61,45 @@ func (t *Tally) count(f func(Result) bool) int {
 
 // NextExpiry returns the soonest expiry among the tokens in the secrets; zero if
 // there is none.
-func (t *Tally) NextExpiry() time.Time { return NextExpiry(t.results) }
+func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 
-// NextExpiry returns the soonest expiry among the results; zero if there is none.
-func NextExpiry(results []Result) time.Time {
-	var next time.Time
-	for _, r := range results {
-		if next.IsZero() || !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(next) {
-			next = r.ExpiresAt
+// NextToExpire returns the result whose token expires first; the zero Result if
+// none expires.
+func (t *Tally) NextToExpire() Result {
+	var next Result
+	for _, r := range t.results {
+		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
+			next = r
 		}
 	}
 	return next
+}
+
+// Effects counts the secrets that results write, by effect. A write whose effect is
+// not known counts as what the outcome says.
+func Effects(results []Result) map[Effect]int {
+	counts := map[Effect]int{}
+	for _, r := range results {
+		switch {
+		case len(r.Writes) > 0:
+			for _, w := range r.Writes {
+				counts[w.Effect]++
+			}
+		case r.Outcome == Created:
+			counts[Add]++
+		case r.Outcome == Renewed:
+			counts[Renew]++
+		}
+	}
+	return counts
+}
+
+// DestructiveFirst sorts planned results by action, the destructive ones first, and
+// then by name.
+func DestructiveFirst(planned []Result) {
+	ByName(planned)
+	rank := func(r Result) int { return slices.Index(Actions(), r.Action()) }
+	slices.SortStableFunc(planned, func(a, b Result) int { return rank(a) - rank(b) })
 }
 
 // ByName sorts results by the repositories' names.

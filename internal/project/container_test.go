@@ -275,7 +275,7 @@ func (s *services) state(t *testing.T) state {
 	roots.AppendCertsFromPEM(s.authority)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}, DisableKeepAlives: true}
 	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
-	resp, err := client.Get("https://" + s.address + "/truth")
+	resp, err := client.Get("https://" + s.address + "/state")
 	if err != nil {
 		t.Fatal(err)
 	}

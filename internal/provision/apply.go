@@ -41,10 +41,18 @@ var (
 
 // applied is what an apply did.
 type applied struct {
-	token       codacy.Token
-	written     []rotation.Store
-	overwritten []rotation.Store // of the written stores, those that had a secret
-	uncertain   bool             // a PUT was sent and has no clear response
+	token     codacy.Token
+	written   []outcome.Write
+	uncertain bool // a PUT was sent and has no clear response
+}
+
+// stores returns the stores that were written.
+func (a applied) stores() []rotation.Store {
+	var stores []rotation.Store
+	for _, w := range a.written {
+		stores = append(stores, w.Store)
+	}
+	return stores
 }
 
 // storedAny reports whether a PUT was accepted.
@@ -96,7 +104,7 @@ func (w *worker) applyAndRevoke(ctx context.Context, t *task, signals loopSignal
 	}
 	e := event{result: &result, err: err, applied: done}
 	if err == nil && mayRevoke {
-		e.revokeFailed, e.revoked = w.revoke(ctx, t, done.written, &result)
+		e.revokeFailed, e.revoked = w.revoke(ctx, t, done.stores(), &result)
 	}
 	return e
 }
@@ -325,11 +333,6 @@ func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value sec
 }
 
 func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
-	key := t.keys[s]
-	sealed, err := key.key.Seal(value)
-	if err != nil {
-		return err
-	}
 	ctx = pace.WithSendDeadline(ctx, begun.Add(rotation.MaxPutDelay))
 	created, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (bool, error) {
 		// The wall clock as well: the monotonic one may stand still in a suspended
@@ -337,17 +340,14 @@ func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secre
 		if time.Now().Round(0).Sub(begun.Round(0)) > rotation.MaxPutDelay {
 			return false, pace.ErrSendDeadline
 		}
-		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, key.id, sealed)
+		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, t.keys[s], value)
 		done.uncertain = done.uncertain || err != nil && wire.DispositionOf(err) == wire.Indeterminate
 		return created, err
 	})
 	if err != nil {
 		return err
 	}
-	done.written = append(done.written, s)
-	if !created {
-		done.overwritten = append(done.overwritten, s)
-	}
+	done.written = append(done.written, outcome.Write{Store: s, Effect: t.effect(s, !created)})
 	return nil
 }
 

@@ -35,12 +35,12 @@ func (m *meter) progress(done, total, pendingWrites int) outcome.Progress {
 	}
 	first := m.samples[0]
 	m.samples = append(m.samples, now)
-	p := outcome.Progress{Done: done, Total: total, PendingWrites: pendingWrites, WaitingFor: m.waitReason()}
+	p := outcome.Progress{Done: done, Total: total, PendingWrites: pendingWrites, WaitingFor: outcome.Wait{Cause: m.waitReason()}}
 	if over := now.at.Sub(first.at); over >= time.Minute {
 		p.Rate = float64(now.done-first.done) / over.Minutes()
 	}
 	switch {
-	case pendingWrites > 0 && p.WaitingFor != "":
+	case pendingWrites > 0 && p.WaitingFor.Cause != "":
 		p.Remaining = m.github.EstimateWrites(pendingWrites * m.stores)
 	case p.Rate > 0:
 		p.Remaining = time.Duration(float64(total-done) / p.Rate * float64(time.Minute))

@@ -15,7 +15,6 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
@@ -30,9 +29,9 @@ type Codacy interface {
 
 // GitHub is the part of GitHub's API that a Run uses. The errors are *wire.Error.
 type GitHub interface {
-	PublicKey(ctx context.Context, r github.Repository, store string) (id string, key seal.Key, err error)
+	PublicKey(ctx context.Context, r github.Repository, store string) (github.Key, error)
 	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
-	PutSecret(ctx context.Context, r github.Repository, store, name, keyID, sealed string) (created bool, err error)
+	PutSecret(ctx context.Context, r github.Repository, store, name string, key github.Key, value secret.Value) (created bool, err error)
 }
 
 // Options configure a Run.

@@ -34,7 +34,7 @@ func (w *worker) withStoreError(t *task, result outcome.Result) outcome.Result {
 		return result
 	}
 	reason := storeErr.Error()
-	if result.Changed() {
+	if len(result.Writes) > 0 {
 		reason += "; the other stores were written"
 	}
 	result.Outcome, result.Reason, result.Err = outcome.Failed, reason, storeErr
@@ -57,38 +57,46 @@ func (w *worker) noOpResult(t *task) outcome.Result {
 func (w *worker) planResult(t *task) outcome.Result {
 	if !t.decision.Writes() {
 		result := w.noOpResult(t)
-		var names []string
 		for _, old := range w.revocable(t, nil) {
-			names = append(names, old.Name)
+			result.Revoked = append(result.Revoked, old.Name)
 		}
-		result.Reason = joinReasons(result.Reason, "will revoke "+strings.Join(names, ", "))
 		return result
 	}
-	ended, verb := outcome.Created, "will create the secret"
-	if t.decision.Action == rotation.Renew {
-		ended = outcome.Renewed
+	result := w.withToken(t, w.newResult(t, t.changed(), t.decision.Reason))
+	for _, s := range t.decision.Stores {
+		result.Writes = append(result.Writes, outcome.Write{Store: s, Effect: t.effect(s, false)})
 	}
-	if replaced, _ := t.observation.Existing(t.decision.Stores); len(replaced) > 0 {
-		verb = "will overwrite the secret"
-	} else if !t.observation.SecretsChecked() {
-		verb = "will write the secret"
-	}
-	return w.withStoreError(t, w.withToken(t, w.newResult(t, ended, joinReasons(verb, t.decision.Reason))))
+	return w.withStoreError(t, result)
 }
 
 // appliedResult returns the result of an apply that reached every store to write.
 func (w *worker) appliedResult(t *task, done applied) outcome.Result {
-	ended, verb := outcome.Created, "new secret"
-	if t.decision.Action == rotation.Renew {
-		ended = outcome.Renewed
-	}
-	if len(done.overwritten) > 0 {
-		verb = "overwrote the secret"
-	}
-	result := w.newResult(t, ended, joinReasons(verb, t.decision.Reason))
-	result.Stores = done.written
+	result := w.newResult(t, t.changed(), t.decision.Reason)
+	result.Stores, result.Writes = done.stores(), done.written
 	result.TokenID, result.TokenName, result.ExpiresAt = done.token.ID, done.token.Name, done.token.Expires
 	return w.withStoreError(t, result)
+}
+
+// changed returns the outcome of a repository that is written.
+func (t *task) changed() outcome.Outcome {
+	if t.decision.Action == rotation.Renew {
+		return outcome.Renewed
+	}
+	return outcome.Created
+}
+
+// effect returns what a write to a store does. Replaced reports whether there was a
+// secret, which matters where it was not read before.
+func (t *task) effect(s rotation.Store, replaced bool) outcome.Effect {
+	state, foreign := t.observation.State(s)
+	_, managed := t.observation.Newest()
+	switch {
+	case state.Condition == rotation.Unread && !replaced, state.Condition == rotation.Absent:
+		return outcome.Add
+	case foreign, state.Condition == rotation.Unread && !managed:
+		return outcome.Overwrite
+	}
+	return outcome.Renew
 }
 
 // failedResult returns the result of a repository whose job failed.
@@ -112,6 +120,7 @@ func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
 		ended, reason = outcome.Deferred, errTimeUp.Error()
 	}
 	result := w.withToken(t, w.newResult(t, ended, reason))
+	result.Writes = done.written
 	if ended == outcome.Failed {
 		result.Err = err
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/match"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
 )
 
 // task is one repository on its way. It belongs to the loop, or to the worker that
@@ -19,7 +19,7 @@ type task struct {
 	// legacyServer reports whether the server was found to be a legacy one.
 	legacyServer bool
 	// keys are the stores' public keys, as far as they were read.
-	keys map[rotation.Store]storeKey
+	keys map[rotation.Store]github.Key
 	// denied holds the errors of the stores that are unavailable. A store that was
 	// denied once counts as unavailable for the rest of the run.
 	denied map[rotation.Store]error
@@ -37,12 +37,6 @@ type task struct {
 	// has to go back to the queue. The loop sets holdsTurn with it.
 	turn      chan bool
 	holdsTurn bool
-}
-
-// storeKey is the public key of one store.
-type storeKey struct {
-	id  string
-	key seal.Key
 }
 
 // renewalJitter returns a number in [0, 1) that depends on the repository alone.

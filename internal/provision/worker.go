@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 	"unique"
 
@@ -99,14 +98,14 @@ func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
 	if _, ok := t.keys[s]; ok {
 		return nil
 	}
-	id, key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+	key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
 	if err != nil {
 		return err
 	}
 	if t.keys == nil {
-		t.keys = map[rotation.Store]storeKey{}
+		t.keys = map[rotation.Store]github.Key{}
 	}
-	t.keys[s] = storeKey{id, key}
+	t.keys[s] = key
 	return nil
 }
 
@@ -167,7 +166,6 @@ func (w *worker) secretsChecked(ctx context.Context, t *task) event {
 // that this run put a newer token into. A token that cannot be deleted is a
 // warning: the next run tries again.
 func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
-	var revoked []string
 	for _, old := range w.revocable(t, written) {
 		if ctx.Err() != nil {
 			break
@@ -177,12 +175,9 @@ func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, 
 			failed = true
 			break
 		}
-		revoked = append(revoked, old.Name)
+		result.Revoked = append(result.Revoked, old.Name)
 	}
-	if len(revoked) > 0 {
-		result.Reason = joinReasons(result.Reason, "revoked "+strings.Join(revoked, ", "))
-	}
-	return failed, len(revoked) > 0
+	return failed, len(result.Revoked) > 0
 }
 
 // revocable returns the tokens of t that may be revoked.
@@ -212,7 +207,7 @@ func (w *worker) deleteToken(ctx context.Context, t *task, id int64) error {
 // probe reads the public key of a store that was written before, and returns
 // GitHub's denial: nil if it was not denied, which proves nothing.
 func (w *worker) probe(ctx context.Context, t *task) *wire.Error {
-	_, _, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
+	_, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
 	var denial *wire.Error
 	if errors.As(err, &denial) && (wire.IsUnauthorized(err) || github.IsForbidden(err)) {
 		return denial

@@ -32,7 +32,7 @@ func (r *Report) chart() string {
 	if len(expiries) == 0 {
 		return ""
 	}
-	title, bars := expiryBars(expiries)
+	period, bars := expiryBars(expiries)
 	// Below ten the axis would count in fractions.
 	most := 10
 	var labels, values []string
@@ -41,7 +41,8 @@ func (r *Report) chart() string {
 		values = append(values, fmt.Sprint(b.n))
 		most = max(most, b.n)
 	}
-	return fmt.Sprintf(chartFormat, 70+26*len(bars), title, strings.Join(labels, ", "), most, strings.Join(values, ", "))
+	title := count(len(expiries), "token", "tokens") + " by " + period
+	return fmt.Sprintf(chartFormat, 90+26*len(bars), title, strings.Join(labels, ", "), most, strings.Join(values, ", "))
 }
 
 // expiryBars counts the expiries by week or month, which is returned too. Empty
@@ -49,18 +50,18 @@ func (r *Report) chart() string {
 func expiryBars(expiries []time.Time) (period string, bars []bar) {
 	slices.SortFunc(expiries, time.Time.Compare)
 	first, last := expiries[0], expiries[len(expiries)-1]
-	period, layout := "week", "2 Jan"
+	period, layout := "week of expiry, from Monday", time.DateOnly
 	from := first.Truncate(day).AddDate(0, 0, -(int(first.Weekday())+6)%7) // Monday
 	next := func(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
 	if last.Sub(from) >= maxBars*7*day {
-		period, layout = "month", "Jan 06"
+		period, layout = "month of expiry", "2006-01"
 		from = time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC)
 		next = func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 	}
 	for len(expiries) > 0 {
 		to, label, n := next(from), from.Format(layout), len(expiries)
 		if len(bars) == maxBars-1 && !last.Before(to) {
-			label += " on"
+			label += " or later"
 		} else if i := slices.IndexFunc(expiries, func(t time.Time) bool { return !t.Before(to) }); i >= 0 {
 			n = i
 		}
@@ -72,14 +73,14 @@ func expiryBars(expiries []time.Time) (period string, bars []bar) {
 	return period, bars
 }
 
-// chartFormat is a chart: its height in pixels, week or month, labels, the end of
-// the axis, bars. https://mermaid.js.org/syntax/xyChart.html
+// chartFormat is a chart: its height in pixels, title, labels, the end of the axis,
+// bars. https://mermaid.js.org/syntax/xyChart.html
 const chartFormat = "```mermaid\n" +
 	`%%%%{init: {"xyChart": {"width": 480, "height": %d, "titleFontSize": 16, "xAxis": {"labelFontSize": 13, "labelPadding": 10}, "yAxis": {"labelFontSize": 12}}, ` +
 	`"themeVariables": {"xyChart": {"plotColorPalette": "#1f883d"}}}}%%%%` + `
 xychart-beta horizontal
-  title "Tokens that expire, by %s"
+  title "%s"
   x-axis [%s]
-  y-axis 0 --> %d
+  y-axis "tokens" 0 --> %d
   bar [%s]
 ` + "```\n\n"

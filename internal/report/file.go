@@ -86,7 +86,7 @@ func (r *Report) writeJSON(w io.Writer) error {
 	enc.SetIndent("", "  ")
 	entries := make([]entry, 0, r.tally.Len())
 	for _, res := range r.tally.Results() {
-		entries = append(entries, newEntry(res))
+		entries = append(entries, r.newEntry(res))
 	}
 	return enc.Encode(struct {
 		Summary      object  `json:"summary"`
@@ -101,9 +101,10 @@ func (r *Report) fileSummary() object {
 		{"secret", r.o.SecretName},
 		{"dry_run", r.o.DryRun},
 		{"version", r.o.Version},
+		{"interrupted", r.interrupted},
 		{"selected", r.selected},
 		{"not_added", r.skipped.NotAdded},
-		{"left_out", r.skipped.Excluded},
+		{"excluded", r.skipped.Excluded},
 		{"other_shards", r.skipped.OtherShards},
 	}
 	for _, o := range outcome.All() {
@@ -111,14 +112,14 @@ func (r *Report) fileSummary() object {
 	}
 	return append(summary, object{
 		{"next_expiry", optionalTime(r.tally.NextExpiry())},
-		{"errors", plainAll(r.errors)},
+		{"errors", plainAll(slices.Concat(r.errors, r.unwritten))},
 		{"warnings", plainAll(r.warnings)},
 	}...)
 }
 
-func newEntry(res outcome.Result) entry {
+func (r *Report) newEntry(res outcome.Result) entry {
 	e := entry{
-		Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(res.Reason),
+		Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(r.explain(res)),
 		Stores: res.Stores, ExpiresAt: optionalTime(res.ExpiresAt),
 	}
 	if e.Stores == nil {
@@ -149,7 +150,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 			expires = stamp(res.ExpiresAt)
 		}
 		rows = append(rows, []string{
-			cell(res.Repository()), string(res.Outcome), cell(res.Reason), strings.Join(stores, " "),
+			cell(res.Repository()), string(res.Outcome), cell(r.explain(res)), strings.Join(stores, " "),
 			id, cell(res.TokenName), expires,
 		})
 	}

@@ -34,7 +34,7 @@ func TestJSONFile(t *testing.T) {
 
 	path := filepath.Join(t.TempDir(), "report.json")
 	f := newFixture(t, func(o *Options) { o.File, o.DryRun = path, true })
-	f.Selected(3, match.Counts{NotAdded: 4, Excluded: 5, OtherShards: 6})
+	f.Selected(9, 9, 3, match.Counts{NotAdded: 4, Excluded: 5, OtherShards: 6})
 	f.Error("an error\n::x", "")
 	f.Warning("a warning", "")
 	for _, res := range results() {
@@ -53,8 +53,8 @@ func TestJSONFile(t *testing.T) {
 	}
 	want := map[string]any{
 		"summary": map[string]any{
-			"organization": "acme", "secret": "CODACY_PROJECT_TOKEN", "dry_run": true, "version": "v1", "selected": 3.0,
-			"not_added": 4.0, "left_out": 5.0, "other_shards": 6.0,
+			"organization": "acme", "secret": "CODACY_PROJECT_TOKEN", "dry_run": true, "version": "v1", "interrupted": false, "selected": 3.0,
+			"not_added": 4.0, "excluded": 5.0, "other_shards": 6.0,
 			"created": 1.0, "renewed": 0.0, "current": 0.0, "kept": 0.0, "skipped": 1.0, "deferred": 0.0, "failed": 1.0,
 			"next_expiry": "2027-11-20T12:00:00Z", "errors": []any{"an error ::x"}, "warnings": []any{"a warning"},
 		},

@@ -154,19 +154,19 @@ func (r *Report) workflowCommand(kind, lines string) {
 // logResult logs a result that changed or failed, or any with debug logging, and
 // annotates it if it needs attention.
 func (r *Report) logResult(res outcome.Result) {
-	if res.Changed() || res.Outcome == outcome.Failed || r.o.Debug {
+	if res.Changed() || len(res.Revoked) > 0 || res.Outcome == outcome.Failed || r.o.Debug {
 		r.startGroup("Results")
-		r.print(resultLine(res))
+		r.print(r.resultLine(res))
 	}
 	switch {
 	case res.Reported:
 	case res.Outcome == outcome.Failed:
-		r.annotateRepository(&r.errorAnnotations, res.Repository()+": "+shortReason(res)+expiryText(res))
+		r.annotateRepository(&r.errorAnnotations, res.Repository()+": "+r.explain(res)+r.expiryText(res))
 	case res.ExpiringSoon(r.o.Now()):
 		r.annotateRepository(&r.errorAnnotations, res.Repository()+": deferred, and its token expires "+date(res.ExpiresAt)+": "+res.Reason)
 	}
 	if res.Warning != "" {
-		r.annotateRepository(&r.warningAnnotations, res.Repository()+": "+res.Warning+expiryText(res))
+		r.annotateRepository(&r.warningAnnotations, res.Repository()+": "+res.Warning+r.expiryText(res))
 	}
 }
 
@@ -182,40 +182,39 @@ func (r *Report) logUnchanged() {
 	outcome.ByName(unchanged)
 	r.startGroup(fmt.Sprintf("Other repositories (%d)", len(unchanged)))
 	for _, res := range unchanged {
-		r.print(resultLine(res))
+		r.print(r.resultLine(res))
 	}
 }
 
-// resultLine returns the log line of a result.
-func resultLine(res outcome.Result) string {
-	text := fmt.Sprintf("%-8s %s", res.Outcome, res.Repository())
-	if res.Reason != "" {
-		text += ": " + shortReason(res)
+// resultLine returns the log line of a result. In a dry run it starts with the
+// action that will be taken.
+func (r *Report) resultLine(res outcome.Result) string {
+	text := fmt.Sprintf("%-8s %s", r.label(res), res.Repository())
+	if why := r.explain(res); why != "" {
+		return text + ": " + why + r.expiryText(res)
 	}
-	return text + expiryText(res)
+	return text + r.expiryText(res)
 }
 
-// shortReason returns the reason without the repository's name, for lines that
-// contain the name already.
-func shortReason(res outcome.Result) string {
-	return strings.NewReplacer(" of "+res.Repository()+" (", " (", " of "+res.Name+": ", ": ").Replace(res.Reason)
-}
-
-// expiryText names the current token and its expiry.
-func expiryText(res outcome.Result) string {
-	if res.ExpiresAt.IsZero() {
+// expiryText returns the expiry of the current token. That of a new token is news;
+// any other is only an addition to a reason.
+func (r *Report) expiryText(res outcome.Result) string {
+	switch {
+	case res.ExpiresAt.IsZero():
 		return ""
+	case res.Changed() && !r.o.DryRun:
+		return ", expires " + date(res.ExpiresAt)
 	}
-	return " (" + res.TokenName + ", expires " + date(res.ExpiresAt) + ")"
+	return " (token expires " + date(res.ExpiresAt) + ")"
 }
 
-// closingLine describes the whole run in one line: the headline and the counts.
-func (r *Report) closingLine() string {
-	var counts []string
-	for _, o := range r.tally.Outcomes() {
-		counts = append(counts, fmt.Sprintf("%d %s", r.tally.Count(o), o))
+// closingLines describe the whole run: the headline and the counts.
+func (r *Report) closingLines() []string {
+	headline := r.headline()
+	if counts := r.countsText(", "); counts != "" && !strings.Contains(headline, counts) {
+		return []string{headline, counts}
 	}
-	return strings.TrimSuffix(r.headline()+": "+strings.Join(counts, ", "), ": ")
+	return []string{headline}
 }
 
 // print prints a line to the log. An error is ignored: there is nowhere left to

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -39,7 +40,7 @@ func TestLog(t *testing.T) {
 		"::group::Other repositories (1)\n" +
 		"skipped  acme/x ::error::y: archived ##\\[x\n" +
 		"::endgroup::\n" +
-		"All is well until 2026-12-20: 1 created, 1 current, 1 skipped\n"
+		"2 repositories up to date; next token expires 2026-12-20\n1 created, 1 current, 1 skipped\n"
 	if diff := cmp.Diff(want, f.stdout.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -64,10 +65,10 @@ func TestDebugLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "::group::Results\n" +
-		"current  acme/r001 (codacy-project-token-1, expires 2026-12-20)\n" +
+		"current  acme/r001 (token expires 2026-12-20)\n" +
 		"skipped  acme/x: archived\n" +
 		"::endgroup::\n" +
-		"All is well until 2026-12-20: 1 current, 1 skipped\n"
+		"1 repository up to date; next token expires 2026-12-20\n1 current, 1 skipped\n"
 	if diff := cmp.Diff(want, f.stdout.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -149,7 +150,7 @@ func TestAnnotationIsEscaped(t *testing.T) {
 		`::error::a ::add-mask::b 100%2525 ##\[x`,
 		`::group::Results`,
 		`::error::acme/r001: first  second ::warning::x`,
-		`::warning::acme/a: line ::error::x (n, expires 2026-11-20)`,
+		`::warning::acme/a: line ::error::x (token expires 2026-11-20)`,
 	}
 	if got := f.lines("::"); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -247,10 +248,69 @@ func TestConcurrent(t *testing.T) {
 	if err := f.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	known := regexp.MustCompile(`^(::group::.*|::endgroup::|50 of 50 repositories need attention: 50 failed|line \d+|failed   acme/r\d+: no|::(error|warning|add-mask)::.*|(error|warning): .*)\n$`)
+	known := regexp.MustCompile(`^(::group::.*|::endgroup::|50 of 50 repositories failed; 50 warnings|50 failed|line \d+|failed   acme/r\d+: no|::(error|warning|add-mask)::.*|(error|warning): .*)\n$`)
 	for l := range strings.Lines(f.stdout.String()) {
 		if !known.MatchString(l) {
 			t.Errorf("two lines in one: %q", l)
+		}
+	}
+}
+
+// The log line of a result names destructive effects first. A renewal is not
+// reported as an overwrite.
+func TestResultLine(t *testing.T) {
+	t.Parallel()
+
+	write := func(effects ...outcome.Effect) []outcome.Write {
+		var writes []outcome.Write
+		for i, e := range effects {
+			writes = append(writes, outcome.Write{Store: rotation.Stores()[i], Effect: e})
+		}
+		return writes
+	}
+	expires := now.AddDate(1, 0, 0)
+	for _, tt := range []struct {
+		res       outcome.Result
+		want, dry string
+	}{
+		{
+			outcome.Result{Outcome: outcome.Created, Reason: "no token from this action", Writes: write(outcome.Add), ExpiresAt: expires},
+			"created  acme/r: no token from this action, expires 2027-11-20",
+			"create   acme/r: no token from this action (token expires 2027-11-20)",
+		},
+		{
+			outcome.Result{Outcome: outcome.Created, Reason: "no token from this action", Writes: write(outcome.Overwrite), ExpiresAt: expires},
+			"created  acme/r: overwrote an existing secret, expires 2027-11-20",
+			"overwrite acme/r: will overwrite an existing secret (token expires 2027-11-20)",
+		},
+		{
+			outcome.Result{Outcome: outcome.Renewed, Reason: "68 days left", Writes: write(outcome.Renew), ExpiresAt: expires},
+			"renewed  acme/r: 68 days left, expires 2027-11-20",
+			"renew    acme/r: 68 days left (token expires 2027-11-20)",
+		},
+		{
+			outcome.Result{Outcome: outcome.Renewed, Reason: "68 days left", Writes: write(outcome.Renew, outcome.Overwrite), Revoked: []string{"t-1"}},
+			"renewed  acme/r: overwrote an existing secret in codespaces; 68 days left; revoked t-1",
+			"overwrite acme/r: will overwrite an existing secret in codespaces; 68 days left; will revoke t-1",
+		},
+		{
+			outcome.Result{Outcome: outcome.Current, Revoked: []string{"t-1", "t-2", "t-3", "t-4", "t-5"}, ExpiresAt: expires},
+			"current  acme/r: revoked t-1, t-2, t-3 and 2 more (token expires 2027-11-20)",
+			"revoke   acme/r: will revoke t-1, t-2, t-3 and 2 more (token expires 2027-11-20)",
+		},
+		{
+			outcome.Result{Outcome: outcome.Failed, Reason: "GitHub: 403 to PUT of acme/r (actions)", ExpiresAt: expires},
+			"failed   acme/r: GitHub: 403 to PUT (actions) (token expires 2027-11-20)",
+			"failed   acme/r: GitHub: 403 to PUT (actions) (token expires 2027-11-20)",
+		},
+	} {
+		tt.res.Owner, tt.res.Name = "acme", "r"
+		for dry, want := range map[bool]string{false: tt.want, true: tt.dry} {
+			f := newFixture(t, func(o *Options) { o.DryRun = dry })
+			f.Add(tt.res)
+			if got := f.lines(want[:4]); len(got) != 1 || got[0] != want {
+				t.Errorf("dry run %v: %q, want %q", dry, got, want)
+			}
 		}
 	}
 }

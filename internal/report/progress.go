@@ -8,36 +8,39 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// repeatAfter is how long an unchanged progress is not logged again.
-const repeatAfter = 5 * time.Minute
-
 // Progress logs in one line how far the run has come, if that has changed. On a
 // terminal it moves the progress bar instead.
 func (r *Report) Progress(p outcome.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	p.WaitingFor.Cause = r.o.Redactor.Redact(p.WaitingFor.Cause)
+	r.waits.update(p.WaitingFor, now)
 	if r.o.ProgressBar {
 		r.updateBar(p)
 		return
 	}
-	now := time.Now()
-	if p.Done == r.lastProgress.Done && p.WaitingFor == r.lastProgress.WaitingFor && now.Sub(r.lastProgressAt) < repeatAfter {
+	last := r.lastProgress
+	if p.Done == last.Done && p.WaitingFor.Cause == last.WaitingFor.Cause && now.Sub(r.lastProgressAt) < repeatAfter {
 		return
 	}
 	r.lastProgress, r.lastProgressAt = p, now
-	r.print(r.o.Redactor.Redact(progressLine(p)))
+	if p.WaitingFor.Cause != "" {
+		r.waits.markLogged(now)
+	}
+	r.print(progressLine(p))
 }
 
 func progressLine(p outcome.Progress) string {
-	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
+	text := fmt.Sprintf("%s of %s done", number(p.Done), count(p.Total, "repository", "repositories"))
 	if p.Rate > 0 {
-		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))
+		text += fmt.Sprintf(", %.0f per minute", math.Ceil(p.Rate))
 	}
 	if p.PendingWrites > 0 {
-		text += fmt.Sprintf("; %d pending", p.PendingWrites)
+		text += fmt.Sprintf("; %s pending", count(p.PendingWrites, "write", "writes"))
 	}
-	if p.WaitingFor != "" {
-		text += "; waiting for " + p.WaitingFor
+	if p.WaitingFor.Cause != "" {
+		text += "; waiting for " + waitText(p.WaitingFor)
 	}
 	if p.Remaining > 0 {
 		text += "; about " + roundDuration(p.Remaining) + " left"

@@ -6,8 +6,11 @@ package report
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,8 +35,12 @@ type Options struct {
 	// Organization, SecretName and DryRun are shown in the summary.
 	Organization, SecretName string
 	DryRun                   bool
-	// Web is GitHub's web address, for links, such as https://github.com.
-	Web string
+	// Web is GitHub's web address, such as https://github.com, and CodacyWeb is
+	// Codacy's. Only addresses below them and the vendors' docs become links: a
+	// server may name any.
+	Web, CodacyWeb string
+	// RenewBefore is how long before its expiry a token is renewed.
+	RenewBefore time.Duration
 	// File is the path of the report file; empty for none.
 	File string
 	// Tally takes the results; nil for a new one.
@@ -62,20 +69,25 @@ type Report struct {
 	action *githubactions.Action
 	masks  *githubactions.Action
 
-	mu       sync.Mutex // guards everything below, Options.Tally included
-	tally    *outcome.Tally
-	selected int
-	skipped  match.Counts
-	declined int // repositories of a plan that the user declined
+	mu          sync.Mutex // guards everything below, Options.Tally included
+	tally       *outcome.Tally
+	selected    int
+	skipped     match.Counts
+	interrupted bool
+	declined    bool // the plan was not confirmed
 
-	// Errors and warnings that concern the whole run.
-	errors, warnings []message
+	// Errors and warnings that concern the whole run, and the errors of writing the
+	// report file and the outputs.
+	errors, warnings, unwritten []message
 
 	errorAnnotations   annotations
 	warningAnnotations annotations
 	group              string // the open group of the log; empty if none is
 
+	waits          waits
+	activity       string                   // what the run does while there is no bar
 	bar            *progressbar.ProgressBar // nil if none is shown
+	statusShown    bool                     // a status line is on the terminal
 	lastProgress   outcome.Progress
 	lastProgressAt time.Time
 }
@@ -95,18 +107,30 @@ func New(o Options) *Report {
 	}
 }
 
-// Selected records how many repositories were selected and how many were not.
-func (r *Report) Selected(n int, skipped match.Counts) {
+// Selected records and logs how many repositories were selected, of those on Codacy
+// and on GitHub, and how many were not.
+func (r *Report) Selected(onCodacy, onGitHub, selected int, skipped match.Counts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.selected, r.skipped = n, skipped
+	r.selected, r.skipped = selected, skipped
+	texts := append([]string{fmt.Sprintf("%s on Codacy, %s on GitHub", number(onCodacy), number(onGitHub))}, skippedTexts(skipped)...)
+	r.print(count(selected, "repository", "repositories") + " selected (" + strings.Join(texts, "; ") + ")")
 }
 
-// Declined records that the user declined a plan for n repositories.
-func (r *Report) Declined(n int) {
+// Declined records that the plan was not confirmed. Its repositories are to be added
+// as deferred.
+func (r *Report) Declined() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.declined = n
+	r.declined = true
+}
+
+// Interrupted records and reports that the run was interrupted.
+func (r *Report) Interrupted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted = true
+	r.annotate(&r.warningAnnotations, "interrupted; the next run continues with the remaining repositories")
 }
 
 // Add records the result of one repository. It is logged immediately if something
@@ -117,11 +141,15 @@ func (r *Report) Add(res outcome.Result) {
 	for _, text := range []*string{&res.Owner, &res.Name, &res.Reason, &res.Warning, &res.TokenName} {
 		*text = r.o.Redactor.Redact(*text) // before anything cuts it
 	}
+	res.Revoked = slices.Clone(res.Revoked)
+	for i := range res.Revoked {
+		res.Revoked[i] = r.o.Redactor.Redact(res.Revoked[i])
+	}
 	r.tally.Add(res)
 	r.logResult(res)
 }
 
-// Finish writes the closing line, the report file, the outputs and the summary. It
+// Finish writes the report file, the outputs, the closing lines and the summary. It
 // returns an error if the file or the outputs could not be written, and has
 // reported it. A summary that could not be written is only a warning.
 func (r *Report) Finish() error {
@@ -129,25 +157,30 @@ func (r *Report) Finish() error {
 	defer r.mu.Unlock()
 	var failed error
 	if r.o.File != "" {
-		if err := r.writeFile(); err != nil {
-			failed = fmt.Errorf("the report could not be written: %w", err)
-		}
+		failed = r.reportUnwritten("report", r.writeFile())
 	}
 	if r.o.Runner {
-		if err := r.writeOutputs(); err != nil {
-			failed = joinErrors(failed, fmt.Errorf("the outputs could not be written: %w", err))
-		}
-	}
-	if failed != nil {
-		m := message{text: failed.Error()}
-		r.errors = append(r.errors, m)
-		r.annotate(&r.errorAnnotations, m.lines())
+		failed = errors.Join(failed, r.reportUnwritten("outputs", r.writeOutputs()))
 	}
 	r.logUnchanged()
 	r.startGroup("")
-	r.print(r.closingLine())
+	for _, text := range r.closingLines() {
+		r.print(text)
+	}
 	r.finalize()
 	return failed
+}
+
+// reportUnwritten reports that a thing could not be written, if err says so.
+func (r *Report) reportUnwritten(thing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("the %s could not be written: %w", thing, err)
+	m := r.redacted(err.Error(), "")
+	r.unwritten = append(r.unwritten, m)
+	r.annotate(&r.errorAnnotations, m.lines())
+	return err
 }
 
 // Abort ends a run that did not start. The summary says why.
@@ -168,13 +201,6 @@ func (r *Report) finalize() {
 	r.annotateOverflow()
 }
 
-func joinErrors(a, b error) error {
-	if a == nil {
-		return b
-	}
-	return fmt.Errorf("%w; %w", a, b)
-}
-
 // catchPanic returns the panic of f as an error: go-githubactions panics if it
 // can't write.
 func catchPanic(f func()) (err error) {
@@ -186,6 +212,3 @@ func catchPanic(f func()) (err error) {
 	f()
 	return nil
 }
-
-func date(t time.Time) string  { return t.UTC().Format(time.DateOnly) }
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

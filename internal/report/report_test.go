@@ -36,7 +36,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	}}
 	o := Options{
 		Runner: true, Stdout: &f.stdout, Stderr: &f.stderr, Getenv: func(k string) string { return f.env[k] },
-		Organization: "acme", SecretName: "CODACY_PROJECT_TOKEN", Web: "https://github.com", Version: "v1",
+		Organization: "acme", SecretName: "CODACY_PROJECT_TOKEN", Web: "https://github.com", RenewBefore: 90 * 24 * time.Hour, Version: "v1",
 		Now: func() time.Time { return now },
 	}
 	if change != nil {

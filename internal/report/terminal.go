@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,26 +25,61 @@ func newBar(to io.Writer, total int) *progressbar.ProgressBar {
 // ignored: a terminal that is gone shows nothing.
 func (r *Report) updateBar(p outcome.Progress) {
 	if r.bar == nil {
+		r.clearStatus()
 		r.bar = newBar(r.o.Stderr, p.Total)
 	}
-	text := "working"
-	if p.WaitingFor != "" {
-		text = "waiting for " + line(p.WaitingFor)
-	}
-	r.bar.Describe(text)
+	r.bar.Describe(r.status("working"))
 	_ = r.bar.Set(p.Done)
 }
 
-// RemoveBar removes the bar from the terminal.
+// showStatus shows what the run waits for or does, in the bar or, before there is
+// one, in a line of its own that the next one replaces.
+func (r *Report) showStatus() {
+	if r.bar != nil {
+		r.bar.Describe(r.status("working"))
+		return
+	}
+	text := r.status(r.activity)
+	r.clearStatus()
+	if text == "" {
+		return
+	}
+	r.statusShown = true
+	_, _ = fmt.Fprint(r.o.Stderr, truncate(text, statusWidth)) // ignored, as in updateBar
+}
+
+// status returns what the run waits for, or else what it does.
+func (r *Report) status(activity string) string {
+	if w := r.waits.current; w.Cause != "" {
+		return line("waiting for " + waitText(w))
+	}
+	return line(activity)
+}
+
+// statusWidth is the width of a status line. A longer one would wrap, and could not
+// be erased.
+const statusWidth = 79
+
+// clearStatus erases the status line.
+func (r *Report) clearStatus() {
+	if r.statusShown {
+		_, _ = fmt.Fprint(r.o.Stderr, "\r\x1b[K") // ignored, as in updateBar
+		r.statusShown = false
+	}
+}
+
+// RemoveBar removes the bar or the status from the terminal.
 func (r *Report) RemoveBar() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clearBar()
-	r.bar = nil
+	r.bar, r.activity, r.waits.current = nil, "", outcome.Wait{}
 }
 
-// clearBar clears the bar's line, so that a line of the log takes its place.
+// clearBar clears the bar's or the status line, so that a line of the log takes its
+// place.
 func (r *Report) clearBar() {
+	r.clearStatus()
 	if r.bar != nil {
 		_ = r.bar.Clear() // ignored, as in updateBar
 	}
@@ -64,81 +98,12 @@ func (r *Report) colour(text string) string {
 	word, rest, _ := strings.Cut(text, " ")
 	code := map[string]string{
 		string(outcome.Created): green, string(outcome.Renewed): green, string(outcome.Failed): red,
+		string(outcome.ActionOverwrite): red, string(outcome.ActionRevoke): red,
+		string(outcome.ActionCreate): green, string(outcome.ActionRenew): green,
 		"error:": red, "warning:": yellow,
 	}[word]
 	if !r.o.Colour || code == "" {
 		return text
 	}
 	return code + word + resetColour + " " + rest
-}
-
-// Plan shows what the run will do, and what has an outcome already: a row for each
-// with its first and last repository, by name, and the next expiry.
-func (r *Report) Plan(planned []outcome.Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	groups := map[string][]outcome.Result{}
-	for _, res := range planned {
-		name := string(res.Outcome)
-		if !res.Changed() {
-			name = "revoke"
-		}
-		groups[name] = append(groups[name], res)
-	}
-	for _, res := range r.tally.Results() {
-		groups[string(res.Outcome)] = append(groups[string(res.Outcome)], res)
-	}
-	names := []string{string(outcome.Created), string(outcome.Renewed), "revoke"}
-	for _, o := range outcome.All() {
-		if !slices.Contains(names, string(o)) {
-			names = append(names, string(o))
-		}
-	}
-	rows := [][]string{{"outcome", "repositories", "first", "last", "next expiry"}}
-	for _, name := range names {
-		if results := groups[name]; len(results) > 0 {
-			rows = append(rows, planRow(name, results))
-		}
-	}
-	r.print("")
-	r.print(fmt.Sprintf("The plan for the secret %s of %s:", r.o.SecretName, r.o.Organization))
-	for _, text := range alignColumns(rows) {
-		r.print(text)
-	}
-}
-
-func planRow(name string, results []outcome.Result) []string {
-	outcome.ByName(results)
-	row := []string{name, fmt.Sprint(len(results)), results[0].Repository(), "", ""}
-	if len(results) > 1 {
-		row[3] = results[len(results)-1].Repository()
-	}
-	if next := outcome.NextExpiry(results); !next.IsZero() {
-		row[4] = date(next)
-	}
-	return row
-}
-
-// alignColumns returns the lines of a table. The second column is aligned right.
-func alignColumns(rows [][]string) []string {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i := range row {
-			row[i] = line(row[i])
-			widths[i] = max(widths[i], len([]rune(row[i])))
-		}
-	}
-	lines := make([]string, 0, len(rows))
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-len([]rune(cell)))
-			if i == 1 {
-				cell, pad = pad+cell, ""
-			}
-			b.WriteString(cell + pad + "  ")
-		}
-		lines = append(lines, strings.TrimRight(b.String(), " "))
-	}
-	return lines
 }

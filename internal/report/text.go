@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -93,10 +94,32 @@ func cell(s string) string {
 	return s
 }
 
-// count returns a number with its noun.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
+// truncate shortens an escaped line to a width, in characters.
+func truncate(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-1]) + "…"
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return text
 }
+
+// count returns a number with its noun.
+func count(n int, one, many string) string { return number(n) + " " + plural(n, one, many) }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// number returns a number with commas: "12,500".
+func number(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func date(t time.Time) string  { return t.UTC().Format(time.DateOnly) }
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -112,7 +112,7 @@ func Decide(o Observation, p Policy, now time.Time, jitter float64) Decision {
 	case s.newest.Expired(now):
 		return decide(Renew, s.newest.Name+" has expired")
 	case s.due:
-		return decide(Renew, fmt.Sprintf("%s expires in %d days", s.newest.Name, int(s.newest.Expires.Sub(now).Hours()/24)))
+		return decide(Renew, daysLeft(s.newest.Expires.Sub(now)))
 	case s.allHold:
 		return decide(NoOp, "")
 	case s.anyAbsent:
@@ -120,6 +120,14 @@ func Decide(o Observation, p Policy, now time.Time, jitter float64) Decision {
 	default:
 		return decide(Renew, "the secret was changed after "+s.newest.Name+" was created")
 	}
+}
+
+// daysLeft says how many whole days are left.
+func daysLeft(d time.Duration) string {
+	if days := int(d.Hours() / 24); days != 1 {
+		return fmt.Sprintf("%d days left", days)
+	}
+	return "1 day left"
 }
 
 // writeOrder returns the stores in the order of writing: those that hold the

@@ -312,19 +312,14 @@ func (o Observation) ExpiringFirst() (Token, bool) {
 	return first, found
 }
 
-// Existing returns the stores whose secret will be replaced by a write to stores,
-// and those of them whose secret no managed token explains.
-func (o Observation) Existing(stores []Store) (replaced, foreign []Store) {
-	for _, s := range o.Stores {
-		if !s.present() || !slices.Contains(stores, s.Store) {
-			continue
-		}
-		replaced = append(replaced, s.Store)
-		if !o.explained(s) {
-			foreign = append(foreign, s.Store)
-		}
+// State returns the state of a configured store, and whether its secret is one that
+// no managed token explains.
+func (o Observation) State(store Store) (s StoreState, foreign bool) {
+	i := slices.IndexFunc(o.Stores, func(s StoreState) bool { return s.Store == store })
+	if i < 0 {
+		return StoreState{Store: store}, false
 	}
-	return replaced, foreign
+	return o.Stores[i], o.Stores[i].present() && !o.explained(o.Stores[i])
 }
 
 // Priority orders the repositories to write, lowest first: those in which a token

@@ -9,7 +9,7 @@ import (
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// tell makes c learn an answer: sent and received after noon by our clock, dated
+// tell makes c learn a response: sent and received after noon by our clock, dated
 // when the service's clock, ahead by offset, showed noon+at.
 func tell(c *Clock, sent, at, received, offset time.Duration) {
 	c.observe(noon.Add(sent), noon.Add(received), noon.Add(at+offset).Truncate(time.Second).Format(http.TimeFormat))
@@ -33,25 +33,25 @@ func TestClockIsZero(t *testing.T) {
 	}
 }
 
-// Each answer allows a span of offsets; what all of them allow counts.
+// Each response allows a span of offsets; what all of them allow counts.
 func TestClockNarrows(t *testing.T) {
 	t.Parallel()
 
 	const offset = 90 * time.Second
 	c := &Clock{}
-	tell(c, 0, 5*time.Second, 10*time.Second, offset) // a slow answer: known within 11 s
+	tell(c, 0, 5*time.Second, 10*time.Second, offset) // a slow response: known within 11 s
 	if got := c.Offset(); (got - offset).Abs() > 5500*time.Millisecond {
-		t.Errorf("after one answer: %v, want %v within 5.5 s", got, offset)
+		t.Errorf("after one response: %v, want %v within 5.5 s", got, offset)
 	}
 	tell(c, 20*time.Second, 20900*time.Millisecond, 20900*time.Millisecond, offset)
 	tell(c, 30*time.Second, 30*time.Second, 30*time.Second, offset)
 	if got := c.Offset(); (got - offset).Abs() > time.Second {
-		t.Errorf("after three answers: %v, want %v within 1 s", got, offset)
+		t.Errorf("after three responses: %v, want %v within 1 s", got, offset)
 	}
 	before := c.Offset()
 	tell(c, 40*time.Second, 50*time.Second, 60*time.Second, offset) // tells nothing new
 	if got := c.Offset(); got != before {
-		t.Errorf("a slow answer moved it from %v to %v", before, got)
+		t.Errorf("a slow response moved it from %v to %v", before, got)
 	}
 	if got := c.ToLocal(noon.Add(offset)); got.Sub(noon).Abs() > time.Second {
 		t.Errorf("noon there is %v here", got)

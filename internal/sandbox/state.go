@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -8,15 +10,27 @@ import (
 // Token is a token of a repository on Codacy.
 type Token struct {
 	ID      int64
-	Name    string // none in the first generation, nor where it was made long ago
+	Name    string // empty on legacy Codacy, and for some tokens from before 2026
 	Value   string
 	Created time.Time
 	Expires time.Time // zero: never
+	Undated bool      // Codacy's list has no creation date, as for tokens from before 2026
 	Deleted bool
 }
 
-// AddToken adds a token by hand. The id and the value are made up where there is
-// none; where there is no date of creation, it is made now.
+// OldToken returns a token from before 2026: it has no expiry, its list entry has
+// no creation date, and its name is a generated one such as pt-caa4da16ab2e, or
+// none.
+func OldToken(named bool) Token {
+	t := Token{Undated: true}
+	if named {
+		t.Name = "pt-" // completed when it is added
+	}
+	return t
+}
+
+// AddToken adds a token as a person would. It generates a missing ID or value, and
+// a token without a creation date is created now.
 func (w *World) AddToken(repository string, t Token) Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -27,29 +41,32 @@ func (w *World) preset(repo *repository, t Token) *token {
 	if t.Created.IsZero() {
 		t.Created = w.now(Codacy)
 	}
-	return w.newToken(repo, t)
+	added := w.newToken(repo, t)
+	if added.Name == "pt-" {
+		digest := sha256.Sum256(fmt.Appendf(nil, "old/%d", added.ID))
+		added.Name = fmt.Sprintf("pt-%x", digest[:6])
+	}
+	return added
 }
 
-// Provision adds a token and has it in the stores, as an earlier run of the
-// program would have left it: written one second after it was made.
+// Provision adds a token and stores it, as an earlier run of the action would have
+// done: each secret was written one second after the token was created.
 func (w *World) Provision(repository string, t Token, stores ...string) Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	repo := w.find(repository)
 	added := w.preset(repo, t)
 	added.viaAPI = true
+	at := added.Created.Add(time.Second - w.skew[Codacy]) // true time
 	for _, store := range stores {
-		s, created := w.write(repo, storeIndex(store), w.options.SecretName, added.Value)
+		s, _ := w.write(repo, storeIndex(store), w.options.SecretName, added.Value, at.Add(w.skew[GitHub]), at)
 		s.byAction = true
-		s.updated = added.Created.Add(time.Second + w.skew[GitHub] - w.skew[Codacy]).Truncate(time.Second)
-		if created {
-			s.created = s.updated
-		}
 	}
 	return added.Token
 }
 
-// DeleteToken deletes a token by hand: what holds it is no violation.
+// DeleteToken deletes a token as a person would: a secret that holds it is no
+// violation.
 func (w *World) DeleteToken(repository string, id int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +77,7 @@ func (w *World) DeleteToken(repository string, id int64) {
 	}
 }
 
-// Tokens are all that a repository ever had, in the order of their making.
+// Tokens returns all tokens that a repository ever had, in the order of creation.
 func (w *World) Tokens(repository string) []Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +88,7 @@ func (w *World) Tokens(repository string) []Token {
 	return tokens
 }
 
-// Living are those of Tokens that are neither deleted nor expired.
+// ValidTokens returns the tokens that are neither deleted nor expired.
 func (w *World) ValidTokens(repository string) []Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,8 +102,8 @@ func (w *World) ValidTokens(repository string) []Token {
 	return tokens
 }
 
-// TokenAlive tells whether a value is that of a token of the repository which is
-// neither deleted nor expired by Codacy's clock.
+// TokenValid reports whether a value is a token of the repository that is neither
+// deleted nor expired by Codacy's clock.
 func (w *World) TokenValid(repository, value string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,23 +111,31 @@ func (w *World) TokenValid(repository, value string) bool {
 	return t != nil && t.repo == w.find(repository) && t.valid(w.now(Codacy))
 }
 
-// Orphans are the living tokens of ours that no store of the repository holds.
+// Orphans returns the valid managed tokens that no store of the repository holds.
 func (w *World) Orphans(repository string) []Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	repo, now := w.find(repository), w.now(Codacy)
-	var orphans []Token
+	var tokens []Token
+	for _, t := range w.orphans(w.find(repository)) {
+		tokens = append(tokens, t.Token)
+	}
+	return tokens
+}
+
+func (w *World) orphans(repo *repository) []*token {
+	now := w.now(Codacy)
+	var orphans []*token
 	for _, t := range repo.tokens {
 		held := slices.ContainsFunc(repo.secrets, func(s *secret) bool { return s.token == t })
-		if t.valid(now) && !held && (w.options.IsManaged(t.Name) || w.options.Legacy && t.viaAPI) {
-			orphans = append(orphans, t.Token)
+		if t.valid(now) && !held && w.managed(t) {
+			orphans = append(orphans, t)
 		}
 	}
 	return orphans
 }
 
-// AllTokenValues are the values of all tokens that were ever made, for a search
-// in what the program has written.
+// AllTokenValues returns the values of all tokens that were ever created, so that
+// a test can search the action's output for them.
 func (w *World) AllTokenValues() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +147,7 @@ func (w *World) AllTokenValues() []string {
 	return values
 }
 
-// Secret is the value of a secret, in the clear.
+// Secret returns the value of a secret in plain text.
 func (w *World) Secret(repository, store, name string) (value string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,8 +158,8 @@ func (w *World) Secret(repository, store, name string) (value string, ok bool) {
 	return s.value, true
 }
 
-// UpdatedAt is when a secret was last written, by GitHub's clock; zero where
-// there is none.
+// UpdatedAt returns when a secret was last written, by GitHub's clock; zero if
+// it does not exist.
 func (w *World) UpdatedAt(repository, store, name string) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,15 +169,15 @@ func (w *World) UpdatedAt(repository, store, name string) time.Time {
 	return time.Time{}
 }
 
-// SetSecret writes a secret by hand.
+// SetSecret writes a secret as a person would.
 func (w *World) SetSecret(repository, store, name, value string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s, _ := w.write(w.find(repository), storeIndex(store), name, value)
+	s, _ := w.write(w.find(repository), storeIndex(store), name, value, w.now(GitHub), w.time())
 	s.byAction = false
 }
 
-// SetUpdatedAt dates a secret's last write anew.
+// SetUpdatedAt changes the date of a secret's last write.
 func (w *World) SetUpdatedAt(repository, store, name string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,13 +186,15 @@ func (w *World) SetUpdatedAt(repository, store, name string, at time.Time) {
 		panic("sandbox: " + repository + " has no secret " + name)
 	}
 	s.updated = at.UTC().Truncate(time.Second)
+	s.changed = s.updated.Add(-w.skew[GitHub])
 }
 
-// DeleteSecret deletes a secret by hand.
+// DeleteSecret deletes a secret as a person would.
 func (w *World) DeleteSecret(repository, store, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	repo := w.find(repository)
-	s := repo.secret(storeIndex(store), name)
-	repo.secrets = slices.DeleteFunc(repo.secrets, func(other *secret) bool { return other == s })
+	if s := repo.secret(storeIndex(store), name); s != nil {
+		w.remove(repo, s)
+	}
 }
