@@ -405,7 +405,7 @@ func attacks() []attack {
 			p := x.normal()
 			b, _ := io.ReadAll(p.body) // of a buffer
 			return message(400, func(*exchange) string { return string(b) })(x)
-		}, codes: "1"},
+		}, codes: "0 1"},
 
 		// The GitHub App.
 		{name: "App tokens of one letter", app: true, at: "access token", reply: field("token", `"e"`), codes: "1 2"},

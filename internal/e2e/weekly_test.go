@@ -35,54 +35,59 @@ func (w weekly) String() string {
 	return fmt.Sprintf("%d repositories, %d stores, %v, %d an hour", w.repositories, w.stores, w.median, w.primary)
 }
 
-// bound is the least time that a client needs if it respects the limits and has 16
-// requests in flight, as many as the default of concurrency:
+// bound is the least time that a client needs if it respects the limits, has 16
+// requests in flight, as many as the default of concurrency, and works in the order of
+// the contract: all repositories are listed, missing and due tokens are written, and
+// then the secrets of the others are checked.
 //
 //   - Nothing is known to be selected before both lists are there. Codacy's ⌈n/100⌉
-//     pages come one after the other, because each has the next one's cursor. That
-//     takes p.
+//     pages come one after the other, because each has the next one's cursor.
 //   - Each repository takes one request to Codacy, or two if it is due. Of all
-//     requests, the pages included, at most 2,500 are sent in any five minutes. The
-//     last window starts after ⌈requests/2500⌉ − 1 windows of five minutes and, for
-//     the same reason as in crowd.bound, the mean time of a request each. Without
-//     the pages the same is true from p on.
+//     requests, the pages included, at most 2,500 are sent in any five minutes.
 //   - Each store takes one read of GitHub, or the key and a PUT if it is due. A read
-//     is one point and a PUT five, and 900 points are allowed in any minute, from p on.
-//     80 writes are allowed in any minute.
+//     is one point and a PUT five. 900 points and 80 writes are allowed in any minute.
+//     The checks start after the last write, when the writes of the last minute still
+//     use six points each.
+//   - A limit of some units per period takes ⌈units/limit⌉ − 1 periods and, as in
+//     crowd.bound, the mean time of a request each. The requests of the last period
+//     take at least their mean time, 16 at a time.
 //   - A tenth of the hour's requests is reserved. The remainder allows for b requests,
 //     so ⌈requests/b⌉ − 1 hours pass, and after them the requests of the last hour.
-//   - The requests in the last window of a limit take at least their mean time, 16 at
-//     a time.
 func (w weekly) bound() time.Duration {
-	n, s := float64(w.repositories), float64(w.stores)
-	mean := time.Duration(float64(w.median) * math.Exp(spread*spread/2))
-	pages := math.Ceil(n / pageSize)
-	lists := time.Duration(pages * pageTime * float64(mean))
-	due := 0.0
+	n, s, due := float64(w.repositories), float64(w.stores), 0.0
 	if w.due > 0 {
 		due = n / float64(w.due)
 	}
-	// limit is the time from the first unit to the last response.
-	limit := func(units, most float64, per time.Duration) time.Duration {
-		windows := math.Ceil(units/most) - 1
-		last := units - windows*most
-		return time.Duration(windows)*(per+mean) + time.Duration(last/concurrency*float64(mean))
+	mean := time.Duration(float64(w.median) * math.Exp(spread*spread/2))
+	pages := math.Ceil(n / pageSize)
+	lists := time.Duration(pages * pageTime * float64(mean))
+	// limit is the time from the first unit to the last response, with the units in
+	// the last period.
+	limit := func(units, most float64, per time.Duration) (time.Duration, float64) {
+		periods := max(0, math.Ceil(units/most)-1)
+		last := units - periods*most
+		return time.Duration(periods)*(per+mean) + time.Duration(last/concurrency*float64(mean)), last
 	}
-	codacy := n + due
-	reads, writes := (n-due)*s+due*s, due*s
-	points := reads + 5*writes
-	budget := float64(w.primary) * 0.9
-	hours := math.Ceil((reads+writes+pages)/budget) - 1
-	// What the earlier hours allow for leaves these points to the last one.
-	rest := max(0, points-hours*budget*points/(reads+writes))
-	bound := max(
-		limit(codacy+pages, 2500, 5*time.Minute),
-		lists+limit(codacy, 2500, 5*time.Minute),
-		lists+limit(writes, 80, time.Minute),
-		lists+limit(points, 900, time.Minute),
-	)
-	if hours > 0 {
-		bound = max(bound, time.Duration(hours)*time.Hour+limit(rest, 900, time.Minute))
+	// The last request to Codacy follows another one of the first period, a page or
+	// the listing of a repository, by whole periods.
+	withPages, first := limit(pages+n+due, 2500, 5*time.Minute)
+	withPages += time.Duration(min(first, pages) * pageTime * float64(mean))
+	withoutPages, _ := limit(n+due, 2500, 5*time.Minute)
+	writing, lastWrites := limit(due*s, 80, time.Minute)
+	written := max(withPages, lists+withoutPages, lists+writing)
+	// The due ones among the last listings are written after these.
+	late, lastLate := limit(max(0, first-pages)*due/(n+due)*s, 80, time.Minute)
+	if after := withPages + late; after > written {
+		written, lastWrites = after, lastLate
+	}
+	checks := (n - due) * s
+	checking, _ := limit(checks+6*lastWrites, 900, time.Minute)
+	bound := written + checking
+
+	requests, budget := pages+checks+2*due*s, float64(w.primary)*0.9
+	if hours := math.Ceil(requests/budget) - 1; hours > 0 {
+		last, _ := limit(requests-hours*budget, 900, time.Minute)
+		bound = max(bound, time.Duration(hours)*time.Hour+last)
 	}
 	return bound
 }
