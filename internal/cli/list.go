@@ -73,6 +73,7 @@ func (s *session) listBoth(ctx context.Context) (*listings, int) {
 		}
 	})
 	<-codacySide
+	s.owner = both.owner
 	if ctx.Err() != nil {
 		s.rep.Warning("interrupted before anything was changed", "")
 		return nil, ExitInterrupted

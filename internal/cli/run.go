@@ -39,7 +39,7 @@ func (s *session) run(ctx context.Context) int {
 			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
-		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
+		CodacyClock: s.codacyClock, GitHubClock: s.githubClock, SettleClocks: s.settleClocks,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
 		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
 		DryRun:          s.DryRun,

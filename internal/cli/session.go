@@ -36,7 +36,8 @@ type session struct {
 	codacyLimiter, githubLimiter *pace.Limiter
 	codacyClock, githubClock     *wire.Clock
 	startBefore                  time.Time
-	started                      bool // there is something to report
+	owner                        github.Owner
+	started                      bool         // there is something to report
 	findings                     findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }
@@ -53,8 +54,8 @@ func (c *Command) session(cfg *config.Config) *session {
 	s.findings = findings{s, map[diagnosis.ID]*finding{}}
 	// Each service draws numbers of its own, under its own lock.
 	spread := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
-	s.codacyLimiter = pace.NewLimiter(codacy.Name, s.codacyClock, true, spread(), codacy.Limits(cfg.CodacyAPIURL)...)
-	s.githubLimiter = pace.NewLimiter(github.Name, s.githubClock, false, spread(), github.Limits(cfg.WritesPerMinute)...)
+	s.codacyLimiter = pace.NewLimiter(codacy.Name, true, spread(), codacy.Limits(cfg.CodacyAPIURL)...)
+	s.githubLimiter = pace.NewLimiter(github.Name, false, spread(), github.Limits(cfg.WritesPerMinute)...)
 
 	base := c.Transport
 	if base == nil {

@@ -67,11 +67,11 @@ type InstallationInfo struct {
 
 // NewApp returns an App. It sends no request.
 func NewApp(o AppOptions) *App {
-	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, clock: o.Transport.Clock, onSecret: o.OnSecret}}
+	a := &App{o: o, signer: &signer{id: o.ID, key: o.Key, onSecret: o.OnSecret}}
 	own := o.Transport
 	own.Limiter = jwtLimiter{a}
 	own.Authorize = a.signer.authorize
-	own.OnUnauthorized = func(*http.Request) bool { return a.signer.outdated() }
+	own.OnUnauthorized = a.signer.onUnauthorized
 	a.jwtClient = New(own.Client(), o.Transport.Origin, o.Start, o.Start)
 	return a
 }
@@ -171,7 +171,7 @@ func bearer(token secret.Value) string { return "Bearer " + token.Reveal() }
 
 // onUnauthorized drops the token if the rejected request used it. Acquire then waits
 // for a new one before the request is sent again.
-func (a *App) onUnauthorized(req *http.Request) bool {
+func (a *App) onUnauthorized(req *http.Request, _ *wire.Error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if req.Header.Get("Authorization") == bearer(a.token) {

@@ -92,7 +92,7 @@ func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), l
 	}
 	clock := &wire.Clock{}
 	i := &installed{World: w, t: t, repo: github.Repository{Owner: "acme", Name: "web"}}
-	i.pace = pace.NewLimiter(github.Name, clock, false, func() float64 { return 0 }, limits...)
+	i.pace = pace.NewLimiter(github.Name, false, func() float64 { return 0 }, limits...)
 	retry := pace.Retry{MaxElapsed: 45 * time.Second}
 	options := github.AppOptions{
 		ID: strconv.Itoa(appID), Key: pkcs1(appKeys()[0]), Owner: "acme",

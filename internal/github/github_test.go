@@ -183,6 +183,10 @@ func TestRequests(t *testing.T) {
 				request{method: "GET", path: "/installation/repositories", query: "per_page=100&page=1"},
 			},
 			{
+				"probe", `{}`, 200, func(c *Client) error { return c.Probe(t.Context(), Account, "acme") },
+				request{method: "GET", path: "/user/repos", query: "affiliation=owner&per_page=1"},
+			},
+			{
 				"key", `{"key_id":"1","key":"` + goodKey + `"}`, 200, func(c *Client) error { _, err := c.PublicKey(t.Context(), api, "dependabot"); return err },
 				request{method: "GET", path: "/repos/acme/api/dependabot/secrets/public-key"},
 			},

@@ -24,9 +24,8 @@ const (
 type signer struct {
 	id       string
 	key      secret.Value
-	clock    *wire.Clock
 	onSecret func(secret.Value)
-	signedAt atomic.Int64 // the clock's offset at the last signature
+	offset   atomic.Int64 // how far GitHub's clock is ahead, as far as JWTs show
 }
 
 // authorize adds a JWT to a request. It is called for each request just before the
@@ -40,15 +39,13 @@ func (s *signer) authorize(req *http.Request) error {
 	return nil
 }
 
-// sign returns a new JWT. Its times are on GitHub's clock.
+// sign returns a new JWT.
 func (s *signer) sign() (secret.Value, error) {
 	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(s.key.Reveal()))
 	if err != nil {
 		return secret.Value{}, err
 	}
-	offset := s.clock.Offset()
-	s.signedAt.Store(int64(offset))
-	issued := time.Now().Add(offset - jwtPast)
+	issued := time.Now().Add(time.Duration(s.offset.Load()) - jwtPast)
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.RegisteredClaims{
 		Issuer:    s.id,
 		IssuedAt:  jwt.NewNumericDate(issued),
@@ -59,8 +56,10 @@ func (s *signer) sign() (secret.Value, error) {
 	return token, err
 }
 
-// outdated reports whether the last JWT was signed with a wrong estimate of
-// GitHub's clock.
-func (s *signer) outdated() bool {
-	return (s.clock.Offset() - time.Duration(s.signedAt.Load())).Abs() > jwtPast/2
+// onUnauthorized reports whether a rejected JWT should be signed again: if GitHub's
+// clock shows that its times were wrong. One response is evidence enough, because
+// nothing but the next JWT depends on it.
+func (s *signer) onUnauthorized(_ *http.Request, e *wire.Error) bool {
+	before := s.offset.Swap(int64(e.Offset))
+	return (e.Offset - time.Duration(before)).Abs() > jwtPast/2
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -90,13 +91,29 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 	return nil
 }
 
+// Probe sends the cheapest request, for a further response by which to estimate
+// GitHub's clock: a list of one repository.
+func (c *Client) Probe(ctx context.Context, scope Scope, owner string) error {
+	_, err := pace.Do(ctx, c.start, func(ctx context.Context) (struct{}, error) {
+		_, err := c.get(ctx, listOp, listPath(scope, owner)+"per_page=1", new(json.RawMessage))
+		return struct{}{}, err
+	})
+	return err
+}
+
+// listPath returns the list's address, up to its next parameter.
+func listPath(scope Scope, owner string) string {
+	switch scope {
+	case Account:
+		return "user/repos?affiliation=owner&"
+	case Installation:
+		return "installation/repositories?"
+	}
+	return path("orgs", owner, "repos") + "?"
+}
+
 // page reads one page of the list.
 func (c *Client) page(ctx context.Context, raw *bytes.Buffer, scope Scope, owner string, number int) (page, error) {
-	address := map[Scope]string{
-		Organization: path("orgs", owner, "repos") + "?",
-		Account:      "user/repos?affiliation=owner&",
-		Installation: "installation/repositories?",
-	}[scope]
 	var list *[]item
 	var body any = &list
 	var installation struct {
@@ -106,7 +123,7 @@ func (c *Client) page(ctx context.Context, raw *bytes.Buffer, scope Scope, owner
 	if scope == Installation {
 		body = &installation
 	}
-	resp, err := c.getInto(ctx, raw, listOp, fmt.Sprintf("%sper_page=%d&page=%d", address, pageSize, number), body)
+	resp, err := c.getInto(ctx, raw, listOp, fmt.Sprintf("%sper_page=%d&page=%d", listPath(scope, owner), pageSize, number), body)
 	if err != nil {
 		return page{}, err
 	}

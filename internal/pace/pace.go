@@ -21,9 +21,8 @@ import (
 
 // Limiter delays the requests to one service; it implements wire.Limiter.
 type Limiter struct {
-	name  string
-	rand  func() float64
-	clock *wire.Clock
+	name string
+	rand func() float64
 	// overloadOn5xx reports whether 503 and 504 mean overload, which pauses the
 	// whole service.
 	overloadOn5xx bool
@@ -39,11 +38,10 @@ type Limiter struct {
 	timer          *time.Timer
 }
 
-// NewLimiter returns the Limiter of the service called name. The clock estimates
-// the service's time. overloadOn5xx says that the service reports overload by 503
+// NewLimiter returns the Limiter of the service called name. overloadOn5xx says that the service reports overload by 503
 // or 504. The random source, of numbers in [0, 1), adds jitter to a backoff.
-func NewLimiter(name string, clock *wire.Clock, overloadOn5xx bool, rand func() float64, limits ...Limit) *Limiter {
-	s := &Limiter{name: name, clock: clock, overloadOn5xx: overloadOn5xx, rand: rand}
+func NewLimiter(name string, overloadOn5xx bool, rand func() float64, limits ...Limit) *Limiter {
+	s := &Limiter{name: name, overloadOn5xx: overloadOn5xx, rand: rand}
 	for _, l := range limits {
 		s.limits = append(s.limits, &window{Limit: l, enforced: !l.Unconfirmed})
 	}
@@ -183,7 +181,7 @@ func (s *Limiter) release(cost []int) {
 
 // update applies what a response says about the service's limits and load.
 func (s *Limiter) update(sig wire.Signal) {
-	s.primary.update(sig.Quota, s.clock)
+	s.primary.update(sig.Quota)
 	if sig.RateLimited && !sig.Quota.Exhausted() {
 		for _, w := range s.limits {
 			if w.detect(time.Now()) {

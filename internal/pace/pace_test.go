@@ -21,7 +21,7 @@ import (
 func half() float64 { return 0.5 }
 
 func newService(limits ...Limit) *Limiter {
-	return NewLimiter("Service", &wire.Clock{}, true, half, limits...)
+	return NewLimiter("Service", true, half, limits...)
 }
 
 // writeLimit, pointLimit and hourlyLimit are limits like GitHub's.
@@ -589,7 +589,7 @@ func TestNoHoldWithoutYielding(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := NewLimiter("Service", &wire.Clock{}, false, half)
+		s := NewLimiter("Service", false, half)
 		begin := time.Now()
 		for _, status := range []int{503, 504, 502} {
 			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: status, RetryAfter: time.Hour})

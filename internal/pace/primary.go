@@ -37,11 +37,11 @@ func (p *primary) refund(n int, reset time.Time) {
 }
 
 // update applies a quota that a response states.
-func (p *primary) update(q *wire.Quota, clock *wire.Clock) {
+func (p *primary) update(q *wire.Quota) {
 	if q == nil || q.Reset.IsZero() {
 		return
 	}
-	reset := clock.ToLocal(q.Reset)
+	reset := q.Reset
 	// Responses overtake each other: within one period the lowest number counts.
 	if p.known && reset.Sub(p.reset).Abs() < 2*time.Second {
 		p.remaining = min(p.remaining, q.Remaining)
@@ -51,4 +51,12 @@ func (p *primary) update(q *wire.Quota, clock *wire.Clock) {
 		return
 	}
 	*p = primary{known: true, limit: q.Limit, remaining: q.Remaining, reset: reset}
+}
+
+// QuotaLeaves reports whether n more requests can be sent in this period of the
+// service's primary limit, or whether it states none.
+func (s *Limiter) QuotaLeaves(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.primary.allows(n, false, time.Now())
 }

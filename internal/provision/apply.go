@@ -234,7 +234,7 @@ func (w *worker) refresh(ctx context.Context, t *task) error {
 	if t.decision.Writes() && slices.ContainsFunc(t.decision.Stores, func(s rotation.Store) bool { _, ok := t.keys[s]; return !ok }) {
 		return errStale
 	}
-	if t.decision.Writes() && w.uncertainty() > rotation.MaxUncertainty {
+	if t.decision.Writes() && (w.settleClocks(ctx, decidingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty) {
 		return errClocks
 	}
 	return nil
@@ -262,6 +262,9 @@ func (w *worker) evict(ctx context.Context, t *task) (evicted bool, err error) {
 	token, ok := rotation.Evictable(t.observation, w.o.Policy, w.codacyNow())
 	if !ok {
 		return false, nil
+	}
+	if w.settleClocks(ctx, deletingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty {
+		return false, errClocks
 	}
 	return true, w.deleteToken(ctx, t, token.ID)
 }

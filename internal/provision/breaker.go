@@ -311,23 +311,28 @@ func newVerdict(e event) verdict {
 		return v
 	}
 	for _, err := range wireErrors(e.err) {
-		lost := err.Disposition == wire.Indeterminate || err.Disposition == wire.NotSent
-		if !lost && err.Status != 0 {
-			v.responded = append(v.responded, err.Service)
-		}
-		switch {
-		case wire.IsUnauthorized(err):
-			v.unauthorized = cmp.Or(v.unauthorized, err)
-		case v.stored:
-		case lost:
-			v.lost = cmp.Or(v.lost, err)
-		case e.kind == jobWrite && github.LacksPermission(err):
-			v.denied = cmp.Or(v.denied, err)
-		case e.kind != jobWrite && err.Service == codacy.Name && err.Disposition == wire.Rejected:
-			v.rejected = cmp.Or(v.rejected, err)
-		}
+		v.add(err, e.kind)
 	}
 	return v
+}
+
+// add adds what one failed request shows.
+func (v *verdict) add(err *wire.Error, kind job) {
+	lost := err.Disposition == wire.Indeterminate || err.Disposition == wire.NotSent
+	if !lost && err.Status != 0 {
+		v.responded = append(v.responded, err.Service)
+	}
+	switch {
+	case wire.IsUnauthorized(err):
+		v.unauthorized = cmp.Or(v.unauthorized, err)
+	case v.stored:
+	case lost:
+		v.lost = cmp.Or(v.lost, err)
+	case kind == jobWrite && github.LacksPermission(err):
+		v.denied = cmp.Or(v.denied, err)
+	case kind != jobWrite && err.Service == codacy.Name && err.Disposition == wire.Rejected:
+		v.rejected = cmp.Or(v.rejected, err)
+	}
 }
 
 // covered reports whether the error that ended the run says the same.

@@ -43,6 +43,9 @@ type Options struct {
 	CodacyLimiter, GitHubLimiter *pace.Limiter
 	// CodacyClock and GitHubClock estimate the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
+	// SettleClocks sends requests until that many responses of each service agree on
+	// its clock. The error says that they contradict each other.
+	SettleClocks func(ctx context.Context, responses int) error
 	// WritesPerMinute is GitHubLimiter's limit; zero if it has none.
 	WritesPerMinute int
 	// Retry bounds the time in which a write is repeated.

@@ -220,7 +220,7 @@ func (r *Run) start(ctx context.Context, apply bool) (started bool, again time.T
 	if started {
 		return true, time.Time{}
 	}
-	started, later := r.startCheck(ctx, apply)
+	started, later := r.startCheck(ctx, apply, !again.IsZero())
 	if again.IsZero() || !later.IsZero() && later.Before(again) {
 		again = later
 	}
@@ -302,9 +302,8 @@ func (r *Run) startList(ctx context.Context, apply bool) (started bool, again ti
 
 // startCheck checks the secrets of a repository. Missing and due tokens are written
 // before the secrets of the other repositories are checked.
-func (r *Run) startCheck(ctx context.Context, apply bool) (started bool, again time.Time) {
-	listed := len(r.toList)+r.listing == 0 && len(r.undecided) == 0
-	if r.toCheck.len() == 0 || !r.toCheck.peek().decision.Urgent && (!listed || apply && r.urgentLeft > 0) {
+func (r *Run) startCheck(ctx context.Context, apply, listingHeldBack bool) (started bool, again time.Time) {
+	if r.toCheck.len() == 0 || !r.toCheck.peek().decision.Urgent && !r.mayCheckOthers(apply, listingHeldBack) {
 		return false, time.Time{}
 	}
 	reserved, again := r.tryReserve(r.o.GitHubLimiter, len(r.o.Policy.Stores), 0)
@@ -317,6 +316,19 @@ func (r *Run) startCheck(ctx context.Context, apply bool) (started bool, again t
 		return r.worker.secretsChecked(reserved.Context(ctx), t)
 	})
 	return true, time.Time{}
+}
+
+// mayCheckOthers reports whether the secrets of repositories are checked whose token
+// is neither missing nor due: after everything else, or where a limit holds back
+// everything else and GitHub's quota is large enough for both.
+func (r *Run) mayCheckOthers(apply, listingHeldBack bool) bool {
+	listed := len(r.toList)+r.listing == 0 && len(r.undecided) == 0
+	if listed && (!apply || r.urgentLeft == 0) {
+		return true
+	}
+	writesHeldBack := !apply || r.toWrite.len() == 0 && r.awaitingCapacity == 0 || r.awaitingCapacity >= maxAwaitingCapacity && r.hasWaiters()
+	stores := len(r.o.Policy.Stores)
+	return (listed || listingHeldBack) && writesHeldBack && r.o.GitHubLimiter.QuotaLeaves(2*stores*(r.urgentLeft+1))
 }
 
 // tryReserve reserves capacity for n reads without blocking. If there is none and

@@ -24,6 +24,9 @@ type worker struct {
 
 // listTokens lists the tokens of t, and decides as far as that goes.
 func (w *worker) listTokens(ctx context.Context, t *task) error {
+	if err := w.settleClocks(ctx, decidingResponses); err != nil {
+		return err
+	}
 	observedAt := time.Now()
 	o, err := w.readTokens(ctx, t)
 	if err != nil {
@@ -167,7 +170,7 @@ func (w *worker) secretsChecked(ctx context.Context, t *task) event {
 // warning: the next run tries again.
 func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
 	for _, old := range w.revocable(t, written) {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || w.settleClocks(ctx, deletingResponses) != nil {
 			break
 		}
 		if err := w.deleteToken(ctx, t, old.ID); err != nil {
@@ -228,7 +231,25 @@ func (w *worker) verifyAccount(ctx context.Context) *wire.Error {
 func (w *worker) codacyNow() time.Time { return time.Now().Add(w.o.CodacyClock.Offset()) }
 
 // uncertainty returns the sum of the uncertainties of both services' clocks.
-func (w *worker) uncertainty() time.Duration { return 0 }
+func (w *worker) uncertainty() time.Duration {
+	return w.o.CodacyClock.Uncertainty() + w.o.GitHubClock.Uncertainty()
+}
+
+const (
+	// decidingResponses of each service have to agree on its clock before anything is
+	// decided, and deletingResponses before a token that an earlier run created is
+	// deleted.
+	decidingResponses = 2
+	deletingResponses = 3
+)
+
+// settleClocks makes sure that enough responses agree on the services' clocks.
+func (w *worker) settleClocks(ctx context.Context, responses int) error {
+	if w.o.CodacyClock.Agreeing() >= responses && w.o.GitHubClock.Agreeing() >= responses {
+		return nil
+	}
+	return w.o.SettleClocks(ctx, responses)
+}
 
 // canStart reports whether another repository may be started.
 func (w *worker) canStart() bool { return time.Now().Before(w.o.StartBefore) }

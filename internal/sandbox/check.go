@@ -112,7 +112,7 @@ func (w *World) checkDeleted(c *call, t *token) {
 func (w *World) checkRevokedEarly(c *call, t *token) {
 	hours := w.options.RevokeAfter
 	expired := !t.Expires.IsZero() && !w.now(Codacy).Before(t.Expires)
-	recent := func(at time.Time) bool { return !at.IsZero() && w.time().Sub(at) < hours-revokeTolerance }
+	recent := func(at time.Time) bool { return w.time().Sub(at) < hours-revokeTolerance }
 	if hours == 0 || expired || w.mayEvict(t.repo) || !recent(t.released) {
 		return
 	}

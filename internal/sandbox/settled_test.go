@@ -125,9 +125,10 @@ func TestEarlyRevocation(t *testing.T) {
 			c.put(204, "web", "agents", secretName, c.create("web", "codacy-project-token-3").Token)
 			c.delete("web", old.ID)
 		}, "early revocation"},
-		"another secret": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
-			old := replace(c, "actions")
-			c.world.Advance(hours)
+		"removed by a person, and another secret": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
+			old := c.create("web", tokenOne)
+			c.put(201, "web", "actions", secretName, old.Token)
+			c.world.DeleteSecret("web", "actions", secretName)
 			c.world.SetSecret("web", "actions", "OTHER", "manual")
 			c.delete("web", old.ID)
 		}, ""},

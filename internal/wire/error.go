@@ -43,6 +43,9 @@ type Error struct {
 	Malformed bool
 	// RetryAfter is how long the service asked to wait; 0 if it did not.
 	RetryAfter time.Duration
+	// Offset is how far the service's clock was ahead: by the Clock's estimate, or
+	// without one by the response's own Date.
+	Offset time.Duration
 	// Permission is the missing permission, as GitHub names it.
 	Permission string
 	// Page reports whether the response was a web page, so that it did not come

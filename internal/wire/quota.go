@@ -11,14 +11,15 @@ type Quota struct {
 	// Limit is the number of requests per period, and Remaining how many of them
 	// are left.
 	Limit, Remaining int
-	// Reset is when the period is over, on the service's clock; zero if the
+	// Reset is when the period is over, on this machine's clock; zero if the
 	// response does not state it.
 	Reset time.Time
 }
 
-// parseQuota returns the quota that GitHub's headers state; nil for none.
+// parseQuota returns the quota that GitHub's headers state; nil for none. offset is
+// how far the service's clock is ahead.
 // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-func parseQuota(h http.Header) *Quota {
+func parseQuota(h http.Header, offset time.Duration) *Quota {
 	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
 	if err != nil {
 		return nil
@@ -27,7 +28,7 @@ func parseQuota(h http.Header) *Quota {
 	q.Limit, _ = strconv.Atoi(h.Get("X-Ratelimit-Limit")) // zero if missing
 	if epoch, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
 		// The reset is in whole seconds. One more, so that no request is early.
-		q.Reset = time.Unix(epoch+1, 0)
+		q.Reset = time.Unix(epoch+1, 0).Add(-offset)
 	}
 	return q
 }

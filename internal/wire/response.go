@@ -39,7 +39,7 @@ func (t *Transport) refuse(message string) *Error {
 }
 
 // responseError reads a response that is neither 2xx nor a redirect.
-func (t *Transport) responseError(resp *http.Response, req *http.Request, quota *Quota) *Error {
+func (t *Transport) responseError(resp *http.Response, req *http.Request, quota *Quota, offset time.Duration) *Error {
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status counts even if the body is cut off
 	_ = resp.Body.Close()
 	message, documentation := errorMessage(raw)
@@ -48,7 +48,8 @@ func (t *Transport) responseError(resp *http.Response, req *http.Request, quota 
 	}
 	e := &Error{
 		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
-		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, quota, time.Now().Add(t.Clock.Offset())),
+		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, quota, offset),
+		Offset:     offset,
 		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
 		Page:       isPage(resp.Header),
 		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
@@ -87,17 +88,17 @@ func errorMessage(raw []byte) (message, documentation string) {
 
 // retryAfter returns how long a response asks to wait: by its Retry-After, in
 // seconds or as a date, or else until an exhausted quota's reset; 0 for neither.
-func retryAfter(h http.Header, quota *Quota, now time.Time) time.Duration {
+func retryAfter(h http.Header, quota *Quota, offset time.Duration) time.Duration {
 	if v := h.Get("Retry-After"); v != "" {
 		if s, err := strconv.ParseInt(v, 10, 32); err == nil {
 			return max(0, time.Duration(s)*time.Second)
 		}
 		if at, err := http.ParseTime(v); err == nil {
-			return max(0, at.Sub(now))
+			return max(0, time.Until(at.Add(-offset)))
 		}
 	}
 	if quota.Exhausted() && !quota.Reset.IsZero() {
-		return max(0, quota.Reset.Sub(now))
+		return max(0, time.Until(quota.Reset))
 	}
 	return 0
 }

@@ -72,9 +72,9 @@ type Transport struct {
 	// runs before the text is truncated: no redactor recognizes half a secret.
 	Redact func(string) string
 	// OnUnauthorized, if set, is called with each request, as it was sent, whose
-	// credential was rejected (401). If it returns true, there may be a new
-	// credential, and the request is sent once more.
-	OnUnauthorized func(*http.Request) bool
+	// credential was rejected (401), and with its error. If it returns true, there
+	// may be a new credential, and the request is sent once more.
+	OnUnauthorized func(*http.Request, *Error) bool
 }
 
 // Client returns an http.Client on t that follows a redirect only within the
@@ -120,7 +120,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req)
-	if sent == nil || t.OnUnauthorized == nil || !IsUnauthorized(err) || !t.OnUnauthorized(sent) {
+	var e *Error
+	if sent == nil || t.OnUnauthorized == nil || !errors.As(err, &e) || e.Status != http.StatusUnauthorized || !t.OnUnauthorized(sent, e) {
 		return resp, err
 	}
 	again, ok := rebuild(req)
@@ -180,17 +181,18 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		release(Signal{})
 		return nil, req, t.indeterminate(outer, req, err)
 	}
-	t.Clock.observe(started, time.Now(), resp.Header.Get("Date"))
+	t.Clock.observe(resp.StatusCode, started, time.Now(), resp.Header.Get("Date"))
 	resp.Body = &body{ReadCloser: resp.Body, remaining: MaxBody + 1, cancel: cancel, truncated: func(err error) error {
 		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the response was cut off: "+err.Error(), req)}
 	}}
-	quota := parseQuota(resp.Header)
+	offset := t.offset(resp.Header)
+	quota := parseQuota(resp.Header, offset)
 	if resp.StatusCode < 300 || isRedirect(resp) {
 		release(Signal{Status: resp.StatusCode, Quota: quota})
 		hideQuota(resp.Header)
 		return resp, req, nil
 	}
-	e := t.responseError(resp, req, quota)
+	e := t.responseError(resp, req, quota, offset)
 	release(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Quota: quota})
 	return nil, req, e
 }
@@ -211,6 +213,17 @@ func Bearer(header, prefix string, token secret.Value) func(*http.Request) error
 		req.Header.Set(header, prefix+token.Reveal())
 		return nil
 	}
+}
+
+// offset returns how far the service's clock is ahead, to convert the times in a
+// response: by the Clock's estimate, or without one by the response's own Date.
+func (t *Transport) offset(h http.Header) time.Duration {
+	if t.Clock.Agreeing() == 0 {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			return time.Until(date)
+		}
+	}
+	return t.Clock.Offset()
 }
 
 // hideQuota removes the quota's headers: at zero remaining requests, go-github

@@ -341,8 +341,11 @@ func TestRefusedCredential(t *testing.T) {
 			return answer(204, ""), nil
 		}))
 		tr.Limiter = g
-		tr.OnUnauthorized = func(r *http.Request) bool {
+		tr.OnUnauthorized = func(r *http.Request, e *Error) bool {
 			asked++
+			if e.Status != 401 || e.Message != "Bad credentials" {
+				t.Errorf("%s: the error is %v", tt.name, e)
+			}
 			if r.Header.Get("Api-Token") != token {
 				t.Errorf("%s: the request as it was sent has no credential", tt.name)
 			}
