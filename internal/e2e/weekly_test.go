@@ -76,9 +76,11 @@ func (w weekly) bound() time.Duration {
 	writing, lastWrites := limit(due*s, 80, time.Minute)
 	written := max(withPages, lists+withoutPages, lists+writing)
 	// The due ones among the last listings are written after these.
-	late, lastLate := limit(max(0, first-pages)*due/(n+due)*s, 80, time.Minute)
-	if after := withPages + late; after > written {
-		written, lastWrites = after, lastLate
+	if pages+n+due > 2500 {
+		late, lastLate := limit(max(0, first-pages)*due/(n+due)*s, 80, time.Minute)
+		if after := withPages + late; after > written {
+			written, lastWrites = after, lastLate
+		}
 	}
 	checks := (n - due) * s
 	checking, _ := limit(checks+6*lastWrites, 900, time.Minute)
