@@ -36,9 +36,9 @@ func (w weekly) String() string {
 }
 
 // bound is the least time that a client needs if it respects the limits, has 16
-// requests in flight, as many as the default of concurrency, and works in the order of
-// the contract: all repositories are listed, missing and due tokens are written, and
-// then the secrets of the others are checked.
+// requests in flight, as many as the default of concurrency, and, as in the contract,
+// checks the secrets of repositories that are not due only when it cannot list any
+// more:
 //
 //   - Nothing is known to be selected before both lists are there. Codacy's ⌈n/100⌉
 //     pages come one after the other, because each has the next one's cursor.
@@ -46,11 +46,11 @@ func (w weekly) String() string {
 //     requests, the pages included, at most 2,500 are sent in any five minutes.
 //   - Each store takes one read of GitHub, or the key and a PUT if it is due. A read
 //     is one point and a PUT five. 900 points and 80 writes are allowed in any minute.
-//     The checks start after the last write, when the writes of the last minute still
-//     use six points each.
-//   - A limit of some units per period takes ⌈units/limit⌉ − 1 periods and, as in
-//     crowd.bound, the mean time of a request each. The requests of the last period
-//     take at least their mean time, 16 at a time.
+//   - If a limit allows for l units per period, unit i + l comes at least a period and,
+//     as in crowd.bound, the mean time of a request after unit i. So the last unit
+//     comes ⌈units/l⌉ − 1 periods after one of the first l, which is at the earliest
+//     where the order of the work allows it.
+//   - Units that come together take at least their mean time, 16 at a time.
 //   - A tenth of the hour's requests is reserved. The remainder allows for b requests,
 //     so ⌈requests/b⌉ − 1 hours pass, and after them the requests of the last hour.
 func (w weekly) bound() time.Duration {
@@ -59,37 +59,39 @@ func (w weekly) bound() time.Duration {
 		due = n / float64(w.due)
 	}
 	mean := time.Duration(float64(w.median) * math.Exp(spread*spread/2))
+	busy := func(units float64) time.Duration { return time.Duration(units / concurrency * float64(mean)) }
 	pages := math.Ceil(n / pageSize)
-	lists := time.Duration(pages * pageTime * float64(mean))
-	// limit is the time from the first unit to the last response, with the units in
-	// the last period.
-	limit := func(units, most float64, per time.Duration) (time.Duration, float64) {
+	page := pageTime * mean
+	lists := time.Duration(pages) * page
+	listed := lists + busy(min(n, 2500)) // no more can be listed at this time
+
+	// limit is the time of the last unit of a limit. Early units come from start on,
+	// and the others from then on.
+	limit := func(units, most float64, per time.Duration, early float64, start, then time.Duration) time.Duration {
 		periods := max(0, math.Ceil(units/most)-1)
 		last := units - periods*most
-		return time.Duration(periods)*(per+mean) + time.Duration(last/concurrency*float64(mean)), last
-	}
-	// The last request to Codacy follows another one of the first period, a page or
-	// the listing of a repository, by whole periods.
-	withPages, first := limit(pages+n+due, 2500, 5*time.Minute)
-	withPages += time.Duration(min(first, pages) * pageTime * float64(mean))
-	withoutPages, _ := limit(n+due, 2500, 5*time.Minute)
-	writing, lastWrites := limit(due*s, 80, time.Minute)
-	written := max(withPages, lists+withoutPages, lists+writing)
-	// The due ones among the last listings are written after these.
-	if pages+n+due > 2500 {
-		late, lastLate := limit(max(0, first-pages)*due/(n+due)*s, 80, time.Minute)
-		if after := withPages + late; after > written {
-			written, lastWrites = after, lastLate
+		if last > early {
+			start, last = then, last-early
 		}
+		return start + time.Duration(periods)*(per+mean) + busy(last)
 	}
-	checks := (n - due) * s
-	checking, _ := limit(checks+6*lastWrites, 900, time.Minute)
-	bound := written + checking
+	codacy := limit(pages+n+due, 2500, 5*time.Minute, pages, lists, lists)
+	if last := pages + n + due - 2500*(math.Ceil((pages+n+due)/2500)-1); last < pages {
+		codacy -= time.Duration(pages-last) * page // it follows an earlier page
+	}
+	writes := limit(due*s, 80, time.Minute, 0, lists, lists)
+	if pages+n+due > 2500 { // the due ones among the last listings are written after them
+		last := pages + n + due - 2500*(math.Ceil((pages+n+due)/2500)-1)
+		writes = max(writes, limit(max(0, last-pages)*due/(n+due)*s, 80, time.Minute, 0, codacy, codacy))
+	}
+	// Before all are listed, only writes take points.
+	early := 6 * min(due*s, 80*math.Ceil(float64(listed-lists+1)/float64(time.Minute)))
+	points := limit((n-due)*s+6*due*s, 900, time.Minute, early, lists, listed)
+	bound := max(codacy, writes, points) + mean
 
-	requests, budget := pages+checks+2*due*s, float64(w.primary)*0.9
+	requests, budget := pages+(n-due)*s+2*due*s, float64(w.primary)*0.9
 	if hours := math.Ceil(requests/budget) - 1; hours > 0 {
-		last, _ := limit(requests-hours*budget, 900, time.Minute)
-		bound = max(bound, time.Duration(hours)*time.Hour+last)
+		bound = max(bound, time.Duration(hours)*time.Hour+limit(requests-hours*budget, 900, time.Minute, 0, 0, 0))
 	}
 	return bound
 }
@@ -126,7 +128,7 @@ func TestWeekly(t *testing.T) {
 			}
 			// These slow cases run without a flag.
 			usual := []weekly{
-				{1_000, 1, 200 * time.Millisecond, 12_500, due},
+				{1_000, 1, 40 * time.Millisecond, 5_000, due},
 				{1_000, 4, 40 * time.Millisecond, 12_500, due},
 			}
 			if !harness.Thorough {
