@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/github"
@@ -22,6 +20,8 @@ const (
 
 // run does the work and returns the exit code, before the report is written.
 func (s *session) run(ctx context.Context) int {
+	defer s.rep.WatchWaits(s.waitingFor)()
+	s.rep.Activity("listing repositories")
 	targets, code := s.list(ctx)
 	if targets == nil {
 		return code
@@ -43,6 +43,15 @@ func (s *session) run(ctx context.Context) int {
 	return s.exitCode(ctx, err)
 }
 
+// waitingFor returns what the run has waited for longest, whichever part of it; zero
+// if it only waits for responses.
+func (s *session) waitingFor() outcome.Wait {
+	for _, w := range s.waits.List() {
+		return outcome.Wait{Cause: w.Cause(), Until: w.Until, Resets: w.Resets}
+	}
+	return outcome.Wait{}
+}
+
 // provision returns the run over the targets.
 func (s *session) provision(targets []match.Target) *provision.Run {
 	interval := progressInterval
@@ -51,10 +60,10 @@ func (s *session) provision(targets []match.Target) *provision.Run {
 	}
 	return provision.New(provision.Options{
 		Codacy: s.codacy, GitHub: s.github, Policy: s.cfg.Policy,
-		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
+		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter, WaitingFor: s.waitingFor,
 		CodacyClock: s.codacyClock, GitHubClock: s.githubClock, ClockSources: s.clockSources(),
 		WritesPerMinute: min(s.cfg.WritesPerMinute, github.MaxWritesPerMinute),
-		Retry:           laterRetry, Concurrency: s.cfg.Concurrency, StartBefore: s.startBefore,
+		Retry:           s.laterRetry, Concurrency: s.cfg.Concurrency, StartBefore: s.startBefore,
 		DryRun: s.cfg.DryRun, Mask: s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
@@ -110,16 +119,5 @@ func (s *session) confirm(ctx context.Context, planned []outcome.Result) (bool, 
 	case !ask:
 		return false, errors.New("not a terminal: use --yes to apply or --dry-run to preview")
 	}
-	reply := make(chan string, 1)
-	go func() {
-		text, _ := bufio.NewReader(s.cmd.Stdin).ReadString('\n') // an error means no
-		reply <- text
-	}()
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case text := <-reply:
-		text = strings.ToLower(strings.TrimSpace(text))
-		return text == "y" || text == "yes", nil
-	}
+	return s.rep.Confirmed(ctx, s.cmd.Stdin), ctx.Err()
 }

@@ -18,13 +18,6 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// The bounds of retries: of the first requests, so that a service that is down is
-// reported soon, and of the later ones.
-var (
-	startRetry = pace.Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second}
-	laterRetry = pace.Retry{MaxElapsed: 45 * time.Second}
-)
-
 // session is one run with its clients.
 type session struct {
 	cfg    *config.Config
@@ -36,6 +29,8 @@ type session struct {
 	app    *github.App // nil if GitHub's credential is a token
 
 	codacyLimiter, githubLimiter *pace.Limiter
+	waits                        *pace.Waits
+	startRetry, laterRetry       pace.Retry
 	codacyClock, githubClock     *wire.Clock
 	startBefore                  time.Time
 	scope                        github.Scope // of GitHub's list
@@ -49,8 +44,12 @@ type session struct {
 func (c *Command) session(cfg *config.Config) *session {
 	s := &session{
 		cfg: cfg, cmd: c, startBefore: time.Now().Add(cfg.MaxDuration),
-		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{},
+		codacyClock: &wire.Clock{}, githubClock: &wire.Clock{}, waits: &pace.Waits{},
 	}
+	// The first requests are repeated for a shorter time, so that a service that is
+	// down is reported soon.
+	s.startRetry = pace.Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second, Waits: s.waits}
+	s.laterRetry = pace.Retry{MaxElapsed: 45 * time.Second, Waits: s.waits}
 	s.setup = diagnosis.Setup{
 		Organization: cfg.Organization, Provider: cfg.Provider,
 		CodacyAPIURL: cfg.CodacyAPIURL, GitHubURL: cfg.GitHubAPIURL,
@@ -77,13 +76,14 @@ func (c *Command) session(cfg *config.Config) *session {
 	return s
 }
 
-// connect makes the clients of both services.
+// connect creates the clients of both services.
 func (s *session) connect() {
 	cfg, c := s.cfg, s.cmd
 	// Each limiter draws its own numbers, under its own lock.
 	random := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
 	s.codacyLimiter = pace.NewLimiter(codacy.Name, true, random(), codacy.Limits(cfg.CodacyAPIURL)...)
 	s.githubLimiter = pace.NewLimiter(github.Name, false, random(), github.Limits(cfg.WritesPerMinute)...)
+	s.waits.Watch(s.codacyLimiter, s.githubLimiter)
 
 	base := c.Transport
 	if base == nil {
@@ -101,15 +101,15 @@ func (s *session) connect() {
 	if s.setup.Credential == diagnosis.App {
 		s.app = github.NewApp(github.AppOptions{
 			ID: cfg.GitHubAppID, Key: cfg.GitHubAppPrivateKey, Owner: cfg.Organization,
-			Transport: *toGitHub, Limiter: s.githubLimiter, Start: startRetry,
+			Transport: *toGitHub, Limiter: s.githubLimiter, Start: s.startRetry,
 			OnSecret: c.redactor.Add,
 			Mask:     func(v secret.Value) error { return s.rep.Mask(v) },
 		})
 		toGitHub = s.app.Transport()
 	}
-	s.codacy = codacy.New(toCodacy.Client(), cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, startRetry, laterRetry)
+	s.codacy = codacy.New(toCodacy.Client(), cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, s.startRetry, s.laterRetry)
 	s.codacy.OnSecret = c.redactor.Add
-	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, startRetry, laterRetry)
+	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, s.startRetry, s.laterRetry)
 }
 
 // codacyNow returns the time on Codacy's clock.

@@ -121,11 +121,13 @@ func (d *demo) crash(ctx context.Context) {
 	defer kill()
 	at := len(d.repositories) / 3
 	d.world.Hook(func(r sandbox.Request) sandbox.Effect {
+		if d.faults != nil {
+			if fault := d.faults(r); fault.Skip {
+				return fault
+			}
+		}
 		if r.Kind == sandbox.KindPutSecret && d.world.Count(sandbox.KindPutSecret) >= at {
 			return sandbox.Effect{After: kill, End: sandbox.Reset}
-		}
-		if d.faults != nil {
-			return d.faults(r)
 		}
 		return sandbox.Effect{}
 	})

@@ -8,17 +8,6 @@ import (
 // pauseReason is the reason of requests to a service that is paused.
 const pauseReason = "rate-limited, asked to wait"
 
-// WaitReason returns the cause of the wait of the waiter with the highest priority. It
-// is empty without a waiter.
-func (s *Limiter) WaitReason() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiters) == 0 {
-		return ""
-	}
-	return s.reason(s.waiters[0]).Cause()
-}
-
 // waits returns what the limiter's waiters wait for, and the reservation that
 // TryReserve could not take last.
 func (s *Limiter) waits() []Wait {

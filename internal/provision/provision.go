@@ -41,6 +41,8 @@ type Options struct {
 	Policy rotation.Policy
 	// CodacyLimiter and GitHubLimiter admit the requests.
 	CodacyLimiter, GitHubLimiter *pace.Limiter
+	// WaitingFor returns what the requests wait for; zero if only for responses.
+	WaitingFor func() outcome.Wait
 	// CodacyClock and GitHubClock estimate the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
 	// ClockSources are the same clocks, with a request for one more response.

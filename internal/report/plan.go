@@ -1,7 +1,10 @@
 package report
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -71,4 +74,21 @@ func planText(planned []outcome.Result, estimate time.Duration) string {
 		text += " (less than a minute)"
 	}
 	return text + "."
+}
+
+// Confirmed reads the reply to the plan's question, and reports whether it is yes.
+// The end of ctx is a no.
+func (r *Report) Confirmed(ctx context.Context, stdin io.Reader) bool {
+	reply := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(stdin).ReadString('\n') // an error means no
+		reply <- text
+	}()
+	select {
+	case <-ctx.Done():
+		return false
+	case text := <-reply:
+		text = strings.ToLower(strings.TrimSpace(text))
+		return text == "y" || text == "yes"
+	}
 }
