@@ -51,8 +51,13 @@ func TestEffects(t *testing.T) {
 	t.Parallel()
 
 	got := Effects([]Result{
-		{Outcome: Created, Writes: writes(Add, Overwrite)}, {Outcome: Created}, {Outcome: Renewed}, {Outcome: Renewed, Writes: writes(Renew, Add)},
-		{Outcome: Failed, Writes: writes(Overwrite)}, {Outcome: Current, Revoked: []string{"t-1"}}, {Outcome: Failed},
+		{Outcome: Created, Writes: writes(Add, Overwrite)},
+		{Outcome: Created},
+		{Outcome: Renewed},
+		{Outcome: Renewed, Writes: writes(Renew, Add)},
+		{Outcome: Failed, Writes: writes(Overwrite)},
+		{Outcome: Current, Revoked: []string{"t-1"}},
+		{Outcome: Failed},
 	})
 	if want := map[Effect]int{Add: 3, Renew: 2, Overwrite: 2}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -63,8 +68,11 @@ func TestDestructiveFirst(t *testing.T) {
 	t.Parallel()
 
 	results := []Result{
-		{Name: "e", Outcome: Renewed}, {Name: "d", Outcome: Created, Writes: writes(Add)}, {Name: "c", Revoked: []string{"t-1"}},
-		{Name: "b", Outcome: Created, Writes: writes(Overwrite)}, {Name: "a", Outcome: Created, Writes: writes(Overwrite)},
+		{Name: "e", Outcome: Renewed},
+		{Name: "d", Outcome: Created, Writes: writes(Add)},
+		{Name: "c", Revoked: []string{"t-1"}},
+		{Name: "b", Outcome: Created, Writes: writes(Overwrite)},
+		{Name: "a", Outcome: Created, Writes: writes(Overwrite)},
 	}
 	DestructiveFirst(results)
 	var got []string
