@@ -3,9 +3,8 @@ module github.com/codacy/codacy-project-tokens
 go 1.26.8
 
 require (
-	github.com/bradleyfalzon/ghinstallation/v2 v2.10.0
 	github.com/creack/pty v1.1.24
-	github.com/golang-jwt/jwt/v4 v4.5.2
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-github/v60 v60.0.0
 	github.com/schollz/progressbar/v3 v3.19.1

@@ -32,14 +32,14 @@ func (s *session) warnExpiring(owner github.Owner) {
 	} {
 		left := time.Until(c.clock.ToLocal(c.expires))
 		if !c.expires.IsZero() && left < warnWithin {
-			s.rep.Caution(s.render(&Problem{c.id, diagnosis.Values{
+			s.rep.Warning(s.render(&Problem{c.id, diagnosis.Values{
 				"date": c.expires.UTC().Format(time.DateOnly), "left": formatDuration(left), "page": page,
 			}, nil}))
 		}
 	}
 	schedule := s.schedule()
 	if gap, err := cron.LongestGap(schedule); err == nil && 2*gap > s.RenewBefore {
-		s.rep.Caution(s.render(&Problem{diagnosis.RareSchedule, diagnosis.Values{
+		s.rep.Warning(s.render(&Problem{diagnosis.RareSchedule, diagnosis.Values{
 			"cron": schedule, "interval": formatDuration(gap), "renew": fmt.Sprint(int(s.RenewBefore.Hours() / 24)),
 		}, nil}))
 	}

@@ -77,7 +77,7 @@ func (c *Command) run(ctx context.Context, args []string) int {
 		})
 		var faults config.InputErrors
 		if !errors.As(err, &faults) {
-			rep.Error(err.Error())
+			rep.Error(err.Error(), "")
 		}
 		for _, f := range faults {
 			c.reportInputErrors(rep, f)
@@ -110,11 +110,11 @@ func (c *Command) usage() {
 // fault tells what is wrong with an input.
 func (c *Command) reportInputErrors(rep *report.Report, f config.InputError) {
 	if f.Kind == "" {
-		rep.Error(f.Error())
+		rep.Error(f.Error(), "")
 		return
 	}
 	server := cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com")
-	rep.Problem(diagnosis.Render(f.Kind, nil, diagnosis.Values{
+	rep.Error(diagnosis.Render(f.Kind, nil, diagnosis.Values{
 		"fault": f.Error(), "web": server, "repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
 	}))
 }

@@ -62,10 +62,10 @@ func (s *session) label(input string) string {
 func (s *session) failStart(err error) int {
 	var p *Problem
 	if !errors.As(err, &p) {
-		s.rep.Error(err.Error())
+		s.rep.Error(err.Error(), "")
 		return ExitFailed
 	}
-	s.rep.Problem(s.render(p))
+	s.rep.Error(s.render(p))
 	return diagnosis.Lookup(p.id).Exit
 }
 

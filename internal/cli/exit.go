@@ -46,7 +46,7 @@ func Exits() []Exit {
 func (s *session) exitCode(ctx context.Context, err error) int {
 	var stopped *provision.StopError
 	if ctx.Err() != nil {
-		s.rep.Warning("the run was interrupted; what was not reached is deferred, the next run does it")
+		s.rep.Interrupted()
 		return ExitInterrupted
 	}
 	if !errors.As(err, &stopped) {
@@ -56,22 +56,29 @@ func (s *session) exitCode(ctx context.Context, err error) int {
 		}
 		return ExitOK
 	}
+	code := ExitFailed
+	if !stopped.Wrote {
+		code = ExitUsage
+	}
 	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
 	switch {
 	case stopped.Cause == provision.Permission:
 		id, values := s.Denial(stopped.Err)
-		values["first"], values["hidden"] = "the repositories", "three in a row"
+		values["first"], values["hidden"] = "the repositories", "each of them"
 		s.findings.report(ctx, id)
-		s.rep.Problem(s.render(&Problem{id, values, fmt.Errorf("three repositories in a row refused the write, so nothing further was tried: "+
-			"GitHub wants %q: %w", cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
-		return ExitUsage
+		tried := "the run stopped because GitHub denied the writes of several repositories in a row"
+		if stopped.AtEnd {
+			tried = "GitHub denied access to every repository that was tried"
+		}
+		s.rep.Error(s.render(&Problem{id, values, fmt.Errorf("%s; GitHub requires %q: %w", tried, cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
 	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
-		s.rep.Problem(s.render(&Problem{s.accountToken(stopped.Err), nil, why}))
+		s.rep.Error(s.render(&Problem{s.accountToken(stopped.Err), nil, why}))
 	case stopped.Cause == provision.Credentials:
 		id, values := s.Denial(stopped.Err)
-		s.rep.Problem(s.render(&Problem{id, values, why}))
+		s.rep.Error(s.render(&Problem{id, values, why}))
 	default:
-		s.rep.Error(why.Error())
+		code = ExitFailed
+		s.rep.Error(why.Error(), "")
 	}
-	return ExitFailed
+	return code
 }

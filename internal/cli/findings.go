@@ -79,9 +79,9 @@ func (f *findings) report(ctx context.Context, ended diagnosis.ID) {
 		switch {
 		case id == ended, id == diagnosis.CannotRenew && found.count == 1: // told by its own warning
 		case id == diagnosis.CannotRenew:
-			f.s.rep.Caution(f.s.render(p))
+			f.s.rep.Warning(f.s.render(p))
 		case id != diagnosis.SecretsFull || f.secretLimitReached(ctx, found, values):
-			f.s.rep.Problem(f.s.render(p))
+			f.s.rep.Error(f.s.render(p))
 		}
 	}
 }

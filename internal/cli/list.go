@@ -34,9 +34,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 		Exclude: s.ExcludeRepositories.Match,
 		Index:   s.Shard.Index, Count: s.Shard.Count,
 	})
-	s.rep.Selected(len(targets), left)
-	s.rep.Info("%d repositories on Codacy, %d on GitHub: %d selected; %d not added to Codacy, %d left out by the patterns, %d in other shards",
-		len(both.codacy), both.matcher.GitHubCount(), len(targets), left.NotAdded, left.Excluded, left.OtherShards)
+	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), left)
 	s.warnExpiring(both.owner)
 	if len(targets) == 0 && left.OtherShards > 0 {
 		s.started = true
@@ -46,7 +44,7 @@ func (s *session) list(ctx context.Context) ([]match.Target, int) {
 	switch {
 	case p == nil:
 	case diagnosis.Lookup(p.id).Exit == ExitOK:
-		s.rep.Caution(s.render(p))
+		s.rep.Warning(s.render(p))
 	default:
 		return nil, s.failStart(p)
 	}
@@ -75,8 +73,9 @@ func (s *session) listBoth(ctx context.Context) (*listings, int) {
 		}
 	})
 	<-codacySide
+	s.owner = both.owner
 	if ctx.Err() != nil {
-		s.rep.Warning("interrupted before anything was changed")
+		s.rep.Warning("interrupted before anything was changed", "")
 		return nil, ExitInterrupted
 	}
 	if unknown != nil {
@@ -161,7 +160,7 @@ func (s *session) listGitHub(ctx context.Context, yield func(github.Repository))
 			return owner, s.AppError(err)
 		}
 		if p := s.MissingPermission(); p != nil && s.DryRun {
-			s.rep.Caution(s.render(p))
+			s.rep.Warning(s.render(p))
 		} else if p != nil {
 			return owner, p
 		}

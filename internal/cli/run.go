@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
+	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
@@ -36,12 +36,13 @@ func (s *session) run(ctx context.Context) int {
 		Policy: rotation.Policy{
 			SecretName: s.SecretName, Stores: stores, Existing: s.ExistingSecrets, Rotate: s.Rotate,
 			Lifetime: s.TokenLifetime, RenewBefore: s.RenewBefore, RevokeAfter: s.RevokeAfter,
-			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun,
+			SelfHosted: SelfHosted(s.CodacyAPIURL), CheckAllSecrets: s.DryRun || !s.Runner,
 		},
 		CodacyLimiter: s.codacyLimiter, GitHubLimiter: s.githubLimiter,
-		CodacyClock: s.codacyClock, GitHubClock: s.githubClock,
+		CodacyClock: s.codacyClock, GitHubClock: s.githubClock, SettleClocks: s.settleClocks,
 		Retry: laterRetry, Concurrency: s.Concurrency, StartBefore: s.startBefore,
-		WritesPerMinute: min(s.WritesPerMinute, maxWritesPerMinute),
+		WritesPerMinute: min(s.WritesPerMinute, github.MaxWritesPerMinute),
+		DryRun:          s.DryRun,
 		Mask:            s.rep.Mask, Rand: s.cmd.Rand,
 		OnResult: func(res outcome.Result) {
 			s.rep.Add(res)
@@ -63,19 +64,25 @@ func (s *session) run(ctx context.Context) int {
 		}
 		plan := run.Planned()
 		if s.DryRun {
+			outcome.DestructiveFirst(plan)
 			for _, res := range plan {
 				s.rep.Add(res)
 			}
 			return s.exitCode(ctx, nil)
 		}
 		answer, err := s.confirm(ctx, plan)
-		if !answer {
-			s.rep.Declined(len(plan))
+		if !answer && len(plan) > 0 {
+			s.rep.Declined()
+			run.Decline()
 		}
 		switch {
-		case err != nil && ctx.Err() == nil:
-			s.rep.Error(err.Error())
+		case ctx.Err() != nil:
+			return s.exitCode(ctx, nil)
+		case err != nil:
+			s.rep.Error(err.Error(), "")
 			return ExitUsage
+		case !answer && len(plan) > 0:
+			return ExitOK
 		case !answer:
 			return s.exitCode(ctx, nil)
 		}
@@ -91,18 +98,14 @@ func (s *session) confirm(ctx context.Context, plan []outcome.Result) (bool, err
 	if len(plan) == 0 {
 		return false, nil
 	}
-	s.rep.Plan(plan)
+	ask := !s.Yes && s.cmd.Terminal
+	s.rep.Plan(plan, s.githubLimiter.EstimateWrites(len(plan)*len(s.SecretStores)), ask)
 	switch {
 	case s.Yes:
 		return true, nil
-	case !s.cmd.Terminal:
-		return false, errors.New("nothing was changed: there is no terminal to ask on; --yes answers the plan, --dry-run only shows it")
+	case !ask:
+		return false, errors.New("not a terminal: use --yes to apply or --dry-run to preview")
 	}
-	word := "repositories"
-	if len(plan) == 1 {
-		word = "repository"
-	}
-	_, _ = fmt.Fprintf(s.cmd.Stdout, "Apply this to %d %s? [y/N] ", len(plan), word) // the answer will be no
 	answer := make(chan string, 1)
 	go func() {
 		text, _ := bufio.NewReader(s.cmd.Stdin).ReadString('\n') // no answer is a no

@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"math/rand/v2"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -17,10 +16,6 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
-
-// mostWrites is how many writes a minute GitHub's 900 points allow for: 5 for each,
-// and 1 for the public key that it needs.
-const maxWritesPerMinute = 150
 
 // Bounds of what is tried again, beside what a service asks for.
 var (
@@ -41,7 +36,8 @@ type session struct {
 	codacyLimiter, githubLimiter *pace.Limiter
 	codacyClock, githubClock     *wire.Clock
 	startBefore                  time.Time
-	started                      bool // there is something to report
+	owner                        github.Owner
+	started                      bool         // there is something to report
 	findings                     findings
 	// private counts the repositories that not everybody may see.
 	private struct{ onCodacy, onGitHub int }
@@ -58,25 +54,8 @@ func (c *Command) session(cfg *config.Config) *session {
 	s.findings = findings{s, map[diagnosis.ID]*finding{}}
 	// Each service draws numbers of its own, under its own lock.
 	spread := func() func() float64 { return rand.New(rand.NewPCG(c.Rand.Uint64(), 0)).Float64 }
-	var codacyLimits, githubLimits []pace.Limit
-	if !SelfHosted(cfg.CodacyAPIURL) {
-		codacyLimits = append(codacyLimits, pace.CodacyCloud())
-	}
-	if cfg.WritesPerMinute > 0 {
-		// A POST changes nothing at GitHub: it makes a token of the App, which
-		// those wait for who have taken room for their writes.
-		puts := func(method string) int {
-			if method == http.MethodPut {
-				return 1
-			}
-			return 0
-		}
-		writes, hourly := pace.Writes(min(cfg.WritesPerMinute, maxWritesPerMinute)), pace.HourlyWrites()
-		writes.Cost, hourly.Cost = puts, puts
-		githubLimits = append(githubLimits, writes, pace.Points(), hourly)
-	}
-	s.codacyLimiter = pace.NewLimiter(codacy.Name, s.codacyClock, true, spread(), codacyLimits...)
-	s.githubLimiter = pace.NewLimiter(github.Name, s.githubClock, false, spread(), githubLimits...)
+	s.codacyLimiter = pace.NewLimiter(codacy.Name, true, spread(), codacy.Limits(cfg.CodacyAPIURL)...)
+	s.githubLimiter = pace.NewLimiter(github.Name, false, spread(), github.Limits(cfg.WritesPerMinute)...)
 
 	base := c.Transport
 	if base == nil {
@@ -108,7 +87,7 @@ func (c *Command) session(cfg *config.Config) *session {
 		Organization: cfg.Organization, SecretName: cfg.SecretName, DryRun: cfg.DryRun,
 		Web: GitHubWeb(cfg.GitHubAPIURL), File: cfg.ReportFile, Version: c.Version, Debug: cfg.Debug,
 		ProgressBar: c.Screen && !cfg.Runner, Colour: c.Screen && !cfg.Runner && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb",
-		Now: s.codacyNow, Tally: &s.tally,
+		Now: s.codacyNow, Tally: &s.tally, RenewBefore: cfg.RenewBefore, CodacyWeb: CodacyWeb(cfg.CodacyAPIURL),
 	})
 	return s
 }

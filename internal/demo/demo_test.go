@@ -13,7 +13,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestMain is the action where the demo started this program as that.
+// TestMain runs the action if the demo started this program for that.
 func TestMain(m *testing.M) {
 	if code, is := isAction(context.Background()); is {
 		os.Exit(code)
@@ -32,13 +32,13 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		`"codacy" and its 84 public`,
 		"\n1. A dry run", "✓ exit code 0 in ", ": 84 would be created\n", ", 0 writes among them\n",
-		"\n2. The first run", "✓ killed after ", " of 84 secrets written, each with a living token; ", maskCommand + "***\n", " more lines\n",
-		"\n3. An hour later", " created, ", "✓ 84 of 84 secrets hold a living token\n",
-		"\n4. Two days later", "✓ 0 tokens that no secret holds, ", "\n5. A week later", ": 84 current\n", "✓ 0 writes: nothing was changed\n",
-		"\n6. Somebody overwrites", ": 2 renewed\n", "\n7. A year goes by", " renewals in 13 runs\n", "✓ 84 secrets held a living token at any time\n",
-		"accepted for this repository, and for no other\n", "✓ 84 of 84 secrets hold a living token of their own repository\n",
-		"\n9. The summary of the last renewal", "All is well until ",
-		"\nIn earnest, ", "\nBy hand, ",
+		"\n2. The first run", "✓ killed after ", " of 84 secrets written, each with a valid token; ", maskCommand + "***\n", " more lines\n",
+		"\n3. An hour later", " created, ", "✓ 84 of 84 secrets hold a valid token\n",
+		"\n4. Two days later", "✓ 0 orphaned tokens, ", "\n5. A week later", ": 84 current\n", "✓ 0 writes: nothing changed\n",
+		"\n6. A person overwrites", ": 2 renewed\n", "\n7. A year passes", " renewals in 13 runs\n", "✓ 84 secrets held a valid token at all times\n",
+		"accepted for this repository and for no other\n", "✓ 84 of 84 secrets hold a valid token of their own repository\n",
+		"\n9. The summary of the last renewal", indent(firstLine(terminal(d.last.summary))),
+		"\nTo use the action, ", "\nOn the command line, ", "(revoke-after-hours: 24)",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not shown", want)
@@ -48,7 +48,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d lines are shown, want 110 at most", n)
 	}
 	if strings.Contains(out.String(), "✗") {
-		t.Error("something is told to be not so")
+		t.Error("a claim is not true")
 	}
 	values := append(d.world.AllTokenValues(), sandbox.CodacyToken, sandbox.GitHubToken)
 	if len(values) < len(d.repositories) {
@@ -65,7 +65,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestDemoFails has GitHub refuse one secret: the demo must not claim success.
+// TestDemoFails has GitHub reject one secret: the demo must not claim success.
 func TestDemoFails(t *testing.T) {
 	t.Parallel()
 
@@ -81,7 +81,7 @@ func TestDemoFails(t *testing.T) {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	for _, want := range []string{
-		"✗ exit code 1 in ", "::error", "✗ 83 of 84 secrets hold a living token", "\nFAILED, ",
+		"✗ exit code 1 in ", "::error", "✗ 83 of 84 secrets hold a valid token", "\nFAILED, ",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not shown", want)
@@ -97,17 +97,26 @@ func TestDemoFails(t *testing.T) {
 	}
 }
 
-// TestLeakIsFound writes a value where none may stand.
+// TestLeakIsFound writes a token's value to a file.
 func TestLeakIsFound(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
 	d := newDemo(&out, t.TempDir(), 0)
-	d.written = d.world.AddToken(d.repositories[0], sandbox.Token{Name: "by-hand"}).Value
+	d.written = d.world.AddToken(d.repositories[0], sandbox.Token{Name: "manual"}).Value
 	d.openSecrets(t.Context())
-	if !strings.Contains(out.String(), "✗ 1 tokens or credentials, in any form, in logs") {
-		t.Errorf("the leak is not told:\n%s", &out)
+	if !strings.Contains(out.String(), "✗ 1 tokens or credentials, in any encoding, in logs") {
+		t.Errorf("the leak is not reported:\n%s", &out)
 	}
+}
+
+// firstLine returns the first line of a text, which must not be empty.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	if line == "" {
+		return "no first line"
+	}
+	return line
 }
 
 func TestInterrupted(t *testing.T) {
@@ -129,7 +138,7 @@ func TestScreen(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
-	s := &screen{out: &out, most: 2}
+	s := &screen{out: &out, max: 2}
 	for _, part := range []string{
 		"one\n::add-", "mask::first-value\nthr", "ee\n::add-mask::second-value\n",
 		"::error::bad\nfive\n", "::add-mask::third-value",
@@ -171,8 +180,7 @@ a_b         p | q
 2
 3
 4
-5
-… 2 more
+… 3 more
 `
 	if diff := cmp.Diff(want, terminal(markdown)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

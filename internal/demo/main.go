@@ -1,6 +1,6 @@
-// Command demo shows the action at its main job, on the sandbox: `go run
-// ./internal/demo`. It needs no credential and no network. It exits with 0 if
-// all that it claims was found to be so, else with 1.
+// Command demo simulates a year of the action on the sandbox: `go run
+// ./internal/demo`. It needs no credential and no network. It exits with 0 if all
+// of its claims are true, otherwise with 1.
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// latency is what a request takes, beside its transport: about as much as over
-// the internet.
+// latency is the duration of a request without its transport, about as long as
+// over the internet.
 const latency = 20 * time.Millisecond
 
 func main() {

@@ -8,23 +8,23 @@ import (
 	"sync"
 )
 
-// maskCommand begins the line that tells a runner to hide a value, which stands
-// behind it. No runner reads along here, so the value must not be shown.
+// maskCommand starts the line that makes a runner hide the value after it. No
+// runner reads this output, so the screen must not show the value.
 const maskCommand = "::add-mask::"
 
-// screen shows the first lines of a log, and of the rest the annotations. It is
-// safe for concurrent use.
+// screen shows the first lines of a log, and the annotations among the others. It
+// is safe for concurrent use.
 type screen struct {
-	out  io.Writer
-	most int // lines
+	out io.Writer
+	max int // lines
 
 	mu     sync.Mutex
-	line   bytes.Buffer // that has not ended yet
+	line   bytes.Buffer // incomplete
 	lines  int
 	hidden int
 }
 
-// Write takes in a part of the log.
+// Write adds a part of the log.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *screen) show(line string) error {
 		line = maskCommand + "***"
 	}
 	annotation := strings.HasPrefix(line, "::error") || strings.HasPrefix(line, "::warning")
-	if s.lines++; s.lines > s.most && !annotation {
+	if s.lines++; s.lines > s.max && !annotation {
 		s.hidden++
 		return nil
 	}
@@ -54,15 +54,15 @@ func (s *screen) show(line string) error {
 	return err
 }
 
-// end tells how many lines were not shown.
+// end shows the number of hidden lines.
 func (s *screen) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.line.Len() > 0 {
-		_ = s.show(s.line.String()) // nowhere to say that it failed
+		_ = s.show(s.line.String()) // an error could not be shown either
 		s.line.Reset()
 	}
-	if s.hidden > 0 && s.most > 0 {
+	if s.hidden > 0 && s.max > 0 {
 		_, _ = fmt.Fprintf(s.out, "   | … %d more lines\n", s.hidden) // as above
 	}
 }

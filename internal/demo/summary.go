@@ -8,11 +8,11 @@ import (
 )
 
 // tableRows is how many rows of a table are shown.
-const tableRows = 5
+const tableRows = 4
 
-// terminal makes a job's summary readable on a terminal: headings, quotes,
-// tables cut short, and text without its markup. It knows the Markdown that the
-// action writes, no more.
+// terminal formats a job's summary for a terminal: headings, quotes, the first rows
+// of tables, and text without markup. It supports the Markdown that the action
+// writes.
 func terminal(markdown string) string {
 	var b strings.Builder
 	var table [][]string
@@ -21,7 +21,7 @@ func terminal(markdown string) string {
 		table = nil
 	}
 	fenced, blank := false, true
-	alert := "" // WARNING or the like, of which the next line is the text
+	alert := "" // the kind of an alert, such as WARNING; the next line is its text
 	for line := range strings.Lines(markdown) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "|") {
@@ -60,8 +60,8 @@ func terminal(markdown string) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// writeTable writes the head and the first rows in columns. The second row only
-// tells how the columns are aligned.
+// writeTable writes the header and the first rows in columns. The second row of
+// the table holds the alignment.
 func writeTable(b *strings.Builder, table [][]string) {
 	if len(table) < 2 {
 		return
@@ -95,24 +95,24 @@ func writeTable(b *strings.Builder, table [][]string) {
 	}
 }
 
-// cells splits a row at the bars that no backslash stands before.
+// cells splits a row at the bars that are not escaped.
 func cells(row string) []string {
 	row = strings.TrimSuffix(strings.TrimPrefix(row, "|"), "|")
 	var all []string
-	begin := 0
+	start := 0
 	for i := 0; i < len(row); i++ {
 		switch row[i] {
 		case '\\':
 			i++
 		case '|':
-			all = append(all, inline(row[begin:i]))
-			begin = i + 1
+			all = append(all, inline(row[start:i]))
+			start = i + 1
 		}
 	}
-	return append(all, inline(row[begin:]))
+	return append(all, inline(row[start:]))
 }
 
-// inline takes the markup out of a line: of a link only its text is left.
+// inline removes the markup from a line. Only the text of a link remains.
 func inline(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	crand "crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -18,47 +17,20 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-const (
-	appID     = "1234567"
-	appClient = "Iv23liABCDEF"
-)
-
-// appKeys are the App's key and another one, made once: it takes its time.
-var appKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
-	var keys [2]*rsa.PrivateKey
-	for i := range keys {
-		var err error
-		if keys[i], err = rsa.GenerateKey(crand.Reader, 2048); err != nil {
-			panic(err)
-		}
-	}
-	return keys
-})
-
-func appPEM(key *rsa.PrivateKey) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-}
-
-// appOptions describe a World with the App installed and no other credential.
-func appOptions() sandbox.Options {
-	return sandbox.Options{
-		Credentials: []sandbox.Credential{},
-		App:         &sandbox.App{ID: 1234567, ClientID: appClient, PublicKey: &appKeys()[0].PublicKey, InstallationID: 42},
-	}
-}
-
-// appInputs are those that differ from a run with a token.
-func appInputs(more inputs) inputs {
-	in := inputs{"github-token": "", "github-app-id": appID, "github-app-private-key": appPEM(appKeys()[0])}
+// appInputs are the inputs of a run with the App in place of a token.
+func appInputs(more harness.Inputs) harness.Inputs {
+	in := harness.Inputs{"github-token": "", "github-app-id": harness.AppID, "github-app-private-key": harness.AppPEM(harness.AppKeys()[0])}
 	maps.Copy(in, more)
 	return in
 }
 
 // noAppSecret searches what was written for the key, a line of it, a JWT or an
-// installation token; the token stands only where it is masked.
+// installation token. An installation token may appear only in the command that masks
+// it.
 func noAppSecret(t *testing.T, written string) {
 	t.Helper()
 	masked := 0
@@ -72,8 +44,8 @@ func noAppSecret(t *testing.T, written string) {
 				t.Errorf("%s was written: %s", what, line)
 			}
 		}
-		for _, key := range appKeys() {
-			for l := range strings.Lines(appPEM(key)) {
+		for _, key := range harness.AppKeys() {
+			for l := range strings.Lines(harness.AppPEM(key)) {
 				if l = strings.TrimSpace(l); len(l) > 30 && !strings.Contains(l, "RSA") && strings.Contains(line, l) {
 					t.Error("a line of a key was written")
 				}
@@ -82,55 +54,51 @@ func noAppSecret(t *testing.T, written string) {
 	}
 }
 
-func (r result) all() string {
-	return r.stdout + r.stderr + r.summary + r.report + fmt.Sprint(r.outputs)
-}
-
 func TestApp(t *testing.T) {
 	t.Parallel()
 
-	encoded, err := x509.MarshalPKCS8PrivateKey(appKeys()[0])
+	encoded, err := x509.MarshalPKCS8PrivateKey(harness.AppKeys()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	pkcs8 := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
 	for name, c := range map[string]struct {
-		in    inputs
+		in    harness.Inputs
 		owner string
 		skew  time.Duration
-		more  int // repositories
+		more  int // more repositories
 	}{
 		"App ID":             {more: 110},
-		"client ID":          {in: inputs{"github-app-id": appClient}},
+		"client ID":          {in: harness.Inputs{"github-app-id": harness.AppClient}},
 		"user":               {owner: "User"},
-		"lines written out":  {in: inputs{"github-app-private-key": strings.ReplaceAll(appPEM(appKeys()[0]), "\n", `\n`)}},
-		"PKCS #8":            {in: inputs{"github-app-private-key": pkcs8}},
+		"lines written out":  {in: harness.Inputs{"github-app-private-key": strings.ReplaceAll(harness.AppPEM(harness.AppKeys()[0]), "\n", `\n`)}},
+		"PKCS #8":            {in: harness.Inputs{"github-app-private-key": pkcs8}},
 		"GitHub's clock off": {skew: 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			o := appOptions()
+			o := harness.AppOptions()
 			o.OwnerType = c.owner
-			f := serve(t, o)
+			f := harness.Serve(t, o)
 			f.SetSkew(sandbox.GitHub, c.skew)
-			all := names(10 + c.more)
+			all := harness.Names(10 + c.more)
 			for _, n := range all {
 				f.Add(sandbox.Repository{Name: n, Private: true})
 			}
-			first := f.run(appInputs(c.in))
-			f.want(first, 0, fmt.Sprintf("created=%d", len(all)))
-			each(all, func(name string) { f.provisioned(name) })
-			second := f.run(appInputs(c.in))
-			f.want(second, 0, fmt.Sprintf("current=%d", len(all)))
-			for _, r := range []result{first, second} {
-				noAppSecret(t, r.all())
-				if !strings.HasPrefix(r.stdout, "::add-mask::ghs_") {
-					t.Errorf("the first line is not the token's mask:\n%.200s", r.stdout)
+			first := f.Run(appInputs(c.in))
+			f.Want(first, 0, fmt.Sprintf("created=%d", len(all)))
+			harness.Each(all, func(name string) { f.Provisioned(name) })
+			second := f.Run(appInputs(c.in))
+			f.Want(second, 0, fmt.Sprintf("current=%d", len(all)))
+			for _, r := range []harness.Result{first, second} {
+				noAppSecret(t, r.All())
+				if !strings.HasPrefix(r.Stdout, "::add-mask::ghs_") {
+					t.Errorf("the first line is not the token's mask:\n%.200s", r.Stdout)
 				}
 			}
 			if got := f.Count(sandbox.KindAccessToken); got != 2 {
-				t.Errorf("%d tokens were asked for in two runs", got)
+				t.Errorf("%d tokens were requested in two runs", got)
 			}
 			if got := f.Count(sandbox.KindGitHubRepositories) + f.Count(sandbox.KindGitHubOwner); got != 0 {
 				t.Errorf("%d requests that are not for an installation", got)
@@ -139,22 +107,22 @@ func TestApp(t *testing.T) {
 	}
 }
 
-// TestAppSeesItsOwn: what the App is not installed for is not visible to it.
-func TestAppSeesItsOwn(t *testing.T) {
+// TestAppRepositories: the App sees only the repositories on which it is installed.
+func TestAppRepositories(t *testing.T) {
 	t.Parallel()
 
-	o := appOptions()
+	o := harness.AppOptions()
 	o.App.Repositories = []string{"web"}
 	o.App.Access = map[string]sandbox.Access{"actions": sandbox.Write}
-	f := serve(t, o, sandbox.Repository{Name: "web"}, sandbox.Repository{Name: "hidden", Hidden: true})
-	r := f.run(appInputs(nil))
-	f.want(r, 0, "created=1 skipped=1")
-	f.provisioned("web")
+	f := harness.Serve(t, o, sandbox.Repository{Name: "web"}, sandbox.Repository{Name: "hidden", Hidden: true})
+	r := f.Run(appInputs(nil))
+	f.Want(r, 0, "created=1 skipped=1")
+	f.Provisioned("web")
 
-	// And what it may not write is told by its permission.
-	r = f.run(appInputs(inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
-	if r.code != 2 || !strings.Contains(r.stdout, "the App's installation lacks Dependabot secrets") {
-		t.Errorf("exit code %d\n%s", r.code, r.stdout)
+	// A missing permission is named.
+	r = f.Run(appInputs(harness.Inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
+	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation lacks Dependabot secrets") {
+		t.Errorf("exit code %d\n%s", r.Code, r.Stdout)
 	}
 	if f.Count(sandbox.KindPutSecret) != 1 {
 		t.Error("a secret was written without the right")
@@ -164,49 +132,49 @@ func TestAppSeesItsOwn(t *testing.T) {
 func TestAppDryRun(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, appOptions(), sandbox.Repository{Name: "web"})
+	f := harness.Serve(t, harness.AppOptions(), sandbox.Repository{Name: "web"})
 	f.Record(true)
-	r := f.run(appInputs(inputs{"dry-run": "true"}))
-	f.want(r, 0, "created=1")
+	r := f.Run(appInputs(harness.Inputs{"dry-run": "true"}))
+	f.Want(r, 0, "created=1")
 	for _, q := range f.Requests() {
 		if q.Method != http.MethodGet && q.Kind != sandbox.KindAccessToken {
 			t.Errorf("a dry run sent %s %s", q.Method, q.Path)
 		}
 	}
 	if got := f.Count(sandbox.KindAccessToken); got != 1 {
-		t.Errorf("%d tokens were asked for", got)
+		t.Errorf("%d tokens were requested", got)
 	}
 }
 
-// TestAppByHand: no workflow command, which would print the token.
-func TestAppByHand(t *testing.T) {
+// TestAppOnCommandLine: no workflow command, which would print the token.
+func TestAppOnCommandLine(t *testing.T) {
 	t.Parallel()
 
-	w := sandbox.New(appOptions())
+	w := sandbox.New(harness.AppOptions())
 	w.Add(sandbox.Repository{Name: "web"})
 	run := func(key *rsa.PrivateKey) (int, string) {
 		var out bytes.Buffer
-		environment := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GITHUB_APP_PRIVATE_KEY": appPEM(key)}
+		environment := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GITHUB_APP_PRIVATE_KEY": harness.AppPEM(key)}
 		command := cli.Command{
 			Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 			Getenv: func(name string) string { return environment[name] }, Transport: w.RoundTripper(),
 		}
-		code := played(t, w, t.Context(), command, "--organization", "acme", "--github-app-id", appID, "--yes",
+		code := played(t, w, t.Context(), command, "--organization", "acme", "--github-app-id", harness.AppID, "--yes",
 			"--codacy-api-url", sandbox.CodacyURL, "--github-api-url", sandbox.GitHubURL)
 		noAppSecret(t, out.String())
 		return code, out.String()
 	}
-	if code, out := run(appKeys()[0]); code != 0 || strings.Contains(out, "::") || strings.Contains(out, "ghs_") {
+	if code, out := run(harness.AppKeys()[0]); code != 0 || strings.Contains(out, "::") || strings.Contains(out, "ghs_") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	code, out := run(appKeys()[1])
+	code, out := run(harness.AppKeys()[1])
 	if code != 2 || !strings.Contains(out, "error: GITHUB_APP_PRIVATE_KEY: ") || !strings.Contains(out, "--github-app-id") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	w.Check(t)
 }
 
-func TestAppRefused(t *testing.T) {
+func TestAppRejected(t *testing.T) {
 	t.Parallel()
 
 	message := func(kind sandbox.Kind, status int, text string) func(sandbox.Request) sandbox.Effect {
@@ -218,17 +186,17 @@ func TestAppRefused(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		in   inputs
+		in   harness.Inputs
 		hook func(sandbox.Request) sandbox.Effect
 		code int
-		want []string // what the error says
+		want []string // in the error
 	}{
 		"key of another App": {
-			in: inputs{"github-app-private-key": appPEM(appKeys()[1])}, code: 2,
-			want: []string{"::error::github-app-private-key: ", "App " + appID, "/settings/apps", "github-app-id"},
+			in: harness.Inputs{"github-app-private-key": harness.AppPEM(harness.AppKeys()[1])}, code: 2,
+			want: []string{"::error::github-app-private-key: ", "App " + harness.AppID, "/settings/apps", "github-app-id"},
 		},
 		"unknown App": {
-			in: inputs{"github-app-id": "7654321"}, code: 2,
+			in: harness.Inputs{"github-app-id": "7654321"}, code: 2,
 			want: []string{"::error::github-app-id: ", "knows no such App"},
 		},
 		"unknown App, in GitHub's words": {
@@ -243,29 +211,29 @@ func TestAppRefused(t *testing.T) {
 			hook: message(sandbox.KindAccessToken, 403, "This installation has been suspended"), code: 2,
 			want: []string{"::error::github-app-id: ", "suspended"},
 		},
-		"token refused": {
+		"token rejected": {
 			hook: message(sandbox.KindInstallationRepositories, 401, "Bad credentials"), code: 2,
 			want: []string{"::error::github-app-id: ", "Bad credentials"},
 		},
-		"key without an App": {in: inputs{"github-app-id": ""}, code: 2, want: []string{"::error::github-app-id: "}},
+		"key without an App": {in: harness.Inputs{"github-app-id": ""}, code: 2, want: []string{"::error::github-app-id: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, appOptions(), sandbox.Repository{Name: "web"})
+			f := harness.Serve(t, harness.AppOptions(), sandbox.Repository{Name: "web"})
 			if c.hook != nil {
 				f.Hook(c.hook)
 			}
-			r := f.run(appInputs(c.in))
-			if r.code != c.code || strings.Count(r.stdout, "::error") != 1 {
-				t.Errorf("exit code %d, want %d\n%s", r.code, c.code, r.stdout)
+			r := f.Run(appInputs(c.in))
+			if r.Code != c.code || strings.Count(r.Stdout, "::error") != 1 {
+				t.Errorf("exit code %d, want %d\n%s", r.Code, c.code, r.Stdout)
 			}
 			for _, want := range c.want {
-				if !strings.Contains(r.stdout, want) {
-					t.Errorf("no %q in\n%s", want, r.stdout)
+				if !strings.Contains(r.Stdout, want) {
+					t.Errorf("no %q in\n%s", want, r.Stdout)
 				}
 			}
-			noAppSecret(t, r.all())
+			noAppSecret(t, r.All())
 			if got := f.Writes(); got != 0 {
 				t.Errorf("%d writes", got)
 			}
@@ -273,12 +241,12 @@ func TestAppRefused(t *testing.T) {
 	}
 }
 
-// TestAppDown: an App without a token because GitHub is down is no wrong input.
+// TestAppDown: if GitHub is down when the App requests a token, no input is blamed.
 func TestAppDown(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, appOptions(), "web")
+		v := bubble(t, harness.AppOptions(), "web")
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindAccessToken {
 				return sandbox.Effect{Skip: true, Status: http.StatusBadGateway}
@@ -293,16 +261,16 @@ func TestAppDown(t *testing.T) {
 	})
 }
 
-// TestAppRenewal: runs that take longer than a token lives. No request is refused,
-// and each life has one renewal.
+// TestAppRenewal: runs that take longer than a token is valid. No request is rejected,
+// and each token is renewed once.
 func TestAppRenewal(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for name, c := range map[string]struct {
 		life, latency time.Duration
 		repositories  int
-		in            inputs
+		in            harness.Inputs
 		limits        sandbox.Limits
 		hook          func(sandbox.Request) sandbox.Effect // for GitHub's requests, one at a time
 		least         time.Duration                        // that the run takes
@@ -314,15 +282,15 @@ func TestAppRenewal(t *testing.T) {
 		"64 s, all stores, many at once": {
 			life: 64 * time.Second, latency: time.Second, repositories: 80, least: 3 * time.Minute,
 			limits: sandbox.Limits{Writes: 80, Points: 900},
-			in:     inputs{"secret-stores": "actions, agents, codespaces, dependabot", "concurrency": "100"},
+			in:     harness.Inputs{"secret-stores": "actions, agents, codespaces, dependabot", "concurrency": "100"},
 		},
 		"64 s, few writes": {
 			life: 64 * time.Second, latency: time.Second, repositories: 12, least: 10 * time.Minute,
-			limits: sandbox.Limits{Writes: 1}, in: inputs{"writes-per-minute": "1"},
+			limits: sandbox.Limits{Writes: 1}, in: harness.Inputs{"writes-per-minute": "1"},
 		},
 		"an hour": {
 			life: time.Hour, latency: time.Second, repositories: 150, least: 2 * time.Hour,
-			limits: sandbox.Limits{Writes: 1}, in: inputs{"writes-per-minute": "1"},
+			limits: sandbox.Limits{Writes: 1}, in: harness.Inputs{"writes-per-minute": "1"},
 		},
 		"64 s, and GitHub held for minutes": {
 			life: 64 * time.Second, latency: time.Second, repositories: 100, least: 5 * time.Minute,
@@ -349,9 +317,9 @@ func TestAppRenewal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o := appOptions()
+				o := harness.AppOptions()
 				o.App.TokenLife, o.Latency, o.Limits, o.Record = c.life, c.latency, c.limits, true
-				v := bubble(t, o, names(c.repositories)...)
+				v := bubble(t, o, harness.Names(c.repositories)...)
 				if c.hook != nil {
 					var mu sync.Mutex
 					v.Hook(func(r sandbox.Request) sandbox.Effect {
@@ -363,7 +331,7 @@ func TestAppRenewal(t *testing.T) {
 						return c.hook(r)
 					})
 				}
-				in := appInputs(inputs{"writes-per-minute": "80"})
+				in := appInputs(harness.Inputs{"writes-per-minute": "80"})
 				maps.Copy(in, c.in)
 				begin := time.Now()
 				code, out := v.run(in)
@@ -372,51 +340,52 @@ func TestAppRenewal(t *testing.T) {
 					t.Fatalf("exit code %d after %s\n%s", code, took, tail(out))
 				}
 				noAppSecret(t, out)
-				for _, n := range names(c.repositories) {
+				for _, n := range harness.Names(c.repositories) {
 					v.provisioned(n)
 				}
 
-				var made []time.Time // when the tokens were asked for
+				var created []time.Time // when the tokens were requested
 				for _, r := range v.Requests() {
 					switch {
 					case r.Status == http.StatusUnauthorized:
-						t.Errorf("%s was refused at %s", r.Path, r.Time)
+						t.Errorf("%s was rejected at %s", r.Path, r.Time)
 					case r.Kind == sandbox.KindAccessToken && r.Status == http.StatusCreated:
-						made = append(made, r.Time)
+						created = append(created, r.Time)
 					}
 				}
-				// The next one is asked for when less than a minute remains: in whole
-				// seconds, the token is made after it was asked for, and another second is
-				// what is not known of GitHub's clock.
-				for i, m := range made[1:] {
-					if age := m.Sub(made[i]); age < c.life-time.Minute-2*time.Second {
-						t.Errorf("token %d was renewed %s after it was asked for", i, age)
+				// The next one is requested when less than a minute remains. Times are
+				// whole seconds, the token is created after the request, and GitHub's
+				// clock is known to a second only.
+				for i, m := range created[1:] {
+					if age := m.Sub(created[i]); age < c.life-time.Minute-2*time.Second {
+						t.Errorf("token %d was renewed %s after it was requested", i, age)
 					}
 				}
-				if most := int(took/(c.life-time.Minute)) + 1; len(made) < 2 || len(made) > most {
-					t.Errorf("%d tokens in %s, want 2 to %d", len(made), took, most)
+				if most := int(took/(c.life-time.Minute)) + 1; len(created) < 2 || len(created) > most {
+					t.Errorf("%d tokens in %s, want 2 to %d", len(created), took, most)
 				}
-				if masks := strings.Count(out, "::add-mask::ghs_"); masks != len(made) {
-					t.Errorf("%d tokens were made, %d masked", len(made), masks)
+				if masks := strings.Count(out, "::add-mask::ghs_"); masks != len(created) {
+					t.Errorf("%d tokens were created, %d masked", len(created), masks)
 				}
 			})
 		})
 	}
 }
 
-// TestAppDies: a credential that dies in mid-run. No further repository is begun,
-// one error, the rest deferred, exit 1; and no secret is taken for absent.
-func TestAppDies(t *testing.T) {
+// TestAppSuspended: the credential is rejected during the run. No other repository is
+// started, there is one error, the rest is deferred, and the exit code is 1. No secret
+// is mistaken for absent.
+func TestAppSuspended(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for name, status := range map[string]int{"uninstalled": 404, "suspended": 403, "key withdrawn": 401} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o := appOptions()
+				o := harness.AppOptions()
 				o.App.TokenLife, o.Latency = 64*time.Second, time.Second
-				v := bubble(t, o, names(120)...)
+				v := bubble(t, o, harness.Names(120)...)
 				if code, out := v.run(appInputs(nil)); code != 0 {
 					t.Fatalf("exit code %d\n%s", code, tail(out))
 				}
@@ -428,11 +397,11 @@ func TestAppDies(t *testing.T) {
 					}
 					return sandbox.Effect{}
 				})
-				code, out := v.run(appInputs(inputs{"renew-before-days": "300", "revoke-after-hours": "0"}))
+				code, out := v.run(appInputs(harness.Inputs{"renew-before-days": "300", "revoke-after-hours": "0"}))
 				if took := time.Since(begin); code != 1 || took > 2*time.Minute {
 					t.Errorf("exit code %d after %s\n%s", code, took, tail(out))
 				}
-				// One error for the repository that met it, one for the run.
+				// One error for the repository, one for the run.
 				if n := strings.Count(out, "::error"); n > 2 || !strings.Contains(out, "the App's token could not be renewed") {
 					t.Errorf("%d errors\n%s", n, tail(out))
 				}
@@ -440,7 +409,7 @@ func TestAppDies(t *testing.T) {
 				if renewed < 10 || renewed+deferred < 119 {
 					t.Errorf("%d renewed, %d deferred\n%s", renewed, deferred, tail(out))
 				}
-				for _, n := range names(120) {
+				for _, n := range harness.Names(120) {
 					v.provisioned(n)
 				}
 			})
@@ -448,15 +417,15 @@ func TestAppDies(t *testing.T) {
 	}
 }
 
-// TestAppRevoked: the token in use dies before its time. It is renewed once, and
-// nobody notices.
+// TestAppRevoked: the token is revoked while it is used. It is renewed once, and no
+// repository is affected.
 func TestAppRevoked(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
-		o := appOptions()
+		o := harness.AppOptions()
 		o.Latency = time.Second
-		v := bubble(t, o, names(200)...)
+		v := bubble(t, o, harness.Names(200)...)
 		var last atomic.Value // the credential of a request
 		time.AfterFunc(20*time.Second, func() { v.Revoke(last.Load().(string)) })
 		code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), roundTrip(func(req *http.Request) (*http.Response, error) {
@@ -469,9 +438,9 @@ func TestAppRevoked(t *testing.T) {
 			t.Fatalf("exit code %d\n%s", code, tail(out))
 		}
 		if got := v.Count(sandbox.KindAccessToken); got != 2 {
-			t.Errorf("%d tokens were asked for", got)
+			t.Errorf("%d tokens were requested", got)
 		}
-		for _, n := range names(200) {
+		for _, n := range harness.Names(200) {
 			v.provisioned(n)
 		}
 		v.Check(t)

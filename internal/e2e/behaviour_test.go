@@ -12,49 +12,51 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestDryRun says for each repository what would be done, and sends only GETs.
+// TestDryRun: a dry run shows the plan for each repository, and sends GET requests
+// only.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{Record: true})
+	f := harness.Serve(t, sandbox.Options{Record: true})
 	for _, name := range []string{"new", "overwritten", "due", "current", "archived", "changed"} {
 		f.Add(sandbox.Repository{Name: name, Archived: name == "archived"})
 	}
-	f.SetSecret("overwritten", "actions", secretName, "by hand")
-	f.Provision("due", aged(f.World, 3, 300, 65), "actions")
-	f.Provision("current", aged(f.World, 1, 10, 355), "actions")
-	f.Provision("changed", aged(f.World, 1, 10, 355), "actions")
-	f.SetSecret("changed", "actions", secretName, "by hand")
+	f.SetSecret("overwritten", "actions", harness.SecretName, "manual")
+	f.Provision("due", harness.Aged(f.World, 3, 300, 65), "actions")
+	f.Provision("current", harness.Aged(f.World, 1, 10, 355), "actions")
+	f.Provision("changed", harness.Aged(f.World, 1, 10, 355), "actions")
+	f.SetSecret("changed", "actions", harness.SecretName, "manual")
 
-	r := f.run(inputs{"dry-run": "true"})
-	f.want(r, 0, "created=2 renewed=2 current=1 skipped=1")
+	r := f.Run(harness.Inputs{"dry-run": "true"})
+	f.Want(r, 0, "created=2 renewed=2 current=1 skipped=1")
 	for _, req := range f.Requests() {
 		if req.Method != http.MethodGet {
 			t.Errorf("a dry run sent %s %s", req.Method, req.Path)
 		}
 	}
 	for name, want := range map[string]string{
-		"new": "would create the secret", "overwritten": "would overwrite the secret",
-		"due": "would overwrite the secret", "changed": "was changed after", "archived": "archived",
+		"new": "no token from this action", "overwritten": "will overwrite",
+		"due": "days", "changed": "was changed after", "archived": "archived",
 	} {
-		if e := f.entries(r)[name]; !strings.Contains(e.Reason, want) {
+		if e := f.Entries(r)[name]; !strings.Contains(e.Reason, want) {
 			t.Errorf("%s: %q, want %q", name, e.Reason, want)
 		}
 	}
-	if !strings.Contains(r.summary, "Dry run") {
-		t.Errorf("the summary does not say that it was a dry run:\n%s", r.summary)
+	if !strings.Contains(r.Summary, "Dry run") {
+		t.Errorf("the summary does not say that it was a dry run:\n%s", r.Summary)
 	}
 	due := f.Tokens("due")[0].Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
-	if r.outputs["next-expiry"] != due {
-		t.Errorf("next-expiry is %q, want %q", r.outputs["next-expiry"], due)
+	if r.Outputs["next-expiry"] != due {
+		t.Errorf("next-expiry is %q, want %q", r.Outputs["next-expiry"], due)
 	}
 }
 
-// TestExistingSecrets: what this action did not make is replaced, kept, or the
-// only thing that is replaced; store by store.
+// TestExistingSecrets: a secret that this action did not create is replaced, kept, or
+// the only one that is written. This applies per store.
 func TestExistingSecrets(t *testing.T) {
 	t.Parallel()
 
@@ -66,14 +68,14 @@ func TestExistingSecrets(t *testing.T) {
 		t.Run(existing, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "there"}, sandbox.Repository{Name: "nothing"})
-			f.SetSecret("there", "actions", secretName, "by hand")
-			in := inputs{"existing-secrets": existing, "secret-stores": "actions, dependabot"}
-			f.want(f.run(in), 0, want.counts)
+			f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "there"}, sandbox.Repository{Name: "nothing"})
+			f.SetSecret("there", "actions", harness.SecretName, "manual")
+			in := harness.Inputs{"existing-secrets": existing, "secret-stores": "actions, dependabot"}
+			f.Want(f.Run(in), 0, want.counts)
 			state := func(store string) string {
 				var states []string
 				for _, repo := range []string{"there", "nothing"} {
-					value, ok := f.Secret(repo, store, secretName)
+					value, ok := f.Secret(repo, store, harness.SecretName)
 					switch {
 					case !ok:
 						states = append(states, "none")
@@ -96,97 +98,99 @@ func TestExistingSecrets(t *testing.T) {
 			check("first run")
 			f.Advance(24 * time.Hour)
 			writes := f.Writes()
-			if r := f.run(in); r.code != 0 || f.Writes() != writes {
-				t.Errorf("the second run exits with %d and sends %d writes", r.code, f.Writes()-writes)
+			if r := f.Run(in); r.Code != 0 || f.Writes() != writes {
+				t.Errorf("the second run exits with %d and sends %d writes", r.Code, f.Writes()-writes)
 			}
 			check("second run")
 		})
 	}
 }
 
-// TestFirstGeneration: on an older self-hosted Codacy a token is made once, and
-// never on top of a token while the secret is there.
-func TestFirstGeneration(t *testing.T) {
+// TestLegacyCodacy: on legacy Codacy a token is created once, and no other while its
+// secret exists.
+func TestLegacyCodacy(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{Legacy: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
+	f := harness.Serve(t, sandbox.Options{Legacy: true}, sandbox.Repository{Name: "new"}, sandbox.Repository{Name: "old"}, sandbox.Repository{Name: "lost"})
 	old := f.AddToken("old", sandbox.Token{Value: "0123456789abcdef0123"})
-	f.SetSecret("old", "actions", secretName, old.Value)
+	f.SetSecret("old", "actions", harness.SecretName, old.Value)
 	f.AddToken("lost", sandbox.Token{Value: "fedcba98765432100123"})
 
-	first := f.run(nil)
-	f.want(first, 0, "created=2 current=1")
-	if e := f.entries(first)["new"]; e.ExpiresAt != nil || e.TokenName != "" {
+	first := f.Run(nil)
+	f.Want(first, 0, "created=2 current=1")
+	if e := f.Entries(first)["new"]; e.ExpiresAt != nil || e.TokenName != "" {
 		t.Errorf("a token of the first generation has the name %q and expires %v", e.TokenName, e.ExpiresAt)
 	}
 	for range 2 {
 		f.Advance(400 * 24 * time.Hour)
 		writes := f.Writes()
-		f.want(f.run(inputs{"rotate": "always"}), 0, "current=3")
+		f.Want(f.Run(harness.Inputs{"rotate": "always"}), 0, "current=3")
 		if f.Writes() != writes {
 			t.Errorf("a later run sent %d writes", f.Writes()-writes)
 		}
 	}
 	for _, name := range []string{"new", "old", "lost"} {
-		if value, _ := f.Secret(name, "actions", secretName); !f.TokenValid(name, value) {
-			t.Errorf("%s: the secret holds no living token", name)
+		if value, _ := f.Secret(name, "actions", harness.SecretName); !f.TokenValid(name, value) {
+			t.Errorf("%s: the secret holds no valid token", name)
 		}
 	}
 	if n := len(f.ValidTokens("lost")); n != 2 {
-		t.Errorf("%d tokens live, want 2: nothing is revoked in the first generation", n)
+		t.Errorf("%d valid tokens, want 2: nothing is revoked on legacy Codacy", n)
 	}
 }
 
-// TestHundredTokens: room is made among ours only, or the repository fails.
+// TestHundredTokens: only a managed token is deleted to make space. If there is none,
+// the repository fails.
 func TestHundredTokens(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "ours"}, sandbox.Repository{Name: "theirs"}, sandbox.Repository{Name: "calm"})
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "ours"}, sandbox.Repository{Name: "theirs"}, sandbox.Repository{Name: "calm"})
 	expiry := f.Time().AddDate(0, 0, 65)
 	for n := range 99 {
 		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
-		f.AddToken("ours", aged(f.World, n+1, 300-n, 65))
+		f.AddToken("ours", harness.Aged(f.World, n+1, 300-n, 65))
 	}
-	// Within its grace nothing is revoked: what goes makes room.
+	// No token is revoked in its grace period, so a deleted one was deleted to make
+	// space.
 	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
-	f.Provision("theirs", aged(f.World, 1, 100, 65), "actions")
-	r := f.run(inputs{"rotate": "always"})
-	f.want(r, 1, "created=1 renewed=1 failed=1")
-	if e := f.entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
+	f.Provision("theirs", harness.Aged(f.World, 1, 100, 65), "actions")
+	r := f.Run(harness.Inputs{"rotate": "always"})
+	f.Want(r, 1, "created=1 renewed=1 failed=1")
+	if e := f.Entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
 		t.Errorf("theirs: %q", e.Reason)
 	}
 	if n := f.Count(sandbox.KindDeleteToken); n != 1 {
-		t.Errorf("%d tokens were deleted to make room, want 1", n)
+		t.Errorf("%d tokens were deleted to make space, want 1", n)
 	}
 	if first := f.Tokens("ours")[0]; !first.Deleted {
-		t.Error("it was not the lowest that made room")
+		t.Error("the deleted token was not the lowest")
 	}
 	for _, n := range []string{"ours", "theirs", "calm"} {
-		if value, _ := f.Secret(n, "actions", secretName); !f.TokenValid(n, value) {
-			t.Errorf("%s: the secret holds no living token", n)
+		if value, _ := f.Secret(n, "actions", harness.SecretName); !f.TokenValid(n, value) {
+			t.Errorf("%s: the secret holds no valid token", n)
 		}
 	}
 }
 
-// TestUnseenWithLivingToken: what GitHub does not show can't be renewed. It is a
-// warning, with its expiry.
-func TestUnseenWithLivingToken(t *testing.T) {
+// TestNotVisibleWithValidToken: a repository that GitHub does not show can't be
+// renewed. If it has a valid token, a warning names the expiry.
+func TestNotVisibleWithValidToken(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
-	f.AddToken("hidden", aged(f.World, 4, 300, 20))
-	r := f.run(nil)
-	f.want(r, 0, "created=1 skipped=1")
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "seen"}, sandbox.Repository{Name: "hidden", Hidden: true})
+	f.AddToken("hidden", harness.Aged(f.World, 4, 300, 20))
+	r := f.Run(nil)
+	f.Want(r, 0, "created=1 skipped=1")
 	expires := f.Tokens("hidden")[0].Expires.UTC().Format(time.DateOnly)
-	for where, text := range map[string]string{"annotation": annotations(r, "warning"), "summary": r.summary} {
-		if !strings.Contains(text, "hidden") || !strings.Contains(text, "living token") || !strings.Contains(text, expires) {
+	for where, text := range map[string]string{"annotation": r.Annotations("warning"), "summary": r.Summary} {
+		if !strings.Contains(text, "hidden") || !strings.Contains(text, "valid token") || !strings.Contains(text, expires) {
 			t.Errorf("the %s does not warn of it and of %s:\n%s", where, expires, text)
 		}
 	}
 }
 
-// TestInterrupt: what was begun is finished, the rest is deferred, and all is
-// told, with exit code 3 within seven seconds.
+// TestInterrupt: repositories in progress are finished, the rest is deferred, and all
+// are reported. The exit code is 3, within seven seconds.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 
@@ -194,13 +198,13 @@ func TestInterrupt(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, sandbox.Options{Latency: 30 * time.Millisecond})
-			for _, n := range names(200) {
+			f := harness.Serve(t, sandbox.Options{Latency: 30 * time.Millisecond})
+			for _, n := range harness.Names(200) {
 				f.Add(sandbox.Repository{Name: n})
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd, finish := f.start(ctx, nil)
+			cmd, finish := f.Start(ctx, nil)
 			puts := make(chan struct{}, 1000)
 			f.Hook(func(r sandbox.Request) sandbox.Effect {
 				if r.Kind == sandbox.KindPutSecret {
@@ -227,54 +231,56 @@ func TestInterrupt(t *testing.T) {
 			r := finish()
 			f.Check(t)
 			created := f.Count(sandbox.KindPutSecret)
-			f.want(r, 3, fmt.Sprintf("created=%d deferred=%d", created, 200-created))
-			for _, n := range names(200) {
+			f.Want(r, 3, fmt.Sprintf("created=%d deferred=%d", created, 200-created))
+			for _, n := range harness.Names(200) {
 				if orphans := f.Orphans(n); len(orphans) > 0 {
 					t.Errorf("%s: an orphan is left", n)
 				}
 			}
-			if !strings.Contains(r.summary, "interrupted") {
-				t.Errorf("the summary does not tell it:\n%s", r.summary[:300])
+			if !strings.Contains(r.Summary, "interrupted") {
+				t.Errorf("the summary does not say so:\n%s", r.Summary[:300])
 			}
 		})
 	}
 }
 
-// TestCredentialDiesInMidRun: no further repository is begun; one error.
-func TestCredentialDiesInMidRun(t *testing.T) {
+// TestCredentialRejectedDuringRun: no other repository is started, and there is one
+// error.
+func TestCredentialRejectedDuringRun(t *testing.T) {
 	t.Parallel()
 
-	for name, dies := range map[string]sandbox.Kind{"GitHub": sandbox.KindPutSecret, "Codacy": sandbox.KindCreateToken} {
+	for name, rejects := range map[string]sandbox.Kind{"GitHub": sandbox.KindPutSecret, "Codacy": sandbox.KindCreateToken} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, sandbox.Options{})
-			for _, n := range names(100) {
+			f := harness.Serve(t, sandbox.Options{})
+			for _, n := range harness.Names(100) {
 				f.Add(sandbox.Repository{Name: n})
 			}
 			seen := 0
 			f.Hook(func(r sandbox.Request) sandbox.Effect {
-				if r.Kind == dies {
+				if r.Kind == rejects {
 					if seen++; seen == 30 {
 						f.Revoke(map[string]string{"GitHub": sandbox.GitHubToken, "Codacy": sandbox.CodacyToken}[name])
 					}
 				}
 				return sandbox.Effect{}
 			})
-			r := f.run(inputs{"concurrency": "1"})
-			f.want(r, 1, "created=29 failed=1 deferred=70")
-			if got := strings.Count(r.stdout, "::error::"); got != 1 {
-				t.Errorf("%d errors, want 1\n%s", got, annotations(r, "error"))
+			r := f.Run(harness.Inputs{"concurrency": "1"})
+			f.Want(r, 1, "created=29 failed=1 deferred=70")
+			if got := strings.Count(r.Stdout, "::error::"); got != 1 {
+				t.Errorf("%d errors, want 1\n%s", got, r.Annotations("error"))
 			}
 		})
 	}
 }
 
-// TestOutage: ten repositories in a row that are lost to one service end the run.
+// TestOutage: ten repositories in a row without a clear response from one service end
+// the run.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{}, names(100)...)
+		v := bubble(t, sandbox.Options{}, harness.Names(100)...)
 		creates := 0
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindPublicKey {
@@ -284,7 +290,7 @@ func TestOutage(t *testing.T) {
 			}
 			return sandbox.Effect{}
 		})
-		code, out := v.run(inputs{"concurrency": "1"})
+		code, out := v.run(harness.Inputs{"concurrency": "1"})
 		if code != 1 || strings.Count(out, "\ncreated ") != 20 || strings.Count(out, "\nfailed ") != 10 || strings.Count(out, "\ndeferred ") != 70 {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
@@ -294,25 +300,25 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestMaxDuration: no repository is begun after it, the most urgent are first,
-// and what is deferred with a token that is about to expire fails the run.
+// TestMaxDuration: no repository is started after it, and the most urgent ones are
+// first. The run fails if a deferred repository has a token that is about to expire.
 func TestMaxDuration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{Latency: 100 * time.Millisecond}, names(60)...)
-		for i, n := range names(60) {
+		v := bubble(t, sandbox.Options{Latency: 100 * time.Millisecond}, harness.Names(60)...)
+		for i, n := range harness.Names(60) {
 			v.Provision(n, sandbox.Token{Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -300), Expires: v.Time().AddDate(0, 0, 1+i)}, "actions")
 		}
-		in := inputs{"writes-per-minute": "10", "max-duration": "2m10s"}
+		in := harness.Inputs{"writes-per-minute": "10", "max-duration": "2m10s"}
 		code, out := v.run(in)
 		if code != 0 && !strings.Contains(out, "deferred") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
-		// 30 writes are allowed in that time. The first ten go out while the others
-		// are still looked at, so these may be any.
+		// 30 writes are allowed in that time. The first ten are sent while the others
+		// are still being listed, so they can be any.
 		total, urgent := 0, 0
-		for i, n := range names(60) {
-			value, _ := v.Secret(n, "actions", secretName)
+		for i, n := range harness.Names(60) {
+			value, _ := v.Secret(n, "actions", harness.SecretName)
 			renewed := v.Tokens(n)[0].Value != value
 			if renewed {
 				total++
@@ -321,7 +327,7 @@ func TestMaxDuration(t *testing.T) {
 				urgent++
 			}
 			if orphans := v.Orphans(n); !renewed && len(orphans) > 0 {
-				t.Errorf("%s: a token was made that could not be stored", n)
+				t.Errorf("%s: a token was created that could not be stored", n)
 			}
 		}
 		if total < 28 || total > 30 || total-urgent > 14 {
@@ -335,17 +341,17 @@ func TestMaxDuration(t *testing.T) {
 	})
 }
 
-// TestByHand: the same program on a terminal's side of the world.
-func TestByHand(t *testing.T) {
+// TestCommandLine: the program without a runner.
+func TestCommandLine(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
 	hand := func(env []string, args ...string) (int, string, string) {
 		t.Helper()
-		return f.byHand(append(env, "GITHUB_API_URL="+f.github), args...)
+		return f.CommandLine(append(env, "GITHUB_API_URL="+f.GitHub), args...)
 	}
 	credentials := []string{"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken}
-	flags := []string{"--organization", "acme", "--codacy-api-url", f.codacy}
+	flags := []string{"--organization", "acme", "--codacy-api-url", f.Codacy}
 
 	if code, out, _ := hand(nil, "--version"); code != 0 || !strings.HasPrefix(out, "codacy-project-tokens ") {
 		t.Errorf("--version: %d, %q", code, out)
@@ -359,73 +365,74 @@ func TestByHand(t *testing.T) {
 	if code, _, errs := hand(nil, flags...); code != 2 || !strings.Contains(errs, "CODACY_API_TOKEN") || !strings.Contains(errs, "GH_TOKEN") {
 		t.Errorf("no credentials: %d, %q", code, errs)
 	}
-	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "would create") || f.Writes() != 0 {
+	if code, out, _ := hand(credentials, append(flags, "--dry-run")...); code != 0 || !strings.Contains(out, "create   acme/alpha: ") || f.Writes() != 0 {
 		t.Errorf("--dry-run: %d, %d writes\n%s", code, f.Writes(), out)
 	}
 	code, out, errs := hand(credentials, flags...)
 	if code != 2 || f.Writes() != 0 || !strings.Contains(out, "acme/alpha") || !strings.Contains(errs, "--yes") ||
-		!strings.Contains(out, "Nothing was changed: 2 repositories are left as before\n") {
+		!strings.Contains(out, "Plan not applied; nothing changed\n2 deferred\n") {
 		t.Errorf("without a terminal: %d, %d writes\n%s%s", code, f.Writes(), out, errs)
 	}
 	code, out, _ = hand(credentials, append(flags, "--yes", "--report-file", "report.csv")...)
 	if code != 0 || !strings.Contains(out, "created  acme/alpha") || strings.Contains(out, "::add-mask::") {
 		t.Errorf("--yes: %d\n%s", code, out)
 	}
-	f.provisioned("alpha")
-	f.provisioned("beta")
+	f.Provisioned("alpha")
+	f.Provisioned("beta")
 }
 
-// TestReport: the file in both forms; where it can't be written, exit code 1.
+// TestReport: the report file in both formats. If it can't be written, the exit code
+// is 1.
 func TestReport(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "gone", Archived: true})
-	r := f.run(inputs{"secret-stores": "actions,dependabot"})
-	f.want(r, 0, "created=1 skipped=1")
-	alpha, made := f.entries(r)["alpha"], f.Tokens("alpha")[0]
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "gone", Archived: true})
+	r := f.Run(harness.Inputs{"secret-stores": "actions,dependabot"})
+	f.Want(r, 0, "created=1 skipped=1")
+	alpha, created := f.Entries(r)["alpha"], f.Tokens("alpha")[0]
 	if alpha.Repository != "acme/alpha" || alpha.Outcome != "created" || fmt.Sprint(alpha.Stores) != "[dependabot actions]" ||
-		alpha.TokenID != made.ID || alpha.TokenName != made.Name || alpha.ExpiresAt == nil || !alpha.ExpiresAt.Equal(made.Expires) {
-		t.Errorf("reported %+v, made %s, %d, until %v", alpha, made.Name, made.ID, made.Expires)
+		alpha.TokenID != created.ID || alpha.TokenName != created.Name || alpha.ExpiresAt == nil || !alpha.ExpiresAt.Equal(created.Expires) {
+		t.Errorf("reported %+v, created %s, %d, until %v", alpha, created.Name, created.ID, created.Expires)
 	}
 
 	f.Advance(time.Hour)
 	file := filepath.Join(t.TempDir(), "report.CSV")
-	rows, err := csv.NewReader(strings.NewReader(f.run(inputs{"report-file": file}).report)).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(f.Run(harness.Inputs{"report-file": file}).Report)).ReadAll()
 	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "repository,outcome,reason,stores,token_id,token_name,expires_at" {
 		t.Errorf("the CSV: %v, %v", err, rows)
 	}
 	f.Advance(time.Hour)
-	r = f.run(inputs{"report-file": filepath.Join(t.TempDir(), "no", "such", "folder.json")})
-	if r.code != 1 || !strings.Contains(annotations(r, "error"), "the report could not be written") {
-		t.Errorf("an unwritable report: %d\n%s", r.code, r.stdout)
+	r = f.Run(harness.Inputs{"report-file": filepath.Join(t.TempDir(), "no", "such", "folder.json")})
+	if r.Code != 1 || !strings.Contains(r.Annotations("error"), "the report could not be written") {
+		t.Errorf("an unwritable report: %d\n%s", r.Code, r.Stdout)
 	}
 }
 
-// TestRevokeEverything is the procedure of docs/permissions.md for tokens that are
-// lost: one run, after which none of the older ones is accepted.
+// TestRevokeEverything is the procedure of docs/permissions.md for leaked tokens:
+// after one run, every older token is invalid.
 func TestRevokeEverything(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{})
+	f := harness.Serve(t, sandbox.Options{})
 	var lost []sandbox.Token
-	for i, name := range names(5) {
+	for i, name := range harness.Names(5) {
 		f.Add(sandbox.Repository{Name: name})
-		lost = append(lost, f.Provision(name, aged(f.World, 1, 100, 265)), f.Provision(name, aged(f.World, 2, 10+i, 355), "actions", "dependabot"))
+		lost = append(lost, f.Provision(name, harness.Aged(f.World, 1, 100, 265)), f.Provision(name, harness.Aged(f.World, 2, 10+i, 355), "actions", "dependabot"))
 	}
-	foreign := f.AddToken(names(1)[0], sandbox.Token{Name: "somebody-elses"})
-	r := f.run(inputs{
+	foreign := f.AddToken(harness.Names(1)[0], sandbox.Token{Name: "somebody-elses"})
+	r := f.Run(harness.Inputs{
 		"rotate": "always", "revoke-after-hours": "0", "existing-secrets": "replace", "secret-stores": "actions,dependabot",
 	})
-	f.want(r, 0, "renewed=5")
+	f.Want(r, 0, "renewed=5")
 	for i, old := range lost {
-		if f.TokenValid(names(5)[i/2], old.Value) {
-			t.Errorf("%s of %s is still accepted", old.Name, names(5)[i/2])
+		if f.TokenValid(harness.Names(5)[i/2], old.Value) {
+			t.Errorf("%s of %s is still accepted", old.Name, harness.Names(5)[i/2])
 		}
 	}
-	for _, name := range names(5) {
-		f.provisioned(name, "actions", "dependabot")
+	for _, name := range harness.Names(5) {
+		f.Provisioned(name, "actions", "dependabot")
 	}
-	if !f.TokenValid(names(1)[0], foreign.Value) {
-		t.Error("somebody else's token was deleted")
+	if !f.TokenValid(harness.Names(1)[0], foreign.Value) {
+		t.Error("an unmanaged token was deleted")
 	}
 }

@@ -7,21 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// BenchmarkFirstRun is 80 new repositories at 40 ms a request: 16 at a time over
-// one after the other, as a ratio of the time that the program takes.
+// BenchmarkFirstRun compares 16 repositories at a time with one at a time, for 80 new
+// repositories at 40 ms per request: the ratio of the times.
 func BenchmarkFirstRun(b *testing.B) {
 	run := func(concurrency int) time.Duration {
 		w := sandbox.New(sandbox.Options{Latency: 40 * time.Millisecond})
-		for _, n := range names(80) {
+		for _, n := range harness.Names(80) {
 			w.Add(sandbox.Repository{Name: n})
 		}
 		codacy, github, shut := w.Serve()
 		defer shut()
-		began := time.Now()
-		out, err := programWith(b.Context(), b.TempDir(), map[string]string{
+		started := time.Now()
+		out, err := harness.Command(b.Context(), b.TempDir(), map[string]string{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacy, "github-api-url": github, "writes-per-minute": "0",
 			"concurrency": fmt.Sprint(concurrency),
@@ -29,7 +30,7 @@ func BenchmarkFirstRun(b *testing.B) {
 		if err != nil || strings.Count(string(out), "created  ") != 80 {
 			b.Fatalf("%v\n%s", err, out)
 		}
-		return time.Since(began)
+		return time.Since(started)
 	}
 	var one, many time.Duration
 	for b.Loop() {
@@ -41,9 +42,9 @@ func BenchmarkFirstRun(b *testing.B) {
 	b.ReportMetric(many.Seconds()/float64(b.N), "s/16-at-once")
 }
 
-// BenchmarkNothingToDo is 20,000 repositories that are current: the program's
-// peak of resident memory and its CPU time. The sandbox, in the process of the
-// test, doesn't count.
+// BenchmarkNothingToDo measures the program with 20,000 repositories that are up to
+// date: its peak resident memory and its CPU time. The sandbox runs in the process of
+// the test and is not measured.
 func BenchmarkNothingToDo(b *testing.B) {
 	const n = 20_000
 	w := sandbox.New(sandbox.Options{})
@@ -58,7 +59,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 	defer shut()
 	peak, cpu := 0, time.Duration(0)
 	for b.Loop() {
-		cmd := programWith(b.Context(), b.TempDir(), map[string]string{
+		cmd := harness.Command(b.Context(), b.TempDir(), map[string]string{
 			"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken, "organization": "acme",
 			"codacy-api-url": codacy, "github-api-url": github, "writes-per-minute": "0", "max-duration": "1h",
 		})
@@ -68,7 +69,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			// ru_maxrss would begin with the test's own peak.
+			// ru_maxrss would start at the test's own peak.
 			for kib := 0; kib >= 0; kib = highWater(cmd.Process.Pid) {
 				peak = max(peak, kib)
 				time.Sleep(20 * time.Millisecond)
@@ -84,7 +85,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 	b.ReportMetric(cpu.Seconds()/float64(b.N)/(n/10_000), "cpu-s/10k")
 }
 
-// highWater is the peak of a process's resident memory in KiB; -1 once it is gone.
+// highWater is the peak of a process's resident memory in KiB, -1 after its end.
 func highWater(pid int) int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -93,7 +94,7 @@ func highWater(pid int) int {
 	_, rest, found := strings.Cut(string(status), "VmHWM:")
 	kib := 0
 	if _, err := fmt.Sscan(rest, &kib); !found || err != nil {
-		return -1 // a zombie has none
+		return -1 // a zombie has no such line
 	}
 	return kib
 }

@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// virtual is a World in virtual time: the program runs in the test's process, in
-// a bubble of testing/synctest, and waits cost nothing.
+// virtual is a World in virtual time. The program runs in the test's process, in a
+// bubble of testing/synctest, so that waits take no time.
 type virtual struct {
 	*sandbox.World
 	t   *testing.T
@@ -30,15 +31,15 @@ func bubble(t *testing.T, o sandbox.Options, repositories ...string) *virtual {
 	return &virtual{World: w, t: t, dir: t.TempDir()}
 }
 
-// run runs the program once and checks the promises.
-func (v *virtual) run(in inputs) (code int, out string) {
+// run runs the program once and checks that no guarantee was broken.
+func (v *virtual) run(in harness.Inputs) (code int, out string) {
 	v.t.Helper()
 	code, out = v.start(v.t.Context(), in, rand.New(rand.NewPCG(1, 2)), v.RoundTripper())
 	v.Check(v.t)
 	return code, out
 }
 
-func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, transport http.RoundTripper) (code int, out string) {
+func (v *virtual) start(ctx context.Context, in harness.Inputs, random *rand.Rand, transport http.RoundTripper) (code int, out string) {
 	v.t.Helper()
 	all := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(v.dir, "output"),
@@ -57,4 +58,9 @@ func (v *virtual) start(ctx context.Context, in inputs, random *rand.Rand, trans
 	}
 	code = played(v.t, v.World, ctx, command)
 	return code, stdout.String()
+}
+
+func (v *virtual) provisioned(repository string, stores ...string) {
+	v.t.Helper()
+	harness.Provisioned(v.t, v.World, repository, stores)
 }

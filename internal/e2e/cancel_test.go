@@ -13,12 +13,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestInterruptWhileHeld: a token that was made, and whose put a limit puts off
-// for longer than the runner gives, is undone: no orphan, deferred, in seconds.
-func TestInterruptWhileHeld(t *testing.T) {
+// TestInterruptWhilePaused: a rate limit delays the PUT of a new token for longer than
+// a runner waits. The token is deleted and the repository deferred within seconds.
+func TestInterruptWhilePaused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := bubble(t, sandbox.Options{}, crashRepo)
@@ -40,17 +41,17 @@ func TestInterruptWhileHeld(t *testing.T) {
 		if !strings.Contains(out, "\ndeferred acme/service: interrupted") {
 			t.Errorf("it is not deferred\n%s", out)
 		}
-		if living := v.ValidTokens(crashRepo); len(living) > 0 {
-			t.Errorf("an orphan is left: %s\n%s", living[0].Name, out)
+		if valid := v.ValidTokens(crashRepo); len(valid) > 0 {
+			t.Errorf("an orphaned token is left: %s\n%s", valid[0].Name, out)
 		}
 	})
 }
 
-// TestInterruptWhateverHangs: each kind of request hangs in turn, for 16 workers
-// at once; an interrupt ends the run with 3 in seconds.
+// TestInterruptWhateverHangs: each kind of request hangs in turn, for 16 workers at
+// once. An interrupt ends the run with exit code 3 within seconds.
 func TestInterruptWhateverHangs(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for _, kind := range []sandbox.Kind{
 		sandbox.KindUser, sandbox.KindListRepositories, sandbox.KindGitHubOwner, sandbox.KindGitHubRepositories,
@@ -64,14 +65,14 @@ func TestInterruptWhateverHangs(t *testing.T) {
 			t.Run(kind.String()+" "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o, in := sandbox.Options{Latency: 200 * time.Millisecond}, inputs{"revoke-after-hours": "0"}
+					o, in := sandbox.Options{Latency: 200 * time.Millisecond}, harness.Inputs{"revoke-after-hours": "0"}
 					if kind == sandbox.KindInstallation || kind == sandbox.KindAccessToken || kind == sandbox.KindInstallationRepositories {
-						app := appOptions()
+						app := harness.AppOptions()
 						o.App, o.Credentials, in = app.App, app.Credentials, appInputs(in)
 					}
-					v := bubble(t, o, names(60)...)
-					for i, name := range names(60) {
-						if i%3 > 0 { // those of one third are missing, of one due, of one to be asked about
+					v := bubble(t, o, harness.Names(60)...)
+					for i, name := range harness.Names(60) {
+						if i%3 > 0 { // one third has no token, one a token that is due, one needs its secret checked
 							v.Provision(name, sandbox.Token{
 								Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -100*(i%3)), Expires: v.Time().AddDate(0, 0, 40+150*(i%3-1)),
 							}, "actions")
@@ -93,7 +94,7 @@ func TestInterruptWhateverHangs(t *testing.T) {
 					switch took := time.Since(interrupted); {
 					case !met.Load():
 						t.Fatalf("no such request was sent\n%s", tail(out))
-					case interrupted.IsZero(): // it failed before
+					case interrupted.IsZero(): // it failed before the interrupt
 						if code != 1 && code != 2 {
 							t.Errorf("exit code %d\n%s", code, tail(out))
 						}
@@ -107,12 +108,12 @@ func TestInterruptWhateverHangs(t *testing.T) {
 	}
 }
 
-// TestInterruptWhileNobodyReads: the log goes into a pipe that nobody reads, so
-// that every worker waits to tell its result. The process ends all the same.
-func TestInterruptWhileNobodyReads(t *testing.T) {
+// TestInterruptWithBlockedOutput: the log goes into a pipe that no process reads, so
+// that every worker waits to report its result. The process still ends.
+func TestInterruptWithBlockedOutput(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{})
+	f := harness.Serve(t, sandbox.Options{})
 	for i := range 1500 {
 		f.Add(sandbox.Repository{Name: fmt.Sprintf("service-%04d", i), Archived: true})
 	}
@@ -123,7 +124,7 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd, _ := f.start(ctx, nil)
+	cmd, _ := f.Start(ctx, nil)
 	cmd.Stdout = writer
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -131,10 +132,10 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	_ = writer.Close() // the program has it
 	time.Sleep(2 * time.Second)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatalf("it had ended: %v", err)
+		t.Fatalf("it ended early: %v", err)
 	}
 	interrupted := time.Now()
-	_ = cmd.Wait() // its exit code tells
+	_ = cmd.Wait() // the test compares the exit code
 	took := time.Since(interrupted)
 	if code := cmd.ProcessState.ExitCode(); code != 3 || took > 7*time.Second || took < time.Second {
 		t.Errorf("exit code %d after %v", code, took)
@@ -143,5 +144,5 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	if err != nil || len(log) < 60<<10 {
 		t.Errorf("%d bytes were in the pipe, %v", len(log), err)
 	}
-	noLeak(t, f.World, true, map[string]string{"stdout": string(log)})
+	harness.NoLeak(t, f.World, true, map[string]string{"stdout": string(log)})
 }

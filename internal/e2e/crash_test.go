@@ -8,58 +8,51 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
 const crashRepo = "service"
 
-// scenarios are what a run may be at when it is killed: the state before it, and
-// its inputs.
+// scenarios are the situations in which a run is killed: the state before it, and its
+// inputs.
 var scenarios = map[string]struct {
-	in      inputs
+	in      harness.Inputs
 	stores  []string
-	prepare func(*fixture)
+	prepare func(*harness.Fixture)
 }{
 	"create": {
 		stores:  []string{"actions"},
-		prepare: func(*fixture) {},
+		prepare: func(*harness.Fixture) {},
 	},
 	"renew in two stores": {
-		in:     inputs{"secret-stores": "actions,dependabot"},
+		in:     harness.Inputs{"secret-stores": "actions,dependabot"},
 		stores: []string{"actions", "dependabot"},
-		prepare: func(f *fixture) {
-			f.Provision(crashRepo, aged(f.World, 1, 300, 65), "actions", "dependabot")
+		prepare: func(f *harness.Fixture) {
+			f.Provision(crashRepo, harness.Aged(f.World, 1, 300, 65), "actions", "dependabot")
 		},
 	},
 	"renew with revocation": {
-		in:     inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "0", "existing-secrets": "keep"},
+		in:     harness.Inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "0", "existing-secrets": "keep"},
 		stores: []string{"actions", "dependabot"},
-		prepare: func(f *fixture) {
-			f.AddToken(crashRepo, aged(f.World, 1, 400, -35))
-			f.Provision(crashRepo, aged(f.World, 2, 300, 65), "actions", "dependabot")
+		prepare: func(f *harness.Fixture) {
+			f.AddToken(crashRepo, harness.Aged(f.World, 1, 400, -35))
+			f.Provision(crashRepo, harness.Aged(f.World, 2, 300, 65), "actions", "dependabot")
 		},
 	},
-	"repair of a half-done run": {
-		in:     inputs{"secret-stores": "actions,dependabot"},
+	"completion of an interrupted run": {
+		in:     harness.Inputs{"secret-stores": "actions,dependabot"},
 		stores: []string{"actions", "dependabot"},
-		prepare: func(f *fixture) {
-			f.Provision(crashRepo, aged(f.World, 1, 200, 165), "actions", "dependabot")
-			f.Provision(crashRepo, aged(f.World, 2, 1, 364), "dependabot")
+		prepare: func(f *harness.Fixture) {
+			f.Provision(crashRepo, harness.Aged(f.World, 1, 200, 165), "actions", "dependabot")
+			f.Provision(crashRepo, harness.Aged(f.World, 2, 1, 364), "dependabot")
 		},
 	},
 }
 
-// aged is a token of ours, made so many days ago, that lives so many days more.
-func aged(w *sandbox.World, number, days, left int) sandbox.Token {
-	return sandbox.Token{
-		Name:    fmt.Sprintf("codacy-project-token-%d", number),
-		Created: w.Time().AddDate(0, 0, -days), Expires: w.Time().AddDate(0, 0, left),
-	}
-}
-
-// TestCrashAtEveryRequest kills the program's process before and after each of
-// its requests. The sandbox sees that no secret ever holds a dead token; three
-// later runs, a day apart, leave one living token everywhere and no orphan.
+// TestCrashAtEveryRequest kills the program's process before and after each of its
+// requests. The sandbox checks that no secret ever holds a revoked token. Three later
+// runs, a day apart, leave one valid token in every store and no orphaned token.
 func TestCrashAtEveryRequest(t *testing.T) {
 	t.Parallel()
 
@@ -67,14 +60,14 @@ func TestCrashAtEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			begin := func(t *testing.T) *fixture {
-				f := serve(t, sandbox.Options{}, sandbox.Repository{Name: crashRepo})
+			prepare := func(t *testing.T) *harness.Fixture {
+				f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: crashRepo})
 				s.prepare(f)
 				return f
 			}
-			calm := begin(t)
-			if r := calm.run(s.in); r.code != 0 {
-				t.Fatalf("undisturbed it exits with %d\n%s", r.code, r.stdout)
+			calm := prepare(t)
+			if r := calm.Run(s.in); r.Code != 0 {
+				t.Fatalf("undisturbed it exits with %d\n%s", r.Code, r.Stdout)
 			}
 			requests := calm.Total()
 			if requests < 8 {
@@ -83,15 +76,15 @@ func TestCrashAtEveryRequest(t *testing.T) {
 			for at := 1; at <= requests; at++ {
 				for _, done := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%d done %v", at, done), func(t *testing.T) {
-						f := begin(t)
-						f.crash(s.in, at, done)
+						f := prepare(t)
+						crash(f, s.in, at, done)
 						for range 3 {
 							f.Advance(24 * time.Hour)
-							if r := f.run(s.in); r.code != 0 {
-								t.Errorf("a later run exits with %d\n%s", r.code, r.stdout)
+							if r := f.Run(s.in); r.Code != 0 {
+								t.Errorf("a later run exits with %d\n%s", r.Code, r.Stdout)
 							}
 						}
-						f.provisioned(crashRepo, s.stores...)
+						f.Provisioned(crashRepo, s.stores...)
 						if expired := f.Expired(); len(expired) > 0 {
 							t.Errorf("a secret held an expired token: %v", expired[0])
 						}
@@ -102,13 +95,13 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	}
 }
 
-// crash runs the program and kills its process at a request, before it is
-// carried out or after.
-func (f *fixture) crash(in inputs, at int, done bool) {
-	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+// crash runs the program and kills its process at a request, before or after the
+// request takes effect.
+func crash(f *harness.Fixture, in harness.Inputs, at int, done bool) {
+	f.T.Helper()
+	ctx, cancel := context.WithTimeout(f.T.Context(), time.Minute)
 	defer cancel()
-	cmd, finish := f.start(ctx, in)
+	cmd, finish := f.Start(ctx, in)
 	first, started := f.Total(), make(chan struct{})
 	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if int(r.Sequence)-first != at {
@@ -117,19 +110,19 @@ func (f *fixture) crash(in inputs, at int, done bool) {
 		kill := func() {
 			<-started
 			if err := cmd.Process.Kill(); err != nil {
-				f.t.Errorf("kill: %v", err)
+				f.T.Errorf("kill: %v", err)
 			}
 		}
 		return sandbox.Effect{Before: map[bool]func(){false: kill}[done], After: map[bool]func(){true: kill}[done], Skip: !done, End: sandbox.Reset}
 	})
 	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	close(started)
 	err := cmd.Wait()
 	f.Hook(nil)
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != -1 {
-		f.t.Fatalf("the program was not killed at request %d: %v", at, err)
+		f.T.Fatalf("the program was not killed at request %d: %v", at, err)
 	}
 	finish()
 }

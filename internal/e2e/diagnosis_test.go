@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,24 +15,26 @@ import (
 	"testing/synctest"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// misconfiguration is a world in which something is set up wrongly.
+// misconfiguration is a World with one error in its setup.
 type misconfiguration struct {
 	id           diagnosis.ID
 	options      sandbox.Options
 	repositories []sandbox.Repository // three by default
-	in           inputs
-	env          []string // beside the inputs
+	in           harness.Inputs
+	env          []string // as well as the inputs
 	hook         func(sandbox.Request) sandbox.Effect
-	prepare      func(*fixture) inputs
-	// undone: only a write shows it, so there are some, and nothing is left of them.
+	prepare      func(*harness.Fixture) harness.Inputs
+	// undone reports whether only a write shows the error. Then some tokens are
+	// created, and all of them deleted.
 	undone bool
-	// exit, where it is not the case's usual code.
+	// others reports whether the stores that the credential can access are written.
+	others bool
+	// exit is the exit code, 0 for the usual one of the case.
 	exit int
 }
 
@@ -41,14 +42,14 @@ type misconfiguration struct {
 func wrong() map[string]misconfiguration {
 	token := func(value string, c sandbox.Credential) misconfiguration {
 		c.Value = value
-		return misconfiguration{options: sandbox.Options{Credentials: []sandbox.Credential{c}}, in: inputs{"github-token": value}}
+		return misconfiguration{options: sandbox.Options{Credentials: []sandbox.Credential{c}}, in: harness.Inputs{"github-token": value}}
 	}
-	app := func(change func(*sandbox.App), in inputs) misconfiguration {
-		o := appOptions()
+	app := func(change func(*sandbox.App), in harness.Inputs) misconfiguration {
+		o := harness.AppOptions()
 		change(o.App)
 		return misconfiguration{options: o, in: appInputs(in)}
 	}
-	answers := func(kind sandbox.Kind, status int, contentType, body string) func(sandbox.Request) sandbox.Effect {
+	responds := func(kind sandbox.Kind, status int, contentType, body string) func(sandbox.Request) sandbox.Effect {
 		return func(r sandbox.Request) sandbox.Effect {
 			if r.Kind != kind {
 				return sandbox.Effect{}
@@ -57,7 +58,7 @@ func wrong() map[string]misconfiguration {
 		}
 	}
 	says := func(kind sandbox.Kind, status int, message string) func(sandbox.Request) sandbox.Effect {
-		return answers(kind, status, "application/json", fmt.Sprintf(`{"message":%q}`, message))
+		return responds(kind, status, "application/json", fmt.Sprintf(`{"message":%q}`, message))
 	}
 	const pat = "github_pat_sandbox_0123456789"
 	soon := time.Now().Add(12*24*time.Hour + time.Hour)
@@ -66,7 +67,7 @@ func wrong() map[string]misconfiguration {
 		"workflow-token":                          token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow}),
 		"workflow-token-that-lists-its-own":       token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"infra"}}),
 		"workflow-token-of-a-selected-repository": token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"service-000"}}),
-		"github-token-refused":                    {in: inputs{"github-token": "ghp_another_token"}},
+		"github-token-refused":                    {in: harness.Inputs{"github-token": "ghp_another_token"}},
 		"token-without-permission":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{}}),
 		"token-that-may-read-only":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Read}}),
 		"token-without-the-permission-of-a-store": token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Write}}),
@@ -82,63 +83,63 @@ func wrong() map[string]misconfiguration {
 		"not-an-admin-on-github":  {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
 		"owner-unknown-to-github": {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
 
-		"app-unknown":                            app(func(*sandbox.App) {}, inputs{"github-app-id": "7654321"}),
-		"key-of-another-app":                     app(func(*sandbox.App) {}, inputs{"github-app-private-key": appPEM(appKeys()[1])}),
+		"app-unknown":                            app(func(*sandbox.App) {}, harness.Inputs{"github-app-id": "7654321"}),
+		"key-of-another-app":                     app(func(*sandbox.App) {}, harness.Inputs{"github-app-private-key": harness.AppPEM(harness.AppKeys()[1])}),
 		"clock-off":                              app(func(*sandbox.App) {}, nil),
 		"app-not-installed":                      app(func(*sandbox.App) {}, nil),
 		"app-suspended":                          app(func(a *sandbox.App) { a.Suspended = true }, nil),
 		"app-installed-on-selected-repositories": app(func(a *sandbox.App) { a.Repositories = []string{"service-000"} }, nil),
 		"app-without-permission":                 app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Read} }, nil),
 		"app-without-permission-in-a-dry-run": app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Read} },
-			inputs{"dry-run": "true"}),
+			harness.Inputs{"dry-run": "true"}),
 		"app-without-dependabot": app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Write} },
-			inputs{"secret-stores": "actions, dependabot"}),
+			harness.Inputs{"secret-stores": "actions, dependabot"}),
 
-		"account-token-refused":           {in: inputs{"codacy-api-token": "another-account-token"}},
+		"account-token-refused":           {in: harness.Inputs{"codacy-api-token": "another-account-token"}},
 		"account-token-expired":           {options: sandbox.Options{CodacyTokenExpires: time.Now().Add(-time.Hour)}},
-		"project-token-for-account-token": {in: inputs{"codacy-api-token": "0123456789abcdef0123456789abcdef"}},
+		"project-token-for-account-token": {in: harness.Inputs{"codacy-api-token": "0123456789abcdef0123456789abcdef"}},
 		"not-an-admin-on-codacy":          {repositories: []sandbox.Repository{{Name: "api", CodacyRole: "write"}, {Name: "web", CodacyRole: "read"}}},
 		"organization-not-on-codacy":      {hook: says(sandbox.KindListRepositories, 404, "Organization not found")},
 		"organization-in-other-letters":   {options: sandbox.Options{Organization: "Acme", CaseSensitive: true}},
 		"wrong-provider":                  {options: sandbox.Options{Provider: "ghe"}},
 		"no-repository-added-to-codacy":   {repositories: []sandbox.Repository{{Name: "api", State: sandbox.NotAdded}, {Name: "web", State: sandbox.NotAdded}}},
 
-		"codacy-api-url-without-api-v3": {options: sandbox.Options{WebPages: true}, prepare: func(f *fixture) inputs {
-			return inputs{"codacy-api-url": strings.TrimSuffix(f.codacy, "/api/v3"), "github-api-url": f.github + "/api/v3"}
+		"codacy-api-url-without-api-v3": {options: sandbox.Options{WebPages: true}, prepare: func(f *harness.Fixture) harness.Inputs {
+			return harness.Inputs{"codacy-api-url": strings.TrimSuffix(f.Codacy, "/api/v3"), "github-api-url": f.GitHub + "/api/v3"}
 		}},
 		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
-		"a-web-page-answers":            {hook: answers(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
-		"tls-inspection": {prepare: func(f *fixture) inputs {
+		"a-web-page-answers":            {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
+		"tls-inspection": {prepare: func(f *harness.Fixture) harness.Inputs {
 			codacy, github, _, shut := f.ServeTLS()
-			f.t.Cleanup(shut)
-			f.codacy, f.github = codacy, github
+			f.T.Cleanup(shut)
+			f.Codacy, f.GitHub = codacy, github
 			return nil
 		}},
 
-		"credential-is-empty":       {in: inputs{"codacy-api-token": ""}, env: []string{"GITHUB_REPOSITORY=acme/infra"}},
-		"secret-name-reserved":      {in: inputs{"secret-name": "GITHUB_CODACY"}},
-		"patterns-match-nothing":    {in: inputs{"repositories": "nothing-like-*"}},
+		"credential-is-empty":       {in: harness.Inputs{"codacy-api-token": ""}, env: []string{"GITHUB_REPOSITORY=acme/infra"}},
+		"secret-name-reserved":      {in: harness.Inputs{"secret-name": "GITHUB_CODACY"}},
+		"patterns-match-nothing":    {in: harness.Inputs{"repositories": "nothing-like-*"}},
 		"all-repositories-archived": {repositories: []sandbox.Repository{{Name: "api", Archived: true}, {Name: "web", Disabled: true}}},
-		"100-secrets-reached": {undone: true, prepare: func(f *fixture) inputs {
+		"100-secrets-reached": {undone: true, prepare: func(f *harness.Fixture) harness.Inputs {
 			for i := range 100 {
 				f.SetSecret("service-001", "actions", fmt.Sprintf("SECRET_%d", i), "x")
 			}
-			return inputs{"repositories": "service-001"}
+			return harness.Inputs{"repositories": "service-001"}
 		}},
 
 		"account-token-expires-soon": {options: sandbox.Options{CodacyTokenExpires: soon}},
 		"github-token-expires-soon":  token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Expires: soon}),
-		"repositories-that-cant-be-renewed": {prepare: func(f *fixture) inputs {
+		"repositories-that-cant-be-renewed": {prepare: func(f *harness.Fixture) harness.Inputs {
 			for i, name := range []string{"gone", "moved"} {
 				f.Add(sandbox.Repository{Name: name, Hidden: true})
-				f.Provision(name, aged(f.World, 1, 300, 30-i), "actions")
+				f.Provision(name, harness.Aged(f.World, 1, 300, 30-i), "actions")
 			}
 			return nil
 		}},
-		"schedule-too-rare": {prepare: func(f *fixture) inputs {
+		"schedule-too-rare": {prepare: func(f *harness.Fixture) harness.Inputs {
 			event := `{"schedule":"17 4 1 */3 *","repository":{"name":"infra"}}`
-			if err := os.WriteFile(filepath.Join(f.dir, "event.json"), []byte(event), 0o600); err != nil {
-				f.t.Fatal(err)
+			if err := os.WriteFile(filepath.Join(f.Dir, "event.json"), []byte(event), 0o600); err != nil {
+				f.T.Fatal(err)
 			}
 			return nil
 		}},
@@ -152,9 +153,11 @@ func wrong() map[string]misconfiguration {
 		c.id, c.env = diagnosis.WorkflowToken, []string{"GITHUB_REPOSITORY=acme/infra"}
 		c.repositories = []sandbox.Repository{{Name: "infra", NotOnCodacy: true}, {Name: "api"}, {Name: "web"}}
 	})
-	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id, c.exit = diagnosis.WorkflowToken, 1 })
+	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id = diagnosis.WorkflowToken })
 	change("token-that-may-read-only", func(c *misconfiguration) { c.id, c.undone = diagnosis.TokenPermission, true })
-	change("token-without-the-permission-of-a-store", func(c *misconfiguration) { c.in["secret-stores"] = "actions, dependabot" })
+	change("token-without-the-permission-of-a-store", func(c *misconfiguration) {
+		c.in["secret-stores"], c.exit, c.others = "actions, dependabot", 1, true
+	})
 	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
 	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
 	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
@@ -168,8 +171,8 @@ func wrong() map[string]misconfiguration {
 	return all
 }
 
-// TestDiagnosis drives the program into every misconfiguration: exit code and
-// the two lines are golden, the input at fault is named, and nothing is written.
+// TestDiagnosis runs the program with every misconfiguration. Exit code and the two
+// lines are golden, the wrong input is named, and nothing is written.
 func TestDiagnosis(t *testing.T) {
 	t.Parallel()
 
@@ -177,13 +180,13 @@ func TestDiagnosis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, c.options, c.repositories...)
+			f := harness.Serve(t, c.options, c.repositories...)
 			if c.repositories == nil {
-				for _, n := range names(3) {
+				for _, n := range harness.Names(3) {
 					f.Add(sandbox.Repository{Name: n})
 				}
 			}
-			in := inputs{}
+			in := harness.Inputs{}
 			if c.prepare != nil {
 				for k, v := range c.prepare(f) {
 					in[k] = v
@@ -197,64 +200,69 @@ func TestDiagnosis(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd, finish := f.start(ctx, in)
-			cmd.Env = append(cmd.Env, append(c.env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+filepath.Join(f.dir, "event.json"))...)
-			if err, exit := cmd.Run(), (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
+			cmd, finish := f.Start(ctx, in)
+			cmd.Env = append(cmd.Env, append(c.env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+filepath.Join(f.Dir, "event.json"))...)
+			if err := harness.IgnoreExit(cmd.Run()); err != nil {
 				t.Fatal(err)
 			}
 			r := finish()
 			f.Check(t)
 
 			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
-			f.told(r.code, name, found, c.exit, r.stdout)
+			compareDiagnosis(f, r.Code, name, found, c.exit, r.Stdout)
 			switch writes := f.Writes(); {
+			case c.others: // the other store is served
+				for _, n := range harness.Names(3) {
+					f.Provisioned(n, "actions")
+				}
 			case c.undone:
 				if f.Count(sandbox.KindCreateToken) != f.Count(sandbox.KindDeleteToken) {
-					t.Errorf("%d tokens were made, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))
+					t.Errorf("%d tokens were created, %d deleted", f.Count(sandbox.KindCreateToken), f.Count(sandbox.KindDeleteToken))
 				}
-			case r.code != 0 && writes != 0:
+			case r.Code != 0 && writes != 0:
 				t.Errorf("%d writes were sent", writes)
 			}
 		})
 	}
 }
 
-// told compares what was told with the golden file and the catalogue.
-func (f *fixture) told(code int, name string, c diagnosis.Case, exit int, stdout string) {
-	f.t.Helper()
+// compareDiagnosis compares the printed diagnosis with the golden file and the
+// catalogue.
+func compareDiagnosis(f *harness.Fixture, code int, name string, c diagnosis.Case, exit int, stdout string) {
+	f.T.Helper()
 	host := regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 	got := fmt.Sprintf("exit code %d\n", code)
 	for _, kind := range []string{"error", "warning"} {
 		for _, note := range twoLines(stdout, kind) {
-			note = strings.NewReplacer(f.codacy, "https://codacy.test/api/v3", f.github, "https://github.test").Replace(note)
+			note = strings.NewReplacer(f.Codacy, "https://codacy.test/api/v3", f.GitHub, "https://github.test").Replace(note)
 			note = host.ReplaceAllString(note, "https://host.test")
-			note = regexp.MustCompile(` of acme/\S+ \(`).ReplaceAllString(note, " of acme/NAME (") // any may be the first
+			note = regexp.MustCompile(` of acme/\S+ \(`).ReplaceAllString(note, " of acme/NAME (") // the first one is random
 			note = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(note, "host.test")
 			got += kind + ": " + regexp.MustCompile(`\d{4}-\d\d-\d\d(T[\d:]+Z)?`).ReplaceAllString(note, "DATE") + "\n"
 		}
 	}
-	golden(f.t, filepath.Join("testdata", "diagnosis", name+".txt"), got)
+	harness.Golden(f.T, filepath.Join("testdata", "diagnosis", name+".txt"), got)
 
 	if want := max(0, cmp.Or(exit, c.Exit)); code != want {
-		f.t.Errorf("exit code %d, want %d\n%s", code, want, stdout)
+		f.T.Errorf("exit code %d, want %d\n%s", code, want, stdout)
 	}
 	if c.Input != "" && !strings.Contains(got, ": "+c.Input+": ") && !strings.Contains(got, ": github-app-id: ") {
-		f.t.Errorf("%s is not named in\n%s", c.Input, got)
+		f.T.Errorf("%s is not named in\n%s", c.Input, got)
 	}
 	if !strings.Contains(got, "https://") || strings.Contains(got, "{") || strings.Contains(got, "}") {
-		f.t.Errorf("no address, or a placeholder, in\n%s", got)
+		f.T.Errorf("no address, or a placeholder, in\n%s", got)
 	}
 	// The lines are the catalogue's, word for word between its placeholders.
 	for _, line := range []string{c.Message, c.Hint} {
 		words := regexp.QuoteMeta(line)
 		words = regexp.MustCompile(`\\\{:?[a-z-]+\\\}`).ReplaceAllString(words, ".*")
 		if !regexp.MustCompile(words).MatchString(got) {
-			f.t.Errorf("%q is not told in\n%s", line, got)
+			f.T.Errorf("%q is not in\n%s", line, got)
 		}
 	}
 }
 
-// twoLines are the annotations that tell what to do in a second line.
+// twoLines are the annotations that have a hint in their second line.
 func twoLines(stdout, kind string) []string {
 	var all []string
 	for l := range strings.Lines(stdout) {
@@ -265,34 +273,13 @@ func twoLines(stdout, kind string) []string {
 	return all
 }
 
-// golden compares with a file; -update writes it.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s; go test ./internal/e2e -update writes it (-want +got):\n%s", file, diff)
-	}
-}
-
 // unreachable fails each request as a net/http.Transport does.
 type unreachable struct{ err error }
 
 func (u unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
 
-// TestDiagnosisOfTheNetwork: what keeps requests from leaving, in virtual time
-// because it is tried again for a while.
+// TestDiagnosisOfTheNetwork: errors that prevent requests from being sent. In virtual
+// time, because they are retried for a while.
 func TestDiagnosisOfTheNetwork(t *testing.T) {
 	t.Parallel()
 
@@ -303,17 +290,17 @@ func TestDiagnosisOfTheNetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, nil, unreachable{err})
-				f := &fixture{t: t, codacy: "https://codacy.test/api/v3", github: "https://github.test"}
-				f.told(code, name, diagnosis.Lookup(diagnosis.ID(name)), 0, out)
+				f := &harness.Fixture{T: t, Codacy: "https://codacy.test/api/v3", GitHub: "https://github.test"}
+				compareDiagnosis(f, code, name, diagnosis.Lookup(diagnosis.ID(name)), 0, out)
 			})
 		})
 	}
 }
 
-// TestDiagnosisIsComplete: each case of the catalogue is driven, and no golden
-// file is left over.
+// TestDiagnosisIsComplete: each case of the catalogue has a test, and no golden file
+// is left over.
 func TestDiagnosisIsComplete(t *testing.T) {
 	t.Parallel()
 
@@ -323,7 +310,7 @@ func TestDiagnosisIsComplete(t *testing.T) {
 	}
 	for _, c := range diagnosis.Cases() {
 		if !driven[c.ID] {
-			t.Errorf("the case %s is never driven", c.ID)
+			t.Errorf("the case %s has no test", c.ID)
 		}
 	}
 	files, err := filepath.Glob("testdata/diagnosis/*.txt")
@@ -332,30 +319,30 @@ func TestDiagnosisIsComplete(t *testing.T) {
 	}
 	var all bytes.Buffer
 	for _, file := range files {
-		all.WriteString(read(t, file))
+		all.WriteString(harness.Read(t, file))
 	}
 	if strings.Contains(all.String(), "127.0.0.1") {
 		t.Error("a golden file holds an address that is another one in each run")
 	}
 }
 
-// TestScheduleBound: a schedule is too rare where a run may be dropped and the
-// next one comes too late: from half of renew-before-days on, which are 90.
+// TestScheduleBound: a schedule is too rare if one dropped run makes the next one too
+// late. That is the case from half of renew-before-days on, which is 90.
 func TestScheduleBound(t *testing.T) {
 	t.Parallel()
 
 	for cron, rare := range map[string]bool{"0 4 1 * *": false, "0 4 1 */2 *": true} { // 31 days, and 62
-		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "api"})
-		event := filepath.Join(f.dir, "event.json")
+		f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "api"})
+		event := filepath.Join(f.Dir, "event.json")
 		if err := os.WriteFile(event, fmt.Appendf(nil, `{"schedule": %q}`, cron), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd, finish := f.start(t.Context(), nil)
+		cmd, finish := f.Start(t.Context(), nil)
 		cmd.Env = append(cmd.Env, "GITHUB_EVENT_NAME=schedule", "GITHUB_EVENT_PATH="+event)
-		_ = cmd.Run() // its exit code tells
+		_ = cmd.Run() // the test compares the exit code
 		r := finish()
-		f.want(r, 0, "created=1")
-		if warnings := r.log.annotations["warning"]; (len(warnings) == 1 && strings.Contains(warnings[0], cron)) != rare || !rare && len(warnings) > 0 {
+		f.Want(r, 0, "created=1")
+		if warnings := r.Log.Annotations["warning"]; (len(warnings) == 1 && strings.Contains(warnings[0], cron)) != rare || !rare && len(warnings) > 0 {
 			t.Errorf("%q: the warnings %q, want one: %v", cron, warnings, rare)
 		}
 	}

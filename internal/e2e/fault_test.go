@@ -8,11 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// faults are what a service can do to a request, with how long one of them may
-// cost at most.
+// faults are what a service can do to a request, with the time that one of them may
+// cost.
 var faults = map[string]struct {
 	effect sandbox.Effect
 	costs  time.Duration
@@ -32,14 +33,14 @@ var faults = map[string]struct {
 	"hangs":             {sandbox.Effect{Skip: true, End: sandbox.Hang}, 34 * time.Second},
 	"hangs, done":       {sandbox.Effect{End: sandbox.Hang}, 34 * time.Second},
 	"hangs, done later": {sandbox.Effect{Late: 2 * time.Minute, End: sandbox.Hang}, 34 * time.Second},
-	"garbage":           {sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, 5 * time.Second},
+	"malformed":         {sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, 5 * time.Second},
 	"garbage, done":     {sandbox.Effect{Status: 200, Body: []byte("<html>")}, 5 * time.Second},
 	"empty":             {sandbox.Effect{Status: 200, Body: []byte{}}, 5 * time.Second},
 }
 
-// TestFaults hits each kind of request with each fault, once or for all of a run.
-// The run comes right, or reports that repository and the next run does; the
-// others never suffer.
+// TestFaults injects each fault into each kind of request, once or throughout a run.
+// The run succeeds, or reports that repository and the next run succeeds. Other
+// repositories are never affected.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 
@@ -53,12 +54,12 @@ func TestFaults(t *testing.T) {
 				t.Run(fmt.Sprintf("%v %s %d times", kind, name, times), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						v := bubble(t, sandbox.Options{}, names(3)...)
-						for _, n := range names(3) {
+						v := bubble(t, sandbox.Options{}, harness.Names(3)...)
+						for _, n := range harness.Names(3) {
 							v.Provision(n, sandbox.Token{Name: "codacy-project-token-1", Created: v.Time().AddDate(0, 0, -300), Expires: v.Time().AddDate(0, 0, 65)}, "actions", "dependabot")
 						}
-						// keep has the stores asked, 0 hours have the old token revoked.
-						in := inputs{"secret-stores": "actions,dependabot", "existing-secrets": "keep", "revoke-after-hours": "0"}
+						// keep makes the run check secrets, and 0 hours make it revoke.
+						in := harness.Inputs{"secret-stores": "actions,dependabot", "existing-secrets": "keep", "revoke-after-hours": "0"}
 						hits := 0
 						v.Hook(func(r sandbox.Request) sandbox.Effect {
 							if r.Kind != kind || r.Repository != hit || hits == times {
@@ -74,7 +75,7 @@ func TestFaults(t *testing.T) {
 						if hits == 0 {
 							t.Fatalf("no request was hit\n%s", out)
 						}
-						for _, n := range names(3) {
+						for _, n := range harness.Names(3) {
 							if n != hit && !strings.Contains(out, "renewed  acme/"+n) {
 								t.Errorf("%s suffered\n%s", n, out)
 							}
@@ -94,7 +95,7 @@ func TestFaults(t *testing.T) {
 						if code, out := v.run(in); code != 0 {
 							t.Errorf("the third run exits with %d\n%s", code, out)
 						}
-						for _, n := range names(3) {
+						for _, n := range harness.Names(3) {
 							v.provisioned(n, "actions", "dependabot")
 						}
 					})
@@ -104,7 +105,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestFaultsAtTheStart: one fault of what concerns the whole organization costs
+// TestFaultsAtTheStart: one fault in a request for the whole organization costs
 // seconds.
 func TestFaultsAtTheStart(t *testing.T) {
 	t.Parallel()
@@ -116,7 +117,7 @@ func TestFaultsAtTheStart(t *testing.T) {
 			t.Run(fmt.Sprint(kind, " ", name), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					v := bubble(t, sandbox.Options{}, names(3)...)
+					v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 					hits := 0
 					v.Hook(func(r sandbox.Request) sandbox.Effect {
 						if r.Kind != kind || hits > 0 {
@@ -130,7 +131,7 @@ func TestFaultsAtTheStart(t *testing.T) {
 					if took := time.Since(began); hits != 1 || code != 0 || took > fault.costs {
 						t.Errorf("%d hits, exit code %d after %v, want 0 within %v\n%s", hits, code, took, fault.costs, out)
 					}
-					time.Sleep(5 * time.Minute) // for what is carried out late
+					time.Sleep(5 * time.Minute) // for requests that take effect late
 				})
 			})
 		}

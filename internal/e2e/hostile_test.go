@@ -17,11 +17,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// tamper changes an answer on its way: it may set the status and the header, and
-// returns the body.
+// tamper changes a response. It may set the status and the header, and returns the
+// body.
 type tamper func(r *http.Request, resp *http.Response, body []byte) []byte
 
 func (v *virtual) tampered(f tamper) http.RoundTripper {
@@ -40,10 +41,10 @@ func (v *virtual) tampered(f tamper) http.RoundTripper {
 	})
 }
 
-// victim is the one of three repositories that a service is hostile about.
+// victim is the repository, of three, for which a service is hostile.
 const victim = "service-001"
 
-func aboutVictim(r *http.Request, method, end string) bool {
+func forVictim(r *http.Request, method, end string) bool {
 	path := r.URL.EscapedPath()
 	return r.Method == method && strings.Contains(path, "/"+victim+"/") && strings.HasSuffix(path, end)
 }
@@ -53,7 +54,7 @@ func swap(body []byte, field, value string) []byte {
 	return regexp.MustCompile(`"`+field+`": *("[^"]*"|[0-9]+)`).ReplaceAllLiteral(body, []byte(`"`+field+`":`+value))
 }
 
-// echo is the request's header, as a service with a debug mode would show it.
+// echo is the request's header, as a service in debug mode would show it.
 func echo(r *http.Request) []byte {
 	h, err := json.Marshal(fmt.Sprintf("%s %s with %v", r.Method, r.URL.Path, r.Header))
 	if err != nil {
@@ -62,15 +63,19 @@ func echo(r *http.Request) []byte {
 	return []byte(`{"message":` + string(h) + `}`)
 }
 
-// TestHostileAboutOne: what a service does to one repository ends in one clear
-// failure of that repository. The others get their tokens; of the victim's own no
-// orphan is left, and nothing leaks.
-func TestHostileAboutOne(t *testing.T) {
+// anotherRun is the reason of a repository whose request to create a token was
+// rejected, although the token is there afterwards.
+const anotherRun = "another run is working on it"
+
+// TestHostileToOne: hostile responses for one repository end in one clear failure of
+// that repository. The others get their tokens, the victim has no orphaned token, and
+// nothing leaks.
+func TestHostileToOne(t *testing.T) {
 	t.Parallel()
 
 	key := func(value string) tamper {
 		return func(r *http.Request, _ *http.Response, body []byte) []byte {
-			if aboutVictim(r, "GET", "/public-key") {
+			if forVictim(r, "GET", "/public-key") {
 				return swap(body, "key", `"`+value+`"`)
 			}
 			return body
@@ -85,7 +90,7 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 	value := func(value string) tamper {
 		return func(r *http.Request, _ *http.Response, body []byte) []byte {
-			if aboutVictim(r, "POST", "/tokens") {
+			if forVictim(r, "POST", "/tokens") {
 				return swap(body, "token", value)
 			}
 			return body
@@ -93,7 +98,7 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 	fails := func(method, end string, status int, text func(r *http.Request, body []byte) []byte) tamper {
 		return func(r *http.Request, resp *http.Response, body []byte) []byte {
-			if aboutVictim(r, method, end) {
+			if forVictim(r, method, end) {
 				resp.StatusCode = status
 				return text(r, body)
 			}
@@ -103,21 +108,21 @@ func TestHostileAboutOne(t *testing.T) {
 	echoed := func(r *http.Request, _ []byte) []byte { return echo(r) }
 	redirect := func(to string) tamper {
 		return func(r *http.Request, resp *http.Response, body []byte) []byte {
-			if aboutVictim(r, "PUT", "") {
+			if forVictim(r, "PUT", "") {
 				resp.StatusCode = http.StatusTemporaryRedirect
 				resp.Header.Set("Location", to)
 			}
 			return body
 		}
 	}
-	const unusable = "the answer holds no usable token"
+	const unusable = "the response contains no valid token"
 	for name, c := range map[string]struct {
 		tamper tamper
 		want   string // in the victim's line
 	}{
 		"a key of 31 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 31))), "31 bytes instead of 32"},
 		"a key of 33 bytes":       {key(base64.StdEncoding.EncodeToString(make([]byte, 33))), "33 bytes instead of 32"},
-		"an empty key":            {key(""), "the answer holds no key"},
+		"an empty key":            {key(""), "the response contains no key"},
 		"a key that is no base64": {key("***"), "not standard padded base64"},
 		"a key of zeros":          {key(low(strings.Repeat("00", 32))), "a point of low order"},
 		"the key 1":               {key(low("01" + strings.Repeat("00", 31))), "a point of low order"},
@@ -128,11 +133,11 @@ func TestHostileAboutOne(t *testing.T) {
 		"the key p+1":             {key(low("ee" + strings.Repeat("ff", 30) + "7f")), "a point of low order"},
 		"a key's id that is an object": {
 			func(r *http.Request, _ *http.Response, body []byte) []byte {
-				if aboutVictim(r, "GET", "/public-key") {
+				if forVictim(r, "GET", "/public-key") {
 					return swap(body, "key_id", `{"a":1}`)
 				}
 				return body
-			}, "the key's id is neither a text nor a number",
+			}, "the key's ID is neither a string nor a number",
 		},
 
 		"an empty token":            {value(`""`), unusable},
@@ -145,7 +150,7 @@ func TestHostileAboutOne(t *testing.T) {
 		"a token that is a number":  {value(`12345678`), unusable},
 		"a token's id with slashes": {
 			func(r *http.Request, _ *http.Response, body []byte) []byte {
-				if aboutVictim(r, "POST", "/tokens") {
+				if forVictim(r, "POST", "/tokens") {
 					return swap(body, "id", `"1/../../2"`)
 				}
 				return body
@@ -153,7 +158,7 @@ func TestHostileAboutOne(t *testing.T) {
 		},
 
 		"an error that echoes the header, listing tokens": {fails("GET", "/tokens", 400, echoed), "status 400"},
-		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), "status 422"},
+		"an error that echoes the header, making one":     {fails("POST", "/tokens", 422, echoed), anotherRun},
 		"an error that echoes the header, at the key":     {fails("GET", "/public-key", 400, echoed), "status 400"},
 		"an error that echoes the header, writing":        {fails("PUT", "", 422, echoed), "status 422"},
 		"an error that echoes the new token": {
@@ -164,7 +169,7 @@ func TestHostileAboutOne(t *testing.T) {
 				}
 				v := made.Data.Token
 				return []byte(fmt.Sprintf(`{"message":"could not keep %s, %x, %X, %s","error":"%[1]s"}`, v, v, v, base64.StdEncoding.EncodeToString([]byte(v))))
-			}), "status 400: could not keep ***, ***, ***, ***",
+			}), anotherRun,
 		},
 		"an error with commands": {
 			fails("PUT", "", 400, func(*http.Request, []byte) []byte {
@@ -174,8 +179,8 @@ func TestHostileAboutOne(t *testing.T) {
 		"an error of 10 MB": {fails("PUT", "", 400, func(*http.Request, []byte) []byte {
 			return []byte(`{"message":"` + strings.Repeat("long ", 2<<20) + `"}`)
 		}), "status 400: "},
-		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 1<<20) }), "no JSON of the described form"},
-		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the answer is larger than 16 MiB"},
+		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 1<<20) }), "not JSON of the described form"},
+		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 16 MiB"},
 		"to another host":             {redirect("https://evil.test/x"), "redirected from https://github.test:443 to https://evil.test:443"},
 		"to another port":             {redirect("https://github.test:8443/x"), "redirected from https://github.test:443 to https://github.test:8443"},
 		"to another scheme":           {redirect("http://github.test/x"), "redirected from https://github.test:443 to http://github.test:80"},
@@ -186,24 +191,28 @@ func TestHostileAboutOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
-				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, c.want) {
-					t.Errorf("exit code %d, want 1 and %q\n%.3000s", code, c.want, out)
+				prefix, wantCode := "failed   acme/", 1
+				if c.want == anotherRun {
+					prefix, wantCode = "deferred acme/", 0
 				}
-				if n := strings.Count(out, "::error"); n != 1 {
-					t.Errorf("%d errors are told, want one\n%.3000s", n, out)
+				if line := lineOf(out, prefix+victim+": "); code != wantCode || !strings.Contains(line, c.want) {
+					t.Errorf("exit code %d, want %d and %q\n%.3000s", code, wantCode, c.want, out)
 				}
-				for _, name := range names(3) {
+				if n := strings.Count(out, "::error"); n != wantCode {
+					t.Errorf("%d errors, want %d\n%.3000s", n, wantCode, out)
+				}
+				for _, name := range harness.Names(3) {
 					if name != victim {
 						v.provisioned(name)
 					}
 				}
 				for _, tok := range v.ValidTokens(victim) {
-					// After a refusal nothing is looked for: a 4xx says that nothing was made.
-					// And a 307 that leads nowhere leaves it open.
+					// After a rejection no token is listed: a 4xx says that none was created.
+					// A 307 without a target is indeterminate.
 					if !slices.Contains([]string{"an error that echoes the new token", "an error that echoes the header, making one", "to a host that is a command"}, name) {
-						t.Errorf("%s lives on", tok.Name)
+						t.Errorf("%s is still valid", tok.Name)
 					}
 				}
 				noCommands(t, out)
@@ -212,16 +221,17 @@ func TestHostileAboutOne(t *testing.T) {
 	}
 }
 
-// TestHostileToApp: the App's JWT and its tokens, echoed in an error, are not told.
+// TestHostileToApp: the App's JWT and its tokens are not printed if an error echoes
+// them.
 func TestHostileToApp(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 
 	for _, end := range []string{"/installation", "/access_tokens", "/installation/repositories", "/public-key"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, appOptions(), names(3)...)
+				v := bubble(t, harness.AppOptions(), harness.Names(3)...)
 				code, out := v.start(t.Context(), appInputs(nil), rand.New(rand.NewPCG(1, 2)), v.tampered(func(r *http.Request, resp *http.Response, body []byte) []byte {
 					if !strings.HasSuffix(r.URL.Path, end) {
 						return body
@@ -238,41 +248,59 @@ func TestHostileToApp(t *testing.T) {
 	}
 }
 
-// TestKeyChanges: a store's key is another one by the time that the secret comes.
+// TestKeyChanges: a store's public key changes between reading it and the PUT. The
+// key is read again, and the secret is stored in the same run; a key that changes
+// each time fails the repository, without an orphan.
 func TestKeyChanges(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{}, names(3)...)
-		v.Hook(func(r sandbox.Request) sandbox.Effect {
-			if r.Kind == sandbox.KindCreateToken && r.Repository == victim {
-				v.RotateKey(victim, "actions")
-			}
-			return sandbox.Effect{}
+
+	for name, kind := range map[string]sandbox.Kind{"once": sandbox.KindCreateToken, "each time": sandbox.KindPutSecret} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
+				v.Hook(func(r sandbox.Request) sandbox.Effect {
+					if r.Kind == kind && r.Repository == victim {
+						v.RotateKey(victim, "actions")
+					}
+					return sandbox.Effect{}
+				})
+				code, out := v.run(nil)
+				if kind == sandbox.KindCreateToken {
+					if code != 0 {
+						t.Errorf("exit code %d\n%s", code, out)
+					}
+					v.provisioned(victim)
+					return
+				}
+				if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
+					t.Errorf("exit code %d\n%s", code, out)
+				}
+				if n := len(v.ValidTokens(victim)); n > 0 {
+					t.Errorf("%d tokens are left", n)
+				}
+				if n := v.Count(sandbox.KindPutSecret); n != 4 {
+					t.Errorf("%d PUTs, want 4: one more for a rejected one", n)
+				}
+				v.Hook(nil)
+				time.Sleep(time.Hour)
+				if code, out := v.run(nil); code != 0 {
+					t.Errorf("the next run: exit code %d\n%s", code, out)
+				}
+				v.provisioned(victim)
+			})
 		})
-		code, out := v.run(nil)
-		if line := lineOf(out, "failed   acme/"+victim+": "); code != 1 || !strings.Contains(line, "status 422") {
-			t.Errorf("exit code %d\n%s", code, out)
-		}
-		if n := len(v.ValidTokens(victim)); n > 0 {
-			t.Errorf("%d tokens are left", n)
-		}
-		v.Hook(nil)
-		time.Sleep(time.Hour)
-		if code, out := v.run(nil); code != 0 {
-			t.Errorf("the next run: exit code %d\n%s", code, out)
-		}
-		v.provisioned(victim)
-	})
+	}
 }
 
-// TestHostileNames: a list with names that are none. Those that could become
-// another address are left alone; the others are told harmlessly, everywhere.
+// TestHostileNames: a list with invalid names. Names that could become another address
+// are skipped. The others are escaped in all output.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
-		name, want string
-		inAnswers  bool // the sandbox has it under another name
+		name, want  string
+		inResponses bool // the sandbox uses another name
 	}{
 		"another address":  {"../../x", "skipped  acme/../../x: its name can't be part of an address", false},
 		"one that is not":  {"..", "skipped  acme/..: its name can't be part of an address", false},
@@ -288,9 +316,9 @@ func TestHostileNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(2)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(2)...)
 				transport := v.RoundTripper()
-				if c.inAnswers {
+				if c.inResponses {
 					v.Add(sandbox.Repository{Name: "placeholder"})
 					from, to := []byte(`"name":"placeholder"`), []byte(`"name":"`+c.name+`"`)
 					answers := v.tampered(func(_ *http.Request, _ *http.Response, body []byte) []byte {
@@ -311,9 +339,9 @@ func TestHostileNames(t *testing.T) {
 				if len(out) > 20_000 {
 					t.Errorf("the log has %d bytes", len(out))
 				}
-				each(names(2), func(name string) { v.provisioned(name) })
+				harness.Each(harness.Names(2), func(name string) { v.provisioned(name) })
 				noCommands(t, out)
-				for path, text := range files(t, v.dir) {
+				for path, text := range harness.Files(t, v.dir) {
 					if len(text) > 30_000 || strings.Contains(text, "<b>") || strings.Contains(text, "\n=cmd") || strings.Contains(text, "@all") && strings.HasSuffix(path, "summary") && !strings.Contains(text, "@\u200ball") {
 						t.Errorf("%s, %d bytes:\n%.2000s", path, len(text), text)
 					}
@@ -323,8 +351,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// TestHostileLists: lists that are no lists end the run, at the start, before
-// anything is written.
+// TestHostileLists: malformed lists end the run before anything is written.
 func TestHostileLists(t *testing.T) {
 	t.Parallel()
 
@@ -361,7 +388,7 @@ func TestHostileLists(t *testing.T) {
 			_, _ = fmt.Sscan(r.URL.Query().Get("cursor"), &at)
 			one := `{"name":"a","remoteIdentifier":"1","addedState":"Added"}`
 			return []byte(fmt.Sprintf(`{"data":[%s],"pagination":{"total":120,"limit":100,"cursor":"%d"}}`, one+strings.Repeat(","+one, 99), at+1))
-		}), "the list does not end: it goes on after 300 items, and tells of 120"},
+		}), "the list does not end: it continues after 300 items, but states 120"},
 		"GitHub: a page that points back": {page(gitHub, func(r *http.Request, resp *http.Response, body []byte) []byte {
 			resp.Header.Set("Link", `<https://github.test/orgs/acme/repos?page=1>; rel="next"`)
 			return body
@@ -387,8 +414,8 @@ func TestHostileLists(t *testing.T) {
 		"Codacy: in a circle": {page(codacy, status(302, "/api/v3/organizations/gh/acme/repositories")), "redirected more than five times"},
 		"GitHub: ids with slashes": {page(gitHub, func(_ *http.Request, _ *http.Response, body []byte) []byte {
 			return swap(body, "id", `"1/2"`)
-		}), "no JSON of the described form"},
-		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the answer is no JSON"},
+		}), "not JSON of the described form"},
+		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the response is not JSON"},
 		"GitHub: 17 MB":         {page(gitHub, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte(" "), 17<<20) }), "larger than 16 MiB"},
 		"Codacy: the header echoed": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
 			resp.StatusCode = 403
@@ -402,10 +429,10 @@ func TestHostileLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, names(3)...)
+				v := bubble(t, sandbox.Options{}, harness.Names(3)...)
 				code, out := v.start(t.Context(), nil, rand.New(rand.NewPCG(1, 2)), v.tampered(c.tamper))
 				want := 1
-				if strings.Contains(name, "echoed") { // a refusal of the credential
+				if strings.Contains(name, "echoed") { // a rejection of the credential
 					want = 2
 				}
 				if line := lineOf(out, "::error::"); code != want || !strings.Contains(line, c.want) || strings.Count(out, "::error::") != 1 {
@@ -420,21 +447,21 @@ func TestHostileLists(t *testing.T) {
 	}
 }
 
-// TestIDsThatAreNone: what Codacy gives as GitHub's id is matched or it isn't; it
-// never becomes a part of an address.
-func TestIDsThatAreNone(t *testing.T) {
+// TestInvalidIDs: an ID from Codacy is compared with GitHub's. It never becomes a part
+// of an address.
+func TestInvalidIDs(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"},
 		sandbox.Repository{Name: "beta", RemoteID: "1/../2"}, sandbox.Repository{Name: "gamma", RemoteID: "-1"},
 		sandbox.Repository{Name: "delta", RemoteID: "9999999999999999999999"})
-	r := f.run(nil)
-	f.want(r, 0, "created=1 skipped=3")
-	f.provisioned("alpha")
+	r := f.Run(nil)
+	f.Want(r, 0, "created=1 skipped=3")
+	f.Provisioned("alpha")
 }
 
-// TestCompressionBomb: 64 MiB of zeros in less than one, over a true connection,
-// as a key and as an error.
+// TestCompressionBomb: 64 MiB of zeros, compressed to less than one, over a real
+// connection, as a public key and as an error.
 func TestCompressionBomb(t *testing.T) {
 	t.Parallel()
 
@@ -453,23 +480,23 @@ func TestCompressionBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, status := range []int{200, 400} {
-		f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
+		f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: victim})
 		f.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind != sandbox.KindPublicKey || r.Repository != victim {
 				return sandbox.Effect{}
 			}
 			return sandbox.Effect{Skip: true, Status: status, Body: bomb.Bytes(), Header: http.Header{"Content-Encoding": {"gzip"}}}
 		})
-		r := f.run(nil)
-		f.want(r, 1, "created=1 failed=1")
+		r := f.Run(nil)
+		f.Want(r, 1, "created=1 failed=1")
 		want := map[int]string{200: "larger than 16 MiB", 400: "status 400: Bad Request"}[status]
-		if got := f.entries(r)[victim].Reason; !strings.Contains(got, want) {
+		if got := f.Entries(r)[victim].Reason; !strings.Contains(got, want) {
 			t.Errorf("%d: %q", status, got)
 		}
 	}
 }
 
-// lineOf is the line of a log that begins so.
+// lineOf is the line of a log with the given beginning.
 func lineOf(log, begin string) string {
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(line, begin) {
@@ -479,7 +506,7 @@ func lineOf(log, begin string) string {
 	return ""
 }
 
-// noCommands sees that a log holds no command but the action's own.
+// noCommands asserts that a log contains no workflow command except the action's own.
 func noCommands(t *testing.T, log string) {
 	t.Helper()
 	own := regexp.MustCompile(`^::(add-mask|error|warning|group|endgroup)::[^\r]*\n$`)

@@ -13,20 +13,12 @@ import (
 	"testing"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// noLeak searches what a run wrote for every credential and token that the World
-// ever knew, and for more.
-func noLeak(t testing.TB, w *sandbox.World, runner bool, written map[string]string, more ...string) {
-	t.Helper()
-	for _, found := range sandbox.Leaks(runner, written, append(w.Secrets(), more...)) {
-		t.Errorf("a leak: %s", found)
-	}
-}
-
-// played runs the program in this process and searches what it wrote, also into
-// the files that its environment names.
+// played runs the program in this process and searches for leaks in what it wrote,
+// also in the files that its environment names.
 func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Command, args ...string) int {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -50,77 +42,25 @@ func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Com
 	} {
 		more = append(more, command.Getenv(name))
 	}
-	noLeak(t, w, command.Getenv("GITHUB_ACTIONS") == "true", written, more...)
+	harness.NoLeak(t, w, command.Getenv("GITHUB_ACTIONS") == "true", written, more...)
 	return code
 }
 
-// files are all that stand in a directory, by their paths.
-func files(t testing.TB, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		all[path] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	return all
-}
-
-// TestEveryRunIsSearched: in this package the program is begun in few places
-// alone, each of which searches what it wrote.
-func TestEveryRunIsSearched(t *testing.T) {
-	t.Parallel()
-
-	begins := regexp.MustCompile(`\bcommand\.Run\(|exec\.Command(Context)?\(|\bprogramWith\(`)
-	want := map[string]int{
-		"leak_test.go":      1, // played
-		"harness_test.go":   5, // go build; start; byHand; programWith and its own
-		"container_test.go": 6, // go build and what serves; the step, with and without an engine
-		"newcomer_test.go":  1, // on a terminal
-		"bench_test.go":     2, // benchmarks look at time and memory
-		"release_test.go":   2, // git, and the lines of a workflow
-		"leave_test.go":     1, // the script of those who leave
-	}
-	names, err := filepath.Glob("*.go")
-	if err != nil || len(names) < 15 {
-		t.Fatal(err, len(names))
-	}
-	for _, name := range names {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code := regexp.MustCompile(`(?m)//.*$|regexp.MustCompile\(.*$`).ReplaceAllString(string(src), "")
-		if got := len(begins.FindAllString(code, -1)); got != want[name] {
-			t.Errorf("%s begins the program in %d places, want %d: is what it wrote searched?", name, got, want[name])
-		}
-		if strings.Contains(code, "cli.Command{") && !strings.Contains(code, "played(") {
-			t.Errorf("%s runs the program around played", name)
-		}
-	}
-}
-
-// TestMaskedFirst: on a runner a new token's mask stands in the log before its
-// value is sent anywhere.
+// TestMaskedFirst: on a runner a new token is masked in the log before its value is
+// sent anywhere.
 func TestMaskedFirst(t *testing.T) {
 	t.Parallel()
 
 	w := sandbox.New(sandbox.Options{})
-	for _, name := range names(3) {
+	for _, name := range harness.Names(3) {
 		w.Add(sandbox.Repository{Name: name})
 	}
-	var log syncBuffer
+	var log harness.Buffer
 	w.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindPutSecret {
-			for _, made := range w.ValidTokens(r.Repository) {
-				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+made.Value+"\n") {
-					t.Errorf("%s is put, and not masked", made.Name)
+			for _, token := range w.ValidTokens(r.Repository) {
+				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+token.Value+"\n") {
+					t.Errorf("%s is stored and not masked", token.Name)
 				}
 			}
 		}
@@ -139,10 +79,9 @@ func TestMaskedFirst(t *testing.T) {
 	}
 }
 
-// TestNothingAroundTheNet: below everything there is the net. What no barrier
-// knows, a prompt or the help, goes through it too; and in the program's source
-// nobody prints around it.
-func TestNothingAroundTheNet(t *testing.T) {
+// TestNothingBypassesRedaction: all output is redacted, the help and prompts too. No
+// statement in the program's source prints in another way.
+func TestNothingBypassesRedaction(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
@@ -153,13 +92,13 @@ func TestNothingAroundTheNet(t *testing.T) {
 		t.Errorf("exit code %d: a credential is printed by --help:\n%s", code, out.String())
 	}
 
-	around := regexp.MustCompile(`\bfmt\.Print|[^.\w]print(ln)?\("|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
-	allowed := map[string]bool{"../../main.go": true} // hands them to the program
+	bypasses := regexp.MustCompile(`\bfmt\.Print|[^.\w]print(ln)?\("|\bos\.Std(out|err)\b|\bos\.(WriteFile|Create|OpenFile)\(|\blog\.`)
+	allowed := map[string]bool{"../../main.go": true} // passes them to the program
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"demo", "sandbox", "mutants", "contract", ".git"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"demo", "harness", "sandbox", "mutants", "contract", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil
@@ -169,9 +108,9 @@ func TestNothingAroundTheNet(t *testing.T) {
 			return err
 		}
 		code := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(src), "")
-		for _, found := range around.FindAllString(code, -1) {
+		for _, found := range bypasses.FindAllString(code, -1) {
 			if !allowed[path] {
-				t.Errorf("%s prints or writes by itself: %s", path, found)
+				t.Errorf("%s bypasses the redaction: %s", path, found)
 			}
 		}
 		return nil

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -30,14 +31,14 @@ var (
 	limitsUpdate = flag.Bool("limits.update", false, "write the figures into docs/performance.md")
 )
 
-// published are the limits of both services, as a strict reader counts them.
+// published are the limits of both services, in their strictest reading.
 func published(primary int) sandbox.Limits {
 	return sandbox.Limits{Writes: 80, Points: 900, Concurrency: 100, Primary: primary, Codacy: 2500}
 }
 
-// road is a way to the services on which each request takes its time: a third
-// to get there, a third at the service and a third back, each log-normal. One
-// in a thousand takes ten seconds more, on one of the three.
+// road is a network with latency: a third of a request's time on the way there, a
+// third at the service and a third on the way back, each log-normal. One request in a
+// thousand takes ten seconds more, in one of the three.
 type road struct {
 	mu     sync.Mutex
 	r      *rand.Rand
@@ -59,7 +60,8 @@ func (l *road) draw() time.Duration {
 	return d
 }
 
-// over is the transport to a world whose services take their third by themselves.
+// over adds the latency of both ways to a transport. The World itself takes the third
+// in between.
 func (l *road) over(to http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		if err := wait(r.Context(), l.draw()); err != nil {
@@ -87,25 +89,25 @@ type crowd struct {
 	repositories, stores int
 	median               time.Duration // of a request's time
 	primary              int           // GitHub's requests an hour
-	others               int           // requests a minute that somebody else sends with the same credential
+	others               int           // requests per minute by another client of the same credential
 }
 
 func (c crowd) String() string {
 	return fmt.Sprintf("%d repositories, %d stores, %v, %d an hour, others %d", c.repositories, c.stores, c.median, c.primary, c.others)
 }
 
-// bound is the time below which no client can do it that keeps the limits:
+// bound is the least time that a client needs if it respects the limits:
 //
-//   - n·s secrets are written, at most 80 in any minute. A client does not know
-//     when between its leaving and its answer a put counts, so that each of the 80
-//     places is taken for 60 s and, on average, the mean time m of a request: the
-//     last put leaves no earlier than (60 s + m) · (⌈n·s/80⌉ − 1) after the first.
-//   - Each takes two requests to GitHub, the key's and the put. A tenth of the
-//     hour's requests is kept back; x requests a minute of somebody else's are
-//     gone, too, and by the time that 160 a minute of ours (80 writes) have used
-//     up the rest, that is a part of x/(160+x). What is left allows for b; so
-//     at least ⌈2·n·s/b⌉ − 1 hours go by, and after them the writes that b did
-//     not allow for, at most 80 in any minute.
+//   - n·s secrets are written, at most 80 in any minute. A client doesn't know at
+//     which moment between request and response a PUT counts, so each of the 80
+//     units is used for 60 s and, on average, the mean time m of a request. The last
+//     PUT is sent at least (60 s + m) · (⌈n·s/80⌉ − 1) after the first.
+//   - Each takes two requests to GitHub, the key's and the PUT. A tenth of the
+//     hour's requests is reserved. Another client that sends x requests per minute
+//     uses the part x/(160+x) of the rest, while the action sends 160 per minute (80
+//     writes). The remainder allows for b requests, so at least ⌈2·n·s/b⌉ − 1 hours
+//     pass, and after them the writes that b did not allow for, at most 80 in any
+//     minute.
 //   - Each repository takes two requests to Codacy, 2,500 in any five minutes.
 func (c crowd) bound() time.Duration {
 	windows := func(requests, most float64, per time.Duration) time.Duration {
@@ -127,8 +129,8 @@ func (c crowd) mean() time.Duration {
 	return time.Duration(float64(c.median)*math.Exp(spread*spread/2)) + outlier/1000
 }
 
-// most is what elapsed ÷ bound may be: nothing is asked of 100 repositories, where
-// the bound is a minute or less.
+// most is the highest allowed ratio of elapsed time to bound. For 100 repositories the
+// bound is a minute or less and the ratio is not limited.
 func (c crowd) most() float64 {
 	switch {
 	case c.repositories >= 10_000:
@@ -139,9 +141,9 @@ func (c crowd) most() float64 {
 	return math.Inf(1)
 }
 
-// TestLimits is the first run over 100 and 1,000 repositories, and 10,000 where
-// it is asked for, in virtual time, against services that count strictly: not one
-// request too many, and hardly more time than the limits set.
+// TestLimits is the first run over 100 and 1,000 repositories (10,000 with a flag), in
+// virtual time, against services that count strictly: no request is rejected, and the
+// run takes hardly more time than the limits require.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 
@@ -155,12 +157,12 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	}
-	// What is run without a flag, of those that take their time.
+	// These slow cases run without a flag.
 	usual := []crowd{
 		{1_000, 1, 200 * time.Millisecond, 12_500, 0},
 		{1_000, 2, 40 * time.Millisecond, 5_000, 5},
 	}
-	if !thorough {
+	if !harness.Thorough {
 		usual = nil
 	}
 	rows := make([]string, len(all))
@@ -175,7 +177,7 @@ func TestLimits(t *testing.T) {
 			})
 		}
 	})
-	table := "| repositories | stores | median | requests an hour | of others, a minute | bound | elapsed | ratio | refused |\n" +
+	table := "| repositories | stores | median | requests an hour | of others, a minute | bound | elapsed | ratio | rejected |\n" +
 		"| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n" + strings.Join(rows, "")
 	t.Log("\n" + table)
 	updateFigures(t, "limits", table)
@@ -188,7 +190,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	v := bubble(t, sandbox.Options{
 		Limits:      published(c.primary),
 		LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
-	}, names(c.repositories)...)
+	}, harness.Names(c.repositories)...)
 	to := way.over(v.RoundTripper())
 
 	end := make(chan struct{})
@@ -196,12 +198,12 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	if c.others > 0 {
 		others.Go(func() { v.others(end, time.Minute/time.Duration(c.others)) })
 	}
-	began := time.Now()
-	code, out := v.start(t.Context(), inputs{
+	started := time.Now()
+	code, out := v.start(t.Context(), harness.Inputs{
 		"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 		"secret-stores": strings.Join(stores, ","), "writes-per-minute": "", "max-duration": "120h",
 	}, rand.New(rand.NewPCG(seed, 6)), to)
-	elapsed := time.Since(began)
+	elapsed := time.Since(started)
 	close(end)
 	others.Wait()
 
@@ -209,11 +211,11 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 	if code != 0 {
 		t.Errorf("exit code %d\n%s", code, out[max(0, len(out)-2000):])
 	}
-	for _, name := range names(c.repositories) {
+	for _, name := range harness.Names(c.repositories) {
 		v.provisioned(name, stores...)
 	}
 	if n := v.Rejected(); n != 0 {
-		t.Errorf("%d requests were refused", n)
+		t.Errorf("%d requests were rejected", n)
 	}
 	bound := c.bound()
 	ratio := float64(elapsed) / float64(bound)
@@ -224,7 +226,7 @@ func (c crowd) run(t *testing.T, seed uint64) string {
 		c.repositories, c.stores, c.median, c.primary, c.others, bound.Round(time.Second), elapsed.Round(time.Second), ratio, v.Rejected())
 }
 
-// others is somebody else who uses the credential.
+// others is another client of the same credential.
 func (v *virtual) others(end <-chan struct{}, every time.Duration) {
 	for {
 		select {
@@ -241,7 +243,7 @@ func (v *virtual) others(end <-chan struct{}, every time.Duration) {
 		req.Header.Set("Accept", "application/json")
 		resp, err := v.RoundTripper().RoundTrip(req)
 		if err != nil || resp.StatusCode != http.StatusOK {
-			v.t.Errorf("somebody else's request: %v %v", resp, err)
+			v.t.Errorf("the other client's request: %v %v", resp, err)
 			return
 		}
 	}
@@ -268,14 +270,13 @@ func updateFigures(t *testing.T, mark, table string) {
 	}
 }
 
-// TestAlternatives does the same with what people use today, each as a faithful
-// loop: what it costs in time, in requests that are refused, and in tokens whose
-// value nobody has any more.
+// TestAlternatives measures the ways in use today, each as a faithful loop: the time,
+// the rejected requests, and the tokens whose value was lost.
 func TestAlternatives(t *testing.T) {
 	t.Parallel()
 
 	n := 200
-	if !thorough {
+	if !harness.Thorough {
 		n = 110
 	}
 	if *limitsAll {
@@ -283,27 +284,27 @@ func TestAlternatives(t *testing.T) {
 	}
 	ways := []struct {
 		name string
-		do   func(*byHand)
-		safe bool // it keeps the limits and loses nothing
+		do   func(*scripted)
+		safe bool // respects the limits and loses no token
 	}{
-		{"the old script: a token for the first 100, printed, 10 s pause", func(h *byHand) {
+		{"the old script: a token for the first 100, printed, 10 s pause", func(h *scripted) {
 			for _, name := range h.names[:100] {
-				h.make(name)
+				h.create(name)
 				time.Sleep(10 * time.Second)
 			}
 		}, false},
-		{"a token and `gh secret set`, in a loop", func(h *byHand) {
+		{"a token and `gh secret set`, in a loop", func(h *scripted) {
 			for _, name := range h.names {
 				h.all(name)
 			}
 		}, false},
-		{"the same with a pause of 1 s", func(h *byHand) {
+		{"the same with a pause of 1 s", func(h *scripted) {
 			for _, name := range h.names {
 				h.all(name)
 				time.Sleep(time.Second)
 			}
 		}, n <= 1_000},
-		{"the same, 10 at a time without a pause", func(h *byHand) {
+		{"the same, 10 at a time without a pause", func(h *scripted) {
 			var group sync.WaitGroup
 			todo := make(chan string)
 			for range 10 {
@@ -327,50 +328,50 @@ func TestAlternatives(t *testing.T) {
 			t.Run(way.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					h := newByHand(t, n)
-					began := time.Now()
+					h := newScripted(t, n)
+					started := time.Now()
 					if way.do != nil {
 						way.do(h)
 					} else {
 						h.action()
 					}
-					took := time.Since(began).Round(time.Second)
-					made, stored := 0, 0
+					took := time.Since(started).Round(time.Second)
+					created, stored := 0, 0
 					for _, name := range h.names {
-						made += len(h.v.Tokens(name))
-						if _, ok := h.v.Secret(name, "actions", secretName); ok {
+						created += len(h.v.Tokens(name))
+						if _, ok := h.v.Secret(name, "actions", harness.SecretName); ok {
 							stored++
 						}
 					}
-					refused := int(h.refused.Load())
-					if safe := refused == 0 && made == stored && stored == n; safe != way.safe {
-						t.Errorf("%d refused, %d of %d tokens stored, of %d repositories: safe is %t", refused, stored, made, n, safe)
+					rejected := int(h.rejected.Load())
+					if safe := rejected == 0 && created == stored && stored == n; safe != way.safe {
+						t.Errorf("%d rejected, %d of %d tokens stored, of %d repositories: safe is %t", rejected, stored, created, n, safe)
 					}
-					rows[i] = fmt.Sprintf("| %s | %v | %d | %d | %d |\n", way.name, took, refused, stored, made-stored)
+					rows[i] = fmt.Sprintf("| %s | %v | %d | %d | %d |\n", way.name, took, rejected, stored, created-stored)
 				})
 			})
 		}
 	})
-	table := fmt.Sprintf("| %d repositories | elapsed | requests refused | secrets stored | tokens lost |\n| --- | ---: | ---: | ---: | ---: |\n", n) +
+	table := fmt.Sprintf("| %d repositories | elapsed | requests rejected | secrets stored | tokens lost |\n| --- | ---: | ---: | ---: | ---: |\n", n) +
 		strings.Join(rows, "")
 	t.Log("\n" + table)
 	updateFigures(t, "alternatives", table)
 }
 
-// byHand is somebody who sends the requests without a thought for limits.
-type byHand struct {
-	t       *testing.T
-	v       *virtual
-	names   []string
-	to      http.RoundTripper
-	refused atomic.Int64
+// scripted is a script that ignores the limits.
+type scripted struct {
+	t        *testing.T
+	v        *virtual
+	names    []string
+	to       http.RoundTripper
+	rejected atomic.Int64
 }
 
-func newByHand(t *testing.T, n int) *byHand {
+func newScripted(t *testing.T, n int) *scripted {
 	way := &road{r: rand.New(rand.NewPCG(1, 5)), median: 40 * time.Millisecond}
 	limits := published(5_000)
 	limits.Expected = true
-	h := &byHand{t: t, names: names(n)}
+	h := &scripted{t: t, names: harness.Names(n)}
 	h.v = bubble(t, sandbox.Options{
 		Limits: limits, LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
 	}, h.names...)
@@ -378,7 +379,7 @@ func newByHand(t *testing.T, n int) *byHand {
 	h.to = roundTrip(func(r *http.Request) (*http.Response, error) {
 		resp, err := over.RoundTrip(r)
 		if err == nil && resp.StatusCode >= 400 {
-			h.refused.Add(1)
+			h.rejected.Add(1)
 		}
 		return resp, err
 	})
@@ -386,8 +387,8 @@ func newByHand(t *testing.T, n int) *byHand {
 }
 
 // action runs the action.
-func (h *byHand) action() {
-	code, out := h.v.start(h.t.Context(), inputs{
+func (h *scripted) action() {
+	code, out := h.v.start(h.t.Context(), harness.Inputs{
 		"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 		"writes-per-minute": "", "max-duration": "120h",
 	}, rand.New(rand.NewPCG(1, 6)), h.to)
@@ -396,9 +397,9 @@ func (h *byHand) action() {
 	}
 }
 
-// all makes a token and stores it, as well as it goes.
-func (h *byHand) all(name string) {
-	value := h.make(name)
+// all creates a token and stores it, and ignores errors.
+func (h *scripted) all(name string) {
+	value := h.create(name)
 	if value == "" {
 		return
 	}
@@ -420,19 +421,19 @@ func (h *byHand) all(name string) {
 		h.t.Error(err)
 		return
 	}
-	h.send(http.MethodPut, base+secretName, map[string]string{"encrypted_value": sealed, "key_id": public.ID}, nil)
+	h.send(http.MethodPut, base+harness.SecretName, map[string]string{"encrypted_value": sealed, "key_id": public.ID}, nil)
 }
 
-// make makes a token and returns its value, empty where it is refused.
-func (h *byHand) make(name string) string {
-	var made struct{ Data struct{ Token string } }
+// create creates a token and returns its value, empty if the request was rejected.
+func (h *scripted) create(name string) string {
+	var created struct{ Data struct{ Token string } }
 	h.send(http.MethodPost, sandbox.CodacyURL+"/organizations/gh/acme/repositories/"+name+"/tokens",
-		map[string]string{"name": "by-hand", "expiresAt": time.Now().UTC().AddDate(0, 6, 0).Format(time.RFC3339)}, &made)
-	return made.Data.Token
+		map[string]string{"name": "script", "expiresAt": time.Now().UTC().AddDate(0, 6, 0).Format(time.RFC3339)}, &created)
+	return created.Data.Token
 }
 
-// send sends a request and tells whether it was carried out.
-func (h *byHand) send(method, url string, body, answer any) bool {
+// send sends a request and reports whether it succeeded.
+func (h *scripted) send(method, url string, body, answer any) bool {
 	var encoded bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&encoded).Encode(body); err != nil {
@@ -466,9 +467,9 @@ func (h *byHand) send(method, url string, body, answer any) bool {
 	return resp.StatusCode < 300
 }
 
-// TestHold: one of fifty requests in flight is told to wait for 3 s. Nothing is
-// sent to that service until that is over, and all is done after.
-func TestHold(t *testing.T) {
+// TestPause: one of fifty requests in flight gets a Retry-After of 3 s. Nothing is
+// sent to that service until then, and everything is done after that.
+func TestPause(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -488,14 +489,14 @@ func TestHold(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
-				var told time.Time
+				var paused time.Time
 				inFlight := 0
 				r := rand.New(rand.NewPCG(1, 1))
 				v := bubble(t, sandbox.Options{Record: true, LatencyFunc: func(*http.Request) time.Duration {
 					mu.Lock()
 					defer mu.Unlock()
 					return time.Duration(100+r.IntN(100)) * time.Millisecond
-				}}, names(200)...)
+				}}, harness.Names(200)...)
 				n := 0
 				v.Hook(func(r sandbox.Request) sandbox.Effect {
 					mu.Lock()
@@ -509,18 +510,18 @@ func TestHold(t *testing.T) {
 							e.After = func() {
 								mu.Lock()
 								defer mu.Unlock()
-								told = time.Now()
+								paused = time.Now()
 							}
 							return e
 						}
 					}
 					return sandbox.Effect{}
 				})
-				code, out := v.run(inputs{"concurrency": "50"})
-				if code != 0 || told.IsZero() {
+				code, out := v.run(harness.Inputs{"concurrency": "50"})
+				if code != 0 || paused.IsZero() {
 					t.Fatalf("exit code %d\n%s", code, tail(out))
 				}
-				for _, name := range names(200) {
+				for _, name := range harness.Names(200) {
 					v.provisioned(name)
 				}
 				after := 0
@@ -528,13 +529,13 @@ func TestHold(t *testing.T) {
 					if r.Service != c.service {
 						continue
 					}
-					if r.Time.After(told) {
+					if r.Time.After(paused) {
 						after++
-					} else if r.Time.After(told.Add(-200 * time.Millisecond)) {
+					} else if r.Time.After(paused.Add(-200 * time.Millisecond)) {
 						inFlight++
 					}
-					if r.Time.After(told) && r.Time.Before(told.Add(c.hold)) {
-						t.Errorf("%s %s was sent %v after the service asked to wait", r.Method, r.Path, r.Time.Sub(told))
+					if r.Time.After(paused) && r.Time.Before(paused.Add(c.hold)) {
+						t.Errorf("%s %s was sent %v after the service required a pause", r.Method, r.Path, r.Time.Sub(paused))
 					}
 				}
 				if inFlight < 20 || after < 100 {
@@ -545,62 +546,62 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// TestHourlyLimit: GitHub may count a secret's writing among its 500 in an hour.
-// Nobody knows before it bites; from then on it is kept.
+// TestHourlyLimit: GitHub may count secrets towards its limit of 500 content writes
+// per hour. The limit is enforced after its first rejection.
 func TestHourlyLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		limits := published(12_500)
 		limits.Hourly = 500
-		v := bubble(t, sandbox.Options{Limits: limits, Latency: 40 * time.Millisecond}, names(1_100)...)
-		began := time.Now()
-		code, out := v.run(inputs{"writes-per-minute": ""})
-		took := time.Since(began)
+		v := bubble(t, sandbox.Options{Limits: limits, Latency: 40 * time.Millisecond}, harness.Names(1_100)...)
+		started := time.Now()
+		code, out := v.run(harness.Inputs{"writes-per-minute": ""})
+		took := time.Since(started)
 		if code != 0 {
 			t.Fatalf("exit code %d\n%s", code, tail(out))
 		}
-		// What was in flight when it bit, and what lost its value to a wait that is
-		// longer than a token may wait.
-		refused, deferred := v.Rejected(), strings.Count(out, "deferred acme/")
-		if refused == 0 || refused > 16 || deferred > 16 {
-			t.Errorf("%d requests were refused and %d repositories deferred, want 16 at most", refused, deferred)
+		// Requests that were in flight when the limit was reached, and tokens that
+		// could not be stored within their time.
+		rejected, deferred := v.Rejected(), strings.Count(out, "deferred acme/")
+		if rejected == 0 || rejected > 16 || deferred > 16 {
+			t.Errorf("%d requests were rejected and %d repositories deferred, want 16 at most", rejected, deferred)
 		}
-		// The first 500 go at 80 a minute, as do the next, an hour later.
+		// The first 500 are written at 80 per minute, and the next 500 an hour later.
 		if took < 2*time.Hour || took > 2*time.Hour+4*time.Minute {
 			t.Errorf("it took %v, want two hours and what 100 writes take", took)
 		}
-		if !strings.Contains(out, "waits for GitHub: 500 writes an hour; about 1 h 1") {
-			t.Errorf("the progress doesn't tell it\n%s", tail(out))
+		if !strings.Contains(out, "waiting for GitHub: 500 writes per hour; about 1 h 1") {
+			t.Errorf("the progress doesn't say so\n%s", tail(out))
 		}
 		time.Sleep(time.Hour)
-		if code, out := v.run(inputs{"writes-per-minute": ""}); code != 0 || v.Rejected() != refused {
-			t.Errorf("the next run: exit code %d, %d refused\n%s", code, v.Rejected()-refused, tail(out))
+		if code, out := v.run(harness.Inputs{"writes-per-minute": ""}); code != 0 || v.Rejected() != rejected {
+			t.Errorf("the next run: exit code %d, %d rejected\n%s", code, v.Rejected()-rejected, tail(out))
 		}
-		for _, name := range names(1_100) {
+		for _, name := range harness.Names(1_100) {
 			v.provisioned(name)
 		}
 	})
 }
 
-// TestCutShort: runs that are cut short every time still bring all repositories
-// through, in hardly more runs than it takes.
-func TestCutShort(t *testing.T) {
+// TestInterruptedRuns: runs that are always interrupted still reach all repositories,
+// in hardly more runs than necessary.
+func TestInterruptedRuns(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{Limits: published(5_000), Latency: 40 * time.Millisecond}, names(700)...)
+		v := bubble(t, sandbox.Options{Limits: published(5_000), Latency: 40 * time.Millisecond}, harness.Names(700)...)
 		runs := 0
 		for done := false; !done && runs < 20; runs++ {
 			r := rand.New(rand.NewPCG(uint64(runs), 1))
-			code, out := v.start(t.Context(), inputs{"writes-per-minute": "", "max-duration": "2m30s"}, r, v.RoundTripper())
+			code, out := v.start(t.Context(), harness.Inputs{"writes-per-minute": "", "max-duration": "2m30s"}, r, v.RoundTripper())
 			v.Check(t)
 			if code != 0 {
 				t.Fatalf("exit code %d\n%s", code, tail(out))
 			}
 			done = true
-			for _, name := range names(700) {
-				_, stored := v.Secret(name, "actions", secretName)
+			for _, name := range harness.Names(700) {
+				_, stored := v.Secret(name, "actions", harness.SecretName)
 				done = done && stored
 				if tokens := len(v.Tokens(name)); !stored && tokens > 0 || tokens > 1 {
 					t.Fatalf("run %d: %s has %d tokens, stored: %t", runs, name, tokens, stored)
@@ -615,10 +616,9 @@ func TestCutShort(t *testing.T) {
 	})
 }
 
-// TestLooksAtTheLimit: runs that only look, which takes a request to Codacy for
-// each repository, and after these one to GitHub. Neither waits for more than the
-// limits ask for.
-func TestLooksAtTheLimit(t *testing.T) {
+// TestReadsAtTheLimit: runs that only read send one request to Codacy per repository,
+// and one to GitHub after it. Neither waits for longer than the limits require.
+func TestReadsAtTheLimit(t *testing.T) {
 	t.Parallel()
 
 	const n = 3_000
@@ -628,18 +628,18 @@ func TestLooksAtTheLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(n)...)
+				v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, harness.Names(n)...)
 				if dryRun == "false" {
-					for _, name := range names(n) {
-						v.Provision(name, aged(v.World, 1, 10, 355), "actions")
+					for _, name := range harness.Names(n) {
+						v.Provision(name, harness.Aged(v.World, 1, 10, 355), "actions")
 					}
 				}
-				began := time.Now()
-				code, out := v.run(inputs{
+				started := time.Now()
+				code, out := v.run(harness.Inputs{
 					"writes-per-minute": "", "dry-run": dryRun, "max-duration": "120h",
 					"codacy-api-url": "https://app.codacy.com/api/v3", "github-api-url": "https://api.github.com",
 				})
-				if took := time.Since(began); code != 0 || took > bound*105/100 {
+				if took := time.Since(started); code != 0 || took > bound*105/100 {
 					t.Errorf("exit code %d after %v, want 0 after %v\n%s", code, took, bound, tail(out))
 				}
 			})
@@ -647,22 +647,24 @@ func TestLooksAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestPlanAtTheLimit: the plan that is shown by hand leaves no room for writes that
-// nobody has said yes to.
+// TestPlanAtTheLimit: a plan that is not confirmed yet reserves no capacity for its
+// writes.
 func TestPlanAtTheLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, names(2_450)...)
+		v := bubble(t, sandbox.Options{Limits: published(12_500), Latency: 40 * time.Millisecond}, harness.Names(2_450)...)
 		env := map[string]string{"CODACY_API_TOKEN": sandbox.CodacyToken, "GH_TOKEN": sandbox.GitHubToken}
 		var out bytes.Buffer
 		command := cli.Command{
 			Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 			Getenv: func(k string) string { return env[k] }, Transport: v.RoundTripper(),
 		}
-		began := time.Now()
+		started := time.Now()
 		code := played(t, v.World, t.Context(), command, "--organization", "acme")
-		if took := time.Since(began); code != 2 || took > time.Minute {
+		// The plan says which secrets will be overwritten, so it reads them: 900 points
+		// per minute, and a tenth of the hour's quota stays free.
+		if took := time.Since(started); code != 2 || took > 3*time.Minute {
 			t.Errorf("exit code %d after %v\n%s", code, took, tail(out.String()))
 		}
 		if n := v.Count(sandbox.KindListTokens); n != 2_450 {

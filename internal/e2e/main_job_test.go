@@ -6,16 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestMainJob is the whole way: an organization on three pages with everything
-// odd that organizations have, then the same run again, which changes nothing.
+// TestMainJob is the main job: an organization on three pages with all the odd
+// repositories that organizations have, then the same run once more, which changes
+// nothing.
 func TestMainJob(t *testing.T) {
 	t.Parallel()
 
 	var repositories []sandbox.Repository
-	for i, name := range names(242) {
+	for i, name := range harness.Names(242) {
 		repositories = append(repositories, sandbox.Repository{Name: name, Private: i%2 == 0})
 	}
 	repositories = append(
@@ -30,12 +32,12 @@ func TestMainJob(t *testing.T) {
 		sandbox.Repository{Name: ".Odd_name-1.0", NoRemoteID: true, CodacyName: ".odd_NAME-1.0"},
 		sandbox.Repository{Name: "only-on-github", NotOnCodacy: true},
 	)
-	f := serve(t, sandbox.Options{}, repositories...)
+	f := harness.Serve(t, sandbox.Options{}, repositories...)
 
-	first := f.run(nil)
-	f.want(first, 0, "created=244 skipped=4")
-	want := append(names(242), "new-name", ".Odd_name-1.0")
-	each(want, func(name string) { f.provisioned(name) })
+	first := f.Run(nil)
+	f.Want(first, 0, "created=244 skipped=4")
+	want := append(harness.Names(242), "new-name", ".Odd_name-1.0")
+	harness.Each(want, func(name string) { f.Provisioned(name) })
 	if got := f.Count(sandbox.KindPutSecret); got != len(want) {
 		t.Errorf("%d secrets were written, want %d", got, len(want))
 	}
@@ -43,38 +45,38 @@ func TestMainJob(t *testing.T) {
 		"old-archive": "archived", "switched-off": "disabled", "impostor": "a different repository",
 		"only-on-codacy": "not on GitHub",
 	} {
-		e := f.entries(first)[name]
+		e := f.Entries(first)[name]
 		if e.Outcome != "skipped" || !strings.Contains(e.Reason, reason) {
 			t.Errorf("%s: %s, %q, want skipped, %q", name, e.Outcome, e.Reason, reason)
 		}
 		if n := len(f.Tokens(name)); n != 0 {
-			t.Errorf("%s: %d tokens were made", name, n)
+			t.Errorf("%s: %d tokens were created", name, n)
 		}
 	}
-	if e, ok := f.entries(first)["not-added"]; ok {
+	if e, ok := f.Entries(first)["not-added"]; ok {
 		t.Errorf("a repository that Codacy has not added is reported as %s", e.Outcome)
 	}
-	next, err := time.Parse(time.RFC3339, first.outputs["next-expiry"])
+	next, err := time.Parse(time.RFC3339, first.Outputs["next-expiry"])
 	if left := next.Sub(f.Time()); err != nil || left < 363*24*time.Hour || left > 365*24*time.Hour {
-		t.Errorf("next-expiry is %q (%v)", first.outputs["next-expiry"], err)
+		t.Errorf("next-expiry is %q (%v)", first.Outputs["next-expiry"], err)
 	}
-	if !strings.Contains(first.summary, "service-007") || !strings.Contains(first.summary, "244") {
-		t.Errorf("the summary does not tell what was done:\n%s", first.summary)
+	if !strings.Contains(first.Summary, "service-007") || !strings.Contains(first.Summary, "244") {
+		t.Errorf("the summary does not show what was done:\n%s", first.Summary)
 	}
 
 	f.Advance(time.Hour)
 	writes := f.Writes()
-	second := f.run(nil)
-	f.want(second, 0, "current=244 skipped=4")
+	second := f.Run(nil)
+	f.Want(second, 0, "current=244 skipped=4")
 	if got := f.Writes(); got != writes {
 		t.Errorf("the second run sent %d writes", got-writes)
 	}
-	if second.outputs["next-expiry"] != first.outputs["next-expiry"] {
-		t.Errorf("next-expiry went from %s to %s", first.outputs["next-expiry"], second.outputs["next-expiry"])
+	if second.Outputs["next-expiry"] != first.Outputs["next-expiry"] {
+		t.Errorf("next-expiry went from %s to %s", first.Outputs["next-expiry"], second.Outputs["next-expiry"])
 	}
 }
 
-// TestCost counts requests: not one more than the contract names.
+// TestCost counts requests: no more than the contract allows.
 func TestCost(t *testing.T) {
 	t.Parallel()
 
@@ -83,44 +85,44 @@ func TestCost(t *testing.T) {
 			t.Parallel()
 
 			const n = 120
-			f := serve(t, sandbox.Options{})
-			for _, name := range names(n) {
+			f := harness.Serve(t, sandbox.Options{})
+			for _, name := range harness.Names(n) {
 				f.Add(sandbox.Repository{Name: name})
 			}
-			in := inputs{"secret-stores": strings.Join(stores, ",")}
-			f.want(f.run(in), 0, fmt.Sprintf("created=%d", n))
-			f.counted("first run", map[sandbox.Kind]int{
+			in := harness.Inputs{"secret-stores": strings.Join(stores, ",")}
+			f.Want(f.Run(in), 0, fmt.Sprintf("created=%d", n))
+			counted(f, "first run", map[sandbox.Kind]int{
 				sandbox.KindListTokens: n, sandbox.KindCreateToken: n,
 				sandbox.KindPublicKey: n * len(stores), sandbox.KindPutSecret: n * len(stores),
 			})
 			f.Advance(time.Hour)
-			f.want(f.run(in), 0, fmt.Sprintf("current=%d", n))
-			f.counted("second run", map[sandbox.Kind]int{
+			f.Want(f.Run(in), 0, fmt.Sprintf("current=%d", n))
+			counted(f, "second run", map[sandbox.Kind]int{
 				sandbox.KindListTokens: 2 * n, sandbox.KindCreateToken: n, sandbox.KindGetSecret: n * len(stores),
 				sandbox.KindPublicKey: n * len(stores), sandbox.KindPutSecret: n * len(stores),
 			})
-			each(names(n), func(name string) { f.provisioned(name, stores...) })
+			harness.Each(harness.Names(n), func(name string) { f.Provisioned(name, stores...) })
 		})
 	}
 }
 
-// counted asserts the number of requests of each kind; those not named are not
-// about one repository: pages, and at most eight more for each run.
-func (f *fixture) counted(when string, want map[sandbox.Kind]int) {
-	f.t.Helper()
+// counted asserts the number of requests of each kind. The other requests concern the
+// organization: pages, and at most eight more per run.
+func counted(f *harness.Fixture, when string, want map[sandbox.Kind]int) {
+	f.T.Helper()
 	sum := 0
 	for kind, n := range want {
 		sum += n
 		if got := f.Count(kind); got != n {
-			f.t.Errorf("%s: %d requests of kind %v, want %d", when, got, kind, n)
+			f.T.Errorf("%s: %d requests of kind %v, want %d", when, got, kind, n)
 		}
 	}
 	pages := f.Count(sandbox.KindListRepositories) + f.Count(sandbox.KindGitHubRepositories)
 	runs := f.Count(sandbox.KindUser)
 	if pages != 4*runs {
-		f.t.Errorf("%s: %d pages in %d runs, want 4 in each", when, pages, runs)
+		f.T.Errorf("%s: %d pages in %d runs, want 4 in each", when, pages, runs)
 	}
 	if rest := f.Total() - sum - pages; rest > 8*runs {
-		f.t.Errorf("%s: %d further requests in %d runs", when, rest, runs)
+		f.T.Errorf("%s: %d further requests in %d runs", when, rest, runs)
 	}
 }

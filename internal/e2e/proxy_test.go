@@ -13,11 +13,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestProxy: a run through the proxy that the environment names. It is asked for
-// tunnels, and sees no credential but its own.
+// TestProxy: a run through the proxy that the environment names. The proxy gets
+// requests for tunnels, and no credential except its own.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 
@@ -34,10 +35,10 @@ func TestProxy(t *testing.T) {
 	}
 	behind := map[string]string{"codacy.test:443": host(codacy), "github.test:443": host(github)}
 	var mu sync.Mutex
-	asked, seen := map[string]int{}, ""
+	requests, seen := map[string]int{}, ""
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		mu.Lock()
-		asked[r.Method+" "+r.Host]++
+		requests[r.Method+" "+r.Host]++
 		for k, values := range r.Header {
 			seen += k + ": " + strings.Join(values, ",") + "\n"
 		}
@@ -61,25 +62,25 @@ func TestProxy(t *testing.T) {
 		<-ctx.Done()
 	}))
 	t.Cleanup(proxy.Close)
-	f := &fixture{World: w, t: t, codacy: sandbox.CodacyURL, github: sandbox.GitHubURL, dir: t.TempDir()}
-	roots := filepath.Join(f.dir, "authority.pem")
+	f := &harness.Fixture{World: w, T: t, Codacy: sandbox.CodacyURL, GitHub: sandbox.GitHubURL, Dir: t.TempDir()}
+	roots := filepath.Join(f.Dir, "authority.pem")
 	if err := os.WriteFile(roots, authority, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	password := "user:a-password-of-the-proxy"
 	env := []string{
-		"HTTPS_PROXY=" + strings.Replace(proxy.URL, "//", "//"+password+"@", 1), "SSL_CERT_FILE=" + roots, "SSL_CERT_DIR=" + f.dir,
+		"HTTPS_PROXY=" + strings.Replace(proxy.URL, "//", "//"+password+"@", 1), "SSL_CERT_FILE=" + roots, "SSL_CERT_DIR=" + f.Dir,
 		"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken,
 	}
-	flags := []string{"--organization", "acme", "--codacy-api-url", f.codacy, "--github-api-url", f.github, "--yes"}
-	if code, out, errs := f.byHand(env, flags...); code != 0 || !strings.Contains(out, "created  acme/web") {
+	flags := []string{"--organization", "acme", "--codacy-api-url", f.Codacy, "--github-api-url", f.GitHub, "--yes"}
+	if code, out, errs := f.CommandLine(env, flags...); code != 0 || !strings.Contains(out, "created  acme/web") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
-	f.provisioned("web")
+	f.Provisioned("web")
 	mu.Lock()
 	defer mu.Unlock()
-	if asked["CONNECT codacy.test:443"] == 0 || asked["CONNECT github.test:443"] == 0 || len(asked) != 2 {
-		t.Errorf("the proxy was asked for %v", asked)
+	if requests["CONNECT codacy.test:443"] == 0 || requests["CONNECT github.test:443"] == 0 || len(requests) != 2 {
+		t.Errorf("the proxy got requests for %v", requests)
 	}
 	if !strings.Contains(seen, "Proxy-Authorization") {
 		t.Error("the proxy's own password was not sent to it")

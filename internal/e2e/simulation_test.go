@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -28,12 +29,12 @@ var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and tell its timeline")
 )
 
-// TestSimulation drives the program through two years of trouble, once for each
-// seed: runs that overlap and are killed, faults, lost answers, requests that are
-// carried out after they were given up, changes by hand and clocks that are off.
-// One request is carried out at a time, in an order that the seed decides. The
-// sandbox checks the promises at every change; at the end three quiet runs, a
-// day apart, must leave one living token in every store and no orphan.
+// TestSimulation runs the program through two years of trouble, once for each seed:
+// overlapping and killed runs, faults, lost responses, requests that take effect after
+// the client gave up, manual changes and clock skew. One request takes effect at a
+// time, in an order that the seed decides. The sandbox checks the guarantees at every
+// change. At the end three quiet runs, a day apart, must leave one valid token in
+// every store and no orphaned token.
 //
 // A failure prints its seed: go test ./internal/e2e -run Simulation -sim.seed=N
 func TestSimulation(t *testing.T) {
@@ -45,7 +46,7 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := uint64(*simSeeds)
 	if seeds == 0 {
-		seeds = map[bool]uint64{true: 60, false: 10}[thorough]
+		seeds = map[bool]uint64{true: 60, false: 10}[harness.Thorough]
 	}
 	next := *simFirst
 	var mu sync.Mutex
@@ -74,20 +75,20 @@ type sim struct {
 	timeline []string
 	began    time.Time
 
-	in        inputs
+	in        harness.Inputs
 	stores    []string
 	repos     []string
 	effect    sandbox.Effect
-	faults    float64 // how likely a request is hit by one
-	calm      bool    // and nothing is slow
+	faults    float64 // probability per request
+	calm      bool    // no request is slow
 	handmade  map[string]bool
 	lastWrite time.Time
 	grace     time.Duration       // revoke-after-hours
-	held      map[int64]time.Time // when a store was last seen to hold a token
+	holding   map[int64]time.Time // when a store last held a token
 	gone      map[int64]bool
 	undated   bool
 	skew      time.Duration // Codacy's
-	slack     time.Duration // how long after a making nobody writes by hand
+	slack     time.Duration // no manual change for this long after a creation
 
 	mu      sync.Mutex
 	pending []*sent
@@ -111,8 +112,8 @@ type sent struct {
 	key     string
 	req     *http.Request
 	at      time.Time
-	given   bool // the client has given it up
-	stalled bool // it is not carried out before that
+	given   bool // the client gave up
+	stalled bool // it takes effect only after that
 	answer  chan answer
 }
 
@@ -123,7 +124,7 @@ type answer struct {
 
 var errKilled = errors.New("the process is dead")
 
-// lateMost is how late a service may carry out a request, after it was sent.
+// lateMost is the longest time between sending a request and its effect.
 const lateMost = 3 * time.Minute
 
 func simulate(t *testing.T, seed uint64, tell bool) {
@@ -133,14 +134,15 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 
 	s := &sim{
 		t: t, seed: seed, r: r, began: time.Now(), slack: 16 * time.Minute,
-		handmade: map[string]bool{}, held: map[int64]time.Time{}, gone: map[int64]bool{},
+		handmade: map[string]bool{}, holding: map[int64]time.Time{}, gone: map[int64]bool{},
 	}
 	o := sandbox.Options{}
 	if r.IntN(4) == 0 {
 		o.NoCreationDates, s.undated, s.slack = true, true, 80*time.Minute
 	}
 	existing := word("replace", "replace", "replace", "keep", "only")
-	// Under keep, a secret whose token has expired and is hidden is somebody else's.
+	// Under keep, a secret whose token has expired and is hidden counts as not
+	// managed.
 	o.HideExpired = r.IntN(4) == 0 && existing != "keep"
 	s.World = sandbox.New(o)
 	s.World.Hook(func(sandbox.Request) sandbox.Effect { return s.effect })
@@ -151,11 +153,11 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	s.stores = [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}}[r.IntN(3)]
 	lifetime := pick(40, 120, 365)
 	if o.HideExpired {
-		lifetime = 365 // five silences beyond the expiry leave five names that are taken and hidden: then it fails, as it should
+		lifetime = 365 // five pauses beyond the expiry would leave five names that are taken and hidden, which fails as documented
 	}
 	hours := pick(0, 1, 24, 24)
 	s.grace = time.Duration(hours) * time.Hour
-	s.in = inputs{
+	s.in = harness.Inputs{
 		"secret-stores":       strings.Join(s.stores, ","),
 		"token-lifetime-days": fmt.Sprint(lifetime), "renew-before-days": fmt.Sprint(lifetime / pick(2, 4)),
 		"revoke-after-hours": fmt.Sprint(hours),
@@ -175,10 +177,10 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	}
 	if s.in["existing-secrets"] == "only" {
 		for _, repo := range s.repos {
-			s.byHand(repo)
+			s.manually(repo)
 		}
 	}
-	// Strangers' tokens, and those of another secret, survive everything.
+	// Unmanaged tokens, and those of another secret, survive everything.
 	var strangers []sandbox.Token
 	for _, name := range []string{"ci", "codacy-project-token-01", "codacy-project-token-x", "other-secret-1"} {
 		strangers = append(strangers, s.AddToken(s.repos[0], sandbox.Token{Name: name, Expires: s.Time().AddDate(10, 0, 0)}))
@@ -189,10 +191,10 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 		s.faults = []float64{0, 0.05, 0.25}[r.IntN(3)]
 		s.calm = s.faults == 0 && r.IntN(2) == 0
 		s.cluster(pick(1, 1, 1, 2, 2, 3), pick(0, 0, 1, 2))
-		// Sometimes the next comes at once, mostly weeks later.
+		// Sometimes the next one follows at once, mostly weeks later.
 		gap := time.Duration(r.Int64N(int64(max(lifetime, 100)) * int64(24*time.Hour)))
 		if o.HideExpired {
-			gap /= 6 // no silence until all have expired, see above
+			gap /= 6 // no pause until all have expired, see above
 		}
 		switch r.IntN(5) {
 		case 0:
@@ -228,13 +230,13 @@ func (s *sim) fail(format string, args ...any) {
 	s.t.Errorf("seed %d: "+format, append([]any{s.seed}, args...)...)
 }
 
-// start begins a run of the program. Its requests wait for the simulation.
+// start starts a run of the program. Its requests wait for the simulation.
 func (s *sim) start() *simRun {
 	s.runs++
 	run := &simRun{number: s.runs}
-	// Once in 3,600 times two runs of the same second ask for the same expiry. It
-	// tells a token that is a run's own after an answer was lost, so it must not
-	// come together with that; but where no answer is lost it does no harm.
+	// Once in 3,600 times two runs of the same second request the same expiry. After a
+	// lost response the expiry identifies the run's own token, so the two must not
+	// coincide. Without a lost response it does no harm.
 	if !s.calm || s.r.IntN(2) == 0 {
 		s.random = s.r.Uint64()
 	}
@@ -263,7 +265,7 @@ func (s *sim) start() *simRun {
 	return run
 }
 
-// simTransport hands requests to the simulation.
+// simTransport passes requests to the simulation.
 type simTransport struct {
 	s   *sim
 	run *simRun
@@ -329,7 +331,7 @@ func (s *sim) cluster(runs, kills int) {
 			s.kill(active[s.r.IntN(len(active))])
 			kills--
 		case len(able) > 0 && (die < 85 || s.calm):
-			s.carryOut(able[s.r.IntN(len(able))])
+			s.process(able[s.r.IntN(len(able))])
 		case len(able) > 0 && die < 97:
 			s.sleep(3 * time.Second)
 		default:
@@ -342,7 +344,7 @@ func (s *sim) cluster(runs, kills int) {
 // timers of different origin meet.
 func (s *sim) sleep(most time.Duration) { time.Sleep(time.Duration(s.r.Int64N(int64(most))) + 1) }
 
-// kill ends a run as SIGKILL does: what is on its way may still arrive.
+// kill ends a run as SIGKILL does. Requests in flight may still arrive.
 func (s *sim) kill(run *simRun) {
 	s.say("run %d is killed", run.number)
 	s.mu.Lock()
@@ -351,8 +353,8 @@ func (s *sim) kill(run *simRun) {
 	run.cancel()
 }
 
-// carryOut has one request done, or not, and answered, or not.
-func (s *sim) carryOut(p *sent) {
+// process lets one request take effect or not, and responds or not.
+func (s *sim) process(p *sent) {
 	s.effect = sandbox.Effect{}
 	what := ""
 	if s.r.Float64() < s.faults {
@@ -404,7 +406,7 @@ func (s *sim) carryOut(p *sent) {
 	p.answer <- answer{resp, err}
 }
 
-// check fails at the first promise that was broken.
+// check fails at the first broken guarantee.
 func (s *sim) check() {
 	for _, v := range s.Violations() {
 		s.fail("%v", v)
@@ -416,23 +418,23 @@ func (s *sim) check() {
 	}
 }
 
-// checkGrace sees that a token which the program revokes has lived on for the
-// hours that were asked for, for jobs that had read it.
+// checkGrace asserts that a token that the program revokes stayed valid for
+// revoke-after-hours after it was replaced.
 func (s *sim) checkGrace() {
 	now := time.Now()
 	for _, repo := range s.repos {
 		values := map[string]bool{}
 		for _, store := range s.stores {
-			if v, ok := s.Secret(repo, store, secretName); ok {
+			if v, ok := s.Secret(repo, store, harness.SecretName); ok {
 				values[v] = true
 			}
 		}
 		for _, t := range s.Tokens(repo) {
-			last, ever := s.held[t.ID]
+			last, ever := s.holding[t.ID]
 			switch {
 			case values[t.Value]:
-				s.held[t.ID] = now
-			// GitHub tells whole seconds, and a Date is one too.
+				s.holding[t.ID] = now
+			// GitHub returns whole seconds, and so does a Date.
 			case t.Deleted && !s.gone[t.ID] && ever && t.Expires.After(s.Time().Add(s.skew)) && now.Sub(last) < s.grace-3*time.Second:
 				s.fail("%s of %s was revoked %v after a secret held it", t.Name, repo, now.Sub(last))
 			}
@@ -441,8 +443,8 @@ func (s *sim) checkGrace() {
 	}
 }
 
-// change is something that somebody does by hand, while no run is on its way and
-// outside of the windows in which it would be taken for ours.
+// change is a manual change, while no run is in progress and outside of the windows in
+// which it would be attributed to a managed token.
 func (s *sim) change() {
 	if time.Since(s.lastWrite) < s.slack {
 		return
@@ -452,41 +454,41 @@ func (s *sim) change() {
 	s.handmade[repo] = true
 	switch s.r.IntN(3) {
 	case 0:
-		s.say("by hand: %s of %s is set", store, repo)
-		s.SetSecret(repo, store, secretName, "by hand")
+		s.say("manual change: %s of %s is set", store, repo)
+		s.SetSecret(repo, store, harness.SecretName, "manual")
 	case 1:
-		if _, ok := s.Secret(repo, store, secretName); ok {
-			s.say("by hand: %s of %s is deleted", store, repo)
-			s.DeleteSecret(repo, store, secretName)
-			clear(s.held) // whoever deletes a secret does so to the jobs that have read it, too
+		if _, ok := s.Secret(repo, store, harness.SecretName); ok {
+			s.say("manual change: %s of %s is deleted", store, repo)
+			s.DeleteSecret(repo, store, harness.SecretName)
+			clear(s.holding) // who deletes a secret accepts that queued jobs fail
 		}
 	case 2:
-		// Under keep a secret whose token is gone is somebody else's.
+		// Under keep a secret without a valid token counts as not managed.
 		living := slices.DeleteFunc(s.ValidTokens(repo), func(t sandbox.Token) bool {
 			return !strings.HasPrefix(t.Name, "codacy-project-token-") || strings.HasSuffix(t.Name, "-01") || strings.HasSuffix(t.Name, "-x")
 		})
 		if len(living) > 0 && s.in["existing-secrets"] != "keep" {
 			gone := living[s.r.IntN(len(living))]
 			s.gone[gone.ID] = true
-			s.say("by hand: the token %s of %s is deleted", gone.Name, repo)
+			s.say("manual change: the token %s of %s is deleted", gone.Name, repo)
 			s.DeleteToken(repo, gone.ID)
 		}
 	}
 }
 
-func (s *sim) byHand(repo string) {
+func (s *sim) manually(repo string) {
 	for _, store := range s.stores {
-		s.SetSecret(repo, store, secretName, "by hand")
+		s.SetSecret(repo, store, harness.SecretName, "manual")
 	}
 }
 
-// settle gives it three quiet runs, a day apart, and sees that all is well.
+// settle does three quiet runs, a day apart, and checks the result.
 func (s *sim) settle() {
 	s.faults, s.calm = 0, true
 	time.Sleep(24 * time.Hour)
 	s.in["rotate"] = "expiring"
-	// Three runs mend everything. Where a token falls due in one of them, what it
-	// replaced has its grace: then some more, but not without end.
+	// Three runs fix everything. If a token becomes due in one of them, the old one
+	// has its grace period, which takes some more runs.
 	for runs, quiet := 1, 0; runs <= 3 || quiet < 2; runs++ {
 		puts := s.Count(sandbox.KindPutSecret)
 		s.cluster(1, 0)
@@ -501,28 +503,28 @@ func (s *sim) settle() {
 	}
 	replace := s.in["existing-secrets"] == "replace"
 	for _, repo := range s.repos {
-		held, present := map[string]bool{}, 0
+		holding, present := map[string]bool{}, 0
 		for _, store := range s.stores {
-			value, ok := s.Secret(repo, store, secretName)
+			value, ok := s.Secret(repo, store, harness.SecretName)
 			if ok {
 				present++
 			}
 			switch {
 			case !ok && s.in["existing-secrets"] != "only":
 				s.fail("%s has no secret in %s", repo, store)
-			case ok && value == "by hand" && s.in["existing-secrets"] == "keep":
+			case ok && value == "manual" && s.in["existing-secrets"] == "keep":
 			case ok && !s.TokenValid(repo, value):
 				s.fail("%s holds no living token in %s", repo, store)
 			case ok:
-				held[value] = true
+				holding[value] = true
 			}
 		}
-		if len(held) > 1 {
-			s.fail("%s holds %d different tokens", repo, len(held))
+		if len(holding) > 1 {
+			s.fail("%s holds %d different tokens", repo, len(holding))
 		}
-		// What somebody took over or removed lives on until it expires; and where
-		// no secret is left, or the list gives no creation dates, all that it had
-		// replaced does too.
+		// A token whose secret was replaced or removed stays valid until it expires.
+		// If no secret is left, or the list has no creation times, so do the tokens
+		// that it replaced.
 		allowed := 0
 		if s.handmade[repo] && !replace {
 			allowed = 1

@@ -8,72 +8,73 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestWrongFromTheStart: what is wrong ends with 2 and an ::error that names the
-// input, and nothing is written.
-func TestWrongFromTheStart(t *testing.T) {
+// TestWrongInputs: a wrong input ends the run with exit code 2 and an ::error that
+// names it, and nothing is written.
+func TestWrongInputs(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		options sandbox.Options
-		in      inputs
+		in      harness.Inputs
 		want    []string // in the ::error
 	}{
-		"account token refused": {
-			in:   inputs{"codacy-api-token": "another-account-token"},
+		"account token rejected": {
+			in:   harness.Inputs{"codacy-api-token": "another-account-token"},
 			want: []string{"codacy-api-token: Codacy does not accept this account API token", "account/access-management"},
 		},
-		"account token answered by 404": {
+		"account token rejected with 404": {
 			options: sandbox.Options{InvalidTokenStatus: http.StatusNotFound},
-			in:      inputs{"codacy-api-token": "another-account-token"},
+			in:      harness.Inputs{"codacy-api-token": "another-account-token"},
 			want:    []string{"codacy-api-token: Codacy does not accept this account API token"},
 		},
-		"GitHub token refused": {
-			in:   inputs{"github-token": "ghp_another_token"},
+		"GitHub token rejected": {
+			in:   harness.Inputs{"github-token": "ghp_another_token"},
 			want: []string{"github-token: GitHub does not accept this credential", "Bad credentials"},
 		},
 		"unknown organization": {
-			in:   inputs{"organization": "no-such-owner"},
+			in:   harness.Inputs{"organization": "no-such-owner"},
 			want: []string{`organization: Codacy knows no organization "no-such-owner"`},
 		},
 		"patterns that match nothing": {
-			in:   inputs{"repositories": "nothing-like-*"},
+			in:   harness.Inputs{"repositories": "nothing-like-*"},
 			want: []string{"repositories: the patterns select none of the 3 repositories"},
 		},
 		"everything excluded": {
-			in:   inputs{"exclude-repositories": "*"},
+			in:   harness.Inputs{"exclude-repositories": "*"},
 			want: []string{"repositories: the patterns select none of the 3 repositories"},
 		},
 		"no credential for GitHub": {
-			in:   inputs{"github-token": ""},
+			in:   harness.Inputs{"github-token": ""},
 			want: []string{"github-token", "github-app-id"},
 		},
 		"both credentials for GitHub": {
-			in:   inputs{"github-app-id": "12345"},
+			in:   harness.Inputs{"github-app-id": "12345"},
 			want: []string{"github-token", "github-app-id"},
 		},
 		"several at once": {
-			in:   inputs{"concurrency": "0", "shard": "3/2", "secret-name": "GITHUB_X", "codacy-api-token": ""},
+			in:   harness.Inputs{"concurrency": "0", "shard": "3/2", "secret-name": "GITHUB_X", "codacy-api-token": ""},
 			want: []string{"concurrency", "shard", "secret-name", "codacy-api-token"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			f := serve(t, c.options)
-			for _, n := range names(3) {
+			f := harness.Serve(t, c.options)
+			for _, n := range harness.Names(3) {
 				f.Add(sandbox.Repository{Name: n})
 			}
-			r := f.run(c.in)
-			if r.code != 2 {
-				t.Errorf("exit code %d, want 2", r.code)
+			r := f.Run(c.in)
+			if r.Code != 2 {
+				t.Errorf("exit code %d, want 2", r.Code)
 			}
-			errors := annotations(r, "error")
+			errors := r.Annotations("error")
 			for _, want := range c.want {
 				if !strings.Contains(errors, want) {
-					t.Errorf("no ::error says %q:\n%s", want, r.stdout)
+					t.Errorf("no ::error says %q:\n%s", want, r.Stdout)
 				}
 			}
 			if n := f.Writes(); n != 0 {
@@ -83,64 +84,61 @@ func TestWrongFromTheStart(t *testing.T) {
 	}
 }
 
-// annotations are the messages of one kind that the runner keeps, a line each.
-func annotations(r result, kind string) string { return strings.Join(r.log.annotations[kind], "\n") }
-
-// TestMayReadButNotWrite: a token without the permission is found out by the
-// canary, and no token is left behind.
-func TestMayReadButNotWrite(t *testing.T) {
+// TestReadPermissionOnly: the first writes show that the credential lacks the
+// permission, and no token is left behind.
+func TestReadPermissionOnly(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{Credentials: []sandbox.Credential{{
+	f := harness.Serve(t, sandbox.Options{Credentials: []sandbox.Credential{{
 		Value: sandbox.GitHubToken, Kind: sandbox.FineGrained,
 		Access: map[string]sandbox.Access{"actions": sandbox.Read},
 	}}})
-	for _, n := range names(40) {
+	for _, n := range harness.Names(40) {
 		f.Add(sandbox.Repository{Name: n})
-		// What ends well without a write proves nothing about the permission.
+		// A repository that needs no write proves nothing about the permission.
 		f.Add(sandbox.Repository{Name: "archived-" + n, Archived: true})
 	}
-	r := f.run(inputs{"concurrency": "2"})
-	f.want(r, 2, "failed=3 deferred=37 skipped=40")
-	if errors := annotations(r, "error"); !strings.Contains(errors, "secrets=write") || !strings.Contains(errors, "github-token") {
+	r := f.Run(harness.Inputs{"concurrency": "2"})
+	f.Want(r, 2, "failed=3 deferred=37 skipped=40")
+	if errors := r.Annotations("error"); !strings.Contains(errors, "secrets=write") || !strings.Contains(errors, "github-token") {
 		t.Errorf("the ::error does not name the permission and the input:\n%s", errors)
 	}
 	if got := f.Count(sandbox.KindPutSecret); got != 3 {
 		t.Errorf("%d puts were sent, want 3", got)
 	}
-	for _, n := range names(40) {
-		if living := f.ValidTokens(n); len(living) > 0 {
+	for _, n := range harness.Names(40) {
+		if valid := f.ValidTokens(n); len(valid) > 0 {
 			t.Errorf("%s: a token is left behind", n)
 		}
 	}
 }
 
-// TestRefusedByOneRepository: what is refused for a repository's own sake, by
-// either service, stops no other one, however many come first.
-func TestRefusedByOneRepository(t *testing.T) {
+// TestDeniedForOneRepository: a denial that concerns one repository stops no other
+// one, however many such denials come first.
+func TestDeniedForOneRepository(t *testing.T) {
 	t.Parallel()
 
 	t.Run("the role on GitHub", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, sandbox.Options{})
-		for _, n := range names(6) {
+		f := harness.Serve(t, sandbox.Options{})
+		for _, n := range harness.Names(6) {
 			f.Add(sandbox.Repository{Name: n, Role: "write"})
 		}
-		r := f.run(nil)
-		f.want(r, 1, "failed=6")
-		if errors := annotations(r, "error"); !strings.Contains(errors, "not an admin of acme/service-000 (6 in all)") {
-			t.Errorf("the ::error does not tell why:\n%s", errors)
+		r := f.Run(nil)
+		f.Want(r, 1, "failed=6")
+		if errors := r.Annotations("error"); !strings.Contains(errors, "not an admin of acme/service-000 (6 in all)") {
+			t.Errorf("the ::error does not say why:\n%s", errors)
 		}
-		for _, n := range names(6) {
-			if living := f.ValidTokens(n); len(living) > 0 {
+		for _, n := range harness.Names(6) {
+			if valid := f.ValidTokens(n); len(valid) > 0 {
 				t.Errorf("%s: a token is left behind", n)
 			}
 		}
 	})
 	t.Run("the role on Codacy", func(t *testing.T) {
 		t.Parallel()
-		f := serve(t, sandbox.Options{})
-		for _, n := range names(6) {
+		f := harness.Serve(t, sandbox.Options{})
+		for _, n := range harness.Names(6) {
 			f.Add(sandbox.Repository{Name: n})
 		}
 		f.Hook(func(r sandbox.Request) sandbox.Effect {
@@ -149,34 +147,34 @@ func TestRefusedByOneRepository(t *testing.T) {
 			}
 			return sandbox.Effect{}
 		})
-		r := f.run(nil)
-		f.want(r, 1, "failed=5 created=1")
-		if errors := annotations(r, "error"); !strings.Contains(errors, "codacy-api-token") || strings.Contains(errors, "github-token") {
+		r := f.Run(nil)
+		f.Want(r, 1, "failed=5 created=1")
+		if errors := r.Annotations("error"); !strings.Contains(errors, "codacy-api-token") || strings.Contains(errors, "github-token") {
 			t.Errorf("the ::error does not name the input at fault:\n%s", errors)
 		}
 	})
 }
 
-// TestAccountTokenDiesWhileOneIsMade: its death is what counts, though the answer
-// before left it open what became of the token.
-func TestAccountTokenDiesWhileOneIsMade(t *testing.T) {
+// TestAccountTokenRejectedDuringCreation: the rejection is reported, although the
+// response before it was indeterminate.
+func TestAccountTokenRejectedDuringCreation(t *testing.T) {
 	t.Parallel()
 
-	f := serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"})
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "alpha"})
 	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindCreateToken {
 			return sandbox.Effect{Skip: true, Status: http.StatusBadGateway, After: func() { f.Revoke(sandbox.CodacyToken) }}
 		}
 		return sandbox.Effect{}
 	})
-	r := f.run(nil)
-	f.want(r, 1, "failed=1")
-	if errors := annotations(r, "error"); !strings.Contains(errors, "codacy-api-token: Codacy does not accept this account API token") {
+	r := f.Run(nil)
+	f.Want(r, 2, "failed=1") // nothing was written
+	if errors := r.Annotations("error"); !strings.Contains(errors, "codacy-api-token: Codacy does not accept this account API token") {
 		t.Errorf("the ::error does not name the input at fault:\n%s", errors)
 	}
 }
 
-// TestDownAtTheStart: a service that is down is told after half a minute at most.
+// TestDownAtTheStart: a service that is down is reported within half a minute.
 func TestDownAtTheStart(t *testing.T) {
 	t.Parallel()
 
@@ -191,20 +189,20 @@ func TestDownAtTheStart(t *testing.T) {
 			t.Run(fmt.Sprint(service, " ", name), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					b := bubble(t, sandbox.Options{}, names(3)...)
+					b := bubble(t, sandbox.Options{}, harness.Names(3)...)
 					b.Hook(func(r sandbox.Request) sandbox.Effect {
 						if r.Service == service {
 							return effect
 						}
 						return sandbox.Effect{}
 					})
-					began := time.Now()
+					started := time.Now()
 					code, out := b.run(nil)
 					if code != 1 {
 						t.Errorf("exit code %d, want 1\n%s", code, out)
 					}
-					if took := time.Since(began); took > 30*time.Second {
-						t.Errorf("told after %v", took)
+					if took := time.Since(started); took > 30*time.Second {
+						t.Errorf("reported after %v", took)
 					}
 					if want := map[sandbox.Service]string{sandbox.Codacy: "Codacy", sandbox.GitHub: "GitHub"}[service]; !strings.Contains(out, "::error::"+want) {
 						t.Errorf("no ::error names the service:\n%s", out)

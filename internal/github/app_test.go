@@ -70,6 +70,11 @@ type installed struct {
 	masked  []secret.Value
 }
 
+// postLimit is a limit that the renewal of a token takes from, too.
+var postLimit = pace.Limit{Max: 1, Period: time.Minute, Cost: func(method string) int {
+	return map[bool]int{true: 1}[pace.IsWrite(method)]
+}}
+
 // install makes an App that has not been started. It may be called in a bubble,
 // if appKeys was called outside.
 func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), limits ...pace.Limit) *installed {
@@ -87,7 +92,7 @@ func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), l
 	}
 	clock := &wire.Clock{}
 	i := &installed{World: w, t: t, repo: github.Repository{Owner: "acme", Name: "web"}}
-	i.pace = pace.NewLimiter(github.Name, clock, false, func() float64 { return 0 }, limits...)
+	i.pace = pace.NewLimiter(github.Name, false, func() float64 { return 0 }, limits...)
 	retry := pace.Retry{MaxElapsed: 45 * time.Second}
 	options := github.AppOptions{
 		ID: strconv.Itoa(appID), Key: pkcs1(appKeys()[0]), Owner: "acme",
@@ -135,15 +140,11 @@ func (i *installed) look(ctx context.Context) error {
 
 // put sends a PUT with the App's token, and asserts what is there then.
 func (i *installed) put(ctx context.Context, value string) error {
-	id, key, err := i.client.PublicKey(ctx, i.repo, "actions")
+	key, err := i.client.PublicKey(ctx, i.repo, "actions")
 	if err != nil {
 		return err
 	}
-	sealed, err := key.Seal(secret.New(value))
-	if err != nil {
-		return err
-	}
-	_, err = i.client.PutSecret(ctx, i.repo, "actions", secretName, id, sealed)
+	_, err = i.client.PutSecret(ctx, i.repo, "actions", secretName, key, secret.New(value))
 	return err
 }
 
@@ -294,7 +295,7 @@ MIIBOQIBAAJBAIUgc1RGpbIsHKPo+WBjXRXI8S7JlXyAuxPdJhUM3JLCdpMRYf3w
 	}
 }
 
-// TestAppStartGarbage: answers that make no sense end the start, in time, and no
+// TestAppStartGarbage: responses that make no sense end the start, in time, and no
 // request is sent with what they hold.
 func TestAppStartGarbage(t *testing.T) {
 	t.Parallel()
@@ -478,16 +479,13 @@ func TestAppRevokedToken(t *testing.T) {
 		i.renewals(2)
 
 		// In a PUT: its body goes along again.
-		id, key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
+		key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
 		if err != nil {
 			t.Fatal(err)
 		}
-		sealed, err := key.Seal(secret.New("the last one"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		value := secret.New("the last one")
 		i.Revoke(i.token())
-		if _, err := i.client.PutSecret(t.Context(), i.repo, "actions", secretName, id, sealed); err != nil {
+		if _, err := i.client.PutSecret(t.Context(), i.repo, "actions", secretName, key, value); err != nil {
 			t.Error(err)
 		}
 		if value, _ := i.Secret("web", "actions", secretName); value != "the last one" {
@@ -495,7 +493,7 @@ func TestAppRevokedToken(t *testing.T) {
 		}
 		i.renewals(3)
 
-		// The answer to one that was sent with the old token comes late.
+		// The response to one that was sent with the old token comes late.
 		i.Revoke(i.token())
 		var late sync.Once
 		i.Hook(func(r sandbox.Request) (e sandbox.Effect) {
@@ -540,35 +538,32 @@ func TestAppRenewalFails(t *testing.T) {
 	t.Parallel()
 	appKeys()
 	for name, c := range map[string]struct {
-		effect sandbox.Effect
-		times  int // how often it happens
-		fate   wire.Disposition
-		status int // of one PUT
-		fails  bool
-		least  time.Duration // that a GET takes
+		effect      sandbox.Effect
+		times       int // how often it happens
+		disposition wire.Disposition
+		status      int // of one PUT
+		fails       bool
+		least       time.Duration // that a GET takes
 	}{
-		"overload":      {effect: sandbox.Effect{Skip: true, Status: 503}, times: 3, fate: wire.NotSent, least: 3 * time.Second},
-		"reset":         {effect: sandbox.Effect{End: sandbox.Reset}, times: 2, fate: wire.NotSent},
-		"hang":          {effect: sandbox.Effect{End: sandbox.Hang}, times: 1, fate: wire.NotSent, least: 30 * time.Second},
-		"garbage":       {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, fate: wire.NotSent},
-		"limit":         {effect: sandbox.SecondaryLimit(403, 90*time.Second), times: 1, fate: wire.RateLimited, status: 403, least: 90 * time.Second},
-		"long limit":    {effect: sandbox.SecondaryLimit(429, 2*time.Hour), times: 1, fate: wire.RateLimited, status: 429, least: 2 * time.Hour},
-		"uninstalled":   {effect: sandbox.Effect{Skip: true, Status: 404}, times: 99, fate: wire.Rejected, status: 401, fails: true},
-		"suspended":     {effect: sandbox.Effect{Skip: true, Status: 403}, times: 99, fate: wire.Rejected, status: 401, fails: true},
-		"key withdrawn": {effect: sandbox.Effect{Skip: true, Status: 401}, times: 99, fate: wire.Rejected, status: 401, fails: true},
+		"overload":      {effect: sandbox.Effect{Skip: true, Status: 503}, times: 3, disposition: wire.NotSent, least: 3 * time.Second},
+		"reset":         {effect: sandbox.Effect{End: sandbox.Reset}, times: 2, disposition: wire.NotSent},
+		"hang":          {effect: sandbox.Effect{End: sandbox.Hang}, times: 1, disposition: wire.NotSent, least: 30 * time.Second},
+		"garbage":       {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, disposition: wire.NotSent},
+		"limit":         {effect: sandbox.SecondaryLimit(403, 90*time.Second), times: 1, disposition: wire.RateLimited, status: 403, least: 90 * time.Second},
+		"long limit":    {effect: sandbox.SecondaryLimit(429, 2*time.Hour), times: 1, disposition: wire.RateLimited, status: 429, least: 2 * time.Hour},
+		"uninstalled":   {effect: sandbox.Effect{Skip: true, Status: 404}, times: 99, disposition: wire.Rejected, status: 401, fails: true},
+		"suspended":     {effect: sandbox.Effect{Skip: true, Status: 403}, times: 99, disposition: wire.Rejected, status: 401, fails: true},
+		"key withdrawn": {effect: sandbox.Effect{Skip: true, Status: 401}, times: 99, disposition: wire.Rejected, status: 401, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				i := install(t, sandbox.Options{}, nil).start()
-				id, key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
+				key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
 				if err != nil {
 					t.Fatal(err)
 				}
-				sealed, err := key.Seal(secret.New("value"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				value := secret.New("value")
 				var mu sync.Mutex
 				left := 0
 				i.Hook(func(r sandbox.Request) sandbox.Effect {
@@ -583,9 +578,9 @@ func TestAppRenewalFails(t *testing.T) {
 
 				time.Sleep(2 * time.Hour)
 				left = 1
-				_, err = i.client.PutSecret(t.Context(), i.repo, "actions", secretName, id, sealed)
-				if err == nil || wire.DispositionOf(err) != c.fate || wire.StatusOf(err) != c.status {
-					t.Errorf("a PUT failed with fate %d, status %d: %v", wire.DispositionOf(err), wire.StatusOf(err), err)
+				_, err = i.client.PutSecret(t.Context(), i.repo, "actions", secretName, key, value)
+				if err == nil || wire.DispositionOf(err) != c.disposition || wire.StatusOf(err) != c.status {
+					t.Errorf("a PUT failed with disposition %d, status %d: %v", wire.DispositionOf(err), wire.StatusOf(err), err)
 				}
 				if i.Count(sandbox.KindPutSecret) != 0 {
 					t.Error("it was sent all the same")
@@ -675,15 +670,12 @@ func TestAppNeedsAPlace(t *testing.T) {
 	t.Parallel()
 	appKeys()
 	synctest.Test(t, func(t *testing.T) {
-		i := install(t, sandbox.Options{}, nil, pace.Writes(1)).start()
-		id, key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
+		i := install(t, sandbox.Options{}, nil, postLimit).start()
+		key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
 		if err != nil {
 			t.Fatal(err)
 		}
-		sealed, err := key.Seal(secret.New("value"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		value := secret.New("value")
 		time.Sleep(time.Hour)
 		room, err := i.pace.Reserve(t.Context(), 1, 0)
 		if err != nil {
@@ -692,7 +684,7 @@ func TestAppNeedsAPlace(t *testing.T) {
 		defer room.Release()
 		begin := time.Now()
 		ctx := pace.WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute))
-		if _, err := i.client.PutSecret(ctx, i.repo, "actions", secretName, id, sealed); err != nil || time.Since(begin) > 4*time.Minute {
+		if _, err := i.client.PutSecret(ctx, i.repo, "actions", secretName, key, value); err != nil || time.Since(begin) > 4*time.Minute {
 			t.Errorf("after %s: %v", time.Since(begin), err)
 		}
 		i.renewals(2)
@@ -705,7 +697,7 @@ func TestAppGoesFirst(t *testing.T) {
 	t.Parallel()
 	appKeys()
 	synctest.Test(t, func(t *testing.T) {
-		i := install(t, sandbox.Options{}, nil, pace.Writes(1))
+		i := install(t, sandbox.Options{}, nil, postLimit)
 		i.start()
 		time.Sleep(time.Hour)
 		begin := time.Now()

@@ -3,6 +3,7 @@ package github
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/seal"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
@@ -107,6 +109,30 @@ var (
 	goodKey = base64.StdEncoding.EncodeToString(append([]byte{9}, bytes.Repeat([]byte{0x11}, 31)...))
 )
 
+// testKey is the key goodKey with the ID 17.
+var testKey = func() Key {
+	key, err := seal.ParseKey(goodKey)
+	if err != nil {
+		panic(err)
+	}
+	return Key{"17", key}
+}()
+
+// sealedFor returns the ID of the key that a PUT's body names, after a check that
+// the body has the described form and a box of the right size.
+func sealedFor(t testing.TB, body string) string {
+	t.Helper()
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(body), &fields); err != nil || len(fields) != 2 {
+		t.Errorf("the body is %s: %v", body, err)
+	}
+	box, err := base64.StdEncoding.DecodeString(fields["encrypted_value"])
+	if want := 32 + 16 + len("value"); err != nil || len(box) != want {
+		t.Errorf("the box has %d bytes, want %d: %v", len(box), want, err)
+	}
+	return fields["key_id"]
+}
+
 // asError is the *wire.Error in err, or the end of the test.
 func asError(t testing.TB, err error) *wire.Error {
 	t.Helper()
@@ -157,11 +183,15 @@ func TestRequests(t *testing.T) {
 				request{method: "GET", path: "/installation/repositories", query: "per_page=100&page=1"},
 			},
 			{
-				"key", `{"key_id":"1","key":"` + goodKey + `"}`, 200, func(c *Client) error { _, _, err := c.PublicKey(t.Context(), api, "dependabot"); return err },
+				"probe", `{}`, 200, func(c *Client) error { return c.Probe(t.Context(), Account, "acme") },
+				request{method: "GET", path: "/user/repos", query: "affiliation=owner&per_page=1"},
+			},
+			{
+				"key", `{"key_id":"1","key":"` + goodKey + `"}`, 200, func(c *Client) error { _, err := c.PublicKey(t.Context(), api, "dependabot"); return err },
 				request{method: "GET", path: "/repos/acme/api/dependabot/secrets/public-key"},
 			},
 			{
-				"key of agents", `{"key_id":"1","key":"` + goodKey + `"}`, 200, func(c *Client) error { _, _, err := c.PublicKey(t.Context(), api, "agents"); return err },
+				"key of agents", `{"key_id":"1","key":"` + goodKey + `"}`, 200, func(c *Client) error { _, err := c.PublicKey(t.Context(), api, "agents"); return err },
 				request{method: "GET", path: "/repos/acme/api/agents/secrets/public-key"},
 			},
 			{
@@ -170,17 +200,17 @@ func TestRequests(t *testing.T) {
 			},
 			{
 				"put", "", 204, func(c *Client) error {
-					_, err := c.PutSecret(t.Context(), api, "actions", "N", "17", "c2VhbGVk")
+					_, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
 					return err
 				},
-				request{method: "PUT", path: "/repos/acme/api/actions/secrets/N", body: `{"key_id":"17","encrypted_value":"c2VhbGVk"}` + "\n"},
+				request{method: "PUT", path: "/repos/acme/api/actions/secrets/N", body: "17"},
 			},
 			{
 				"put for agents", "", 204, func(c *Client) error {
-					_, err := c.PutSecret(t.Context(), api, "agents", "N", "17", "c2VhbGVk")
+					_, err := c.PutSecret(t.Context(), api, "agents", "N", testKey, secret.New("value"))
 					return err
 				},
-				request{method: "PUT", path: "/repos/acme/api/agents/secrets/N", body: `{"key_id":"17","encrypted_value":"c2VhbGVk"}` + "\n"},
+				request{method: "PUT", path: "/repos/acme/api/agents/secrets/N", body: "17"},
 			},
 		} {
 			t.Run(base+" "+tt.name, func(t *testing.T) {
@@ -200,6 +230,9 @@ func TestRequests(t *testing.T) {
 					t.Errorf("the header is %v", h)
 				}
 				got.header = nil
+				if got.body != "" {
+					got.body = sealedFor(t, got.body)
+				}
 				want.path = prefix + want.path
 				if diff := cmp.Diff(want, got, cmp.AllowUnexported(request{})); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
@@ -235,9 +268,9 @@ func FuzzNames(f *testing.F) {
 		r := Repository{Owner: owner, Name: name}
 		_, err1 := c.Owner(t.Context(), owner)
 		err2 := c.Repositories(t.Context(), Organization, owner, func(Repository) {})
-		_, _, err3 := c.PublicKey(t.Context(), r, "actions")
+		_, err3 := c.PublicKey(t.Context(), r, "actions")
 		_, err4 := c.SecretUpdated(t.Context(), r, "agents", "N")
-		_, err5 := c.PutSecret(t.Context(), r, "agents", "N", "1", "x")
+		_, err5 := c.PutSecret(t.Context(), r, "agents", "N", testKey, secret.New("value"))
 		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 			t.Fatal(err)
 		}
@@ -270,11 +303,11 @@ func TestOwner(t *testing.T) {
 	t.Parallel()
 
 	for _, tt := range []struct {
-		status int
-		body   string
-		want   Scope
-		fate   wire.Disposition // where it fails
-		fails  bool
+		status      int
+		body        string
+		want        Scope
+		disposition wire.Disposition // where it fails
+		fails       bool
 	}{
 		{200, `{"login":"acme","type":"Organization"}`, Organization, 0, false},
 		{200, `{"login":"acme","type":"User"}`, Account, 0, false},
@@ -289,15 +322,15 @@ func TestOwner(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := newClient(t, cloud, always(tt.status, tt.body))
 			got, err := c.Owner(t.Context(), "acme")
-			if got.Scope != tt.want || (err != nil) != tt.fails || err != nil && wire.DispositionOf(err) != tt.fate {
+			if got.Scope != tt.want || (err != nil) != tt.fails || err != nil && wire.DispositionOf(err) != tt.disposition {
 				t.Errorf("%d %s: %v, %v", tt.status, tt.body, got, err)
 			}
 		})
 	}
 }
 
-// page is a page of a list with one repository.
-func page(number, next int, installed bool) response {
+// listPage is a page of a list with one repository.
+func listPage(number, next int, installed bool) response {
 	item := fmt.Sprintf(`[{"id":%d,"name":"r%d","owner":{"login":"acme"},"archived":true,"unknown":{"a":[1]}}]`, number, number)
 	if installed {
 		item = `{"total_count":9,"repositories":` + item + `}`
@@ -316,7 +349,7 @@ func TestPages(t *testing.T) {
 		n := 0
 		c, s := newClient(t, cloud, func(request) response {
 			n++
-			return page(n, map[bool]int{true: n + 1}[n < 4], scope == Installation)
+			return listPage(n, map[bool]int{true: n + 1}[n < 4], scope == Installation)
 		})
 		got, err := names(c, t, scope)
 		if want := []string{"r1", "r2", "r3", "r4"}; err != nil || !slices.Equal(got, want) {
@@ -366,11 +399,11 @@ func TestEndlessPages(t *testing.T) {
 		"a negative page":                 {func(int) string { return `<https://api.test/x?page=-2>; rel="next"` }, 1, ""},
 		"a page that is no number":        {func(int) string { return `<https://api.test/x?page=two>; rel="next"` }, 1, ""},
 		"a cursor":                        {func(int) string { return `<https://api.test/x?after=abc>; rel="next"` }, 1, ""},
-		"a new page for every one it had": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxPages + 1, ""},
+		"a new page for every one it had": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, 10_000, ""},
 		"beyond the last page": {func(n int) string {
 			return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next", <https://api.test/x?page=3>; rel="last"`, n+1)
 		}, 3, ""},
-		"page after page of nothing": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, maxEmptyPages, "[]"},
+		"page after page of nothing": {func(n int) string { return fmt.Sprintf(`<https://api.test/x?page=%d>; rel="next"`, n+1) }, 3, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -478,11 +511,11 @@ func TestPublicKey(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := newClient(t, cloud, always(200, tt.body))
-			id, key, err := c.PublicKey(t.Context(), api, "actions")
-			if id != tt.id || (err != nil) != tt.fails {
-				t.Errorf("%s: %q, %v", tt.name, id, err)
+			key, err := c.PublicKey(t.Context(), api, "actions")
+			if key.id != tt.id || (err != nil) != tt.fails {
+				t.Errorf("%s: %q, %v", tt.name, key.id, err)
 			}
-			if _, sealErr := key.Seal(secret.New("value")); (sealErr != nil) != tt.fails {
+			if _, sealErr := key.key.Seal(secret.New("value")); (sealErr != nil) != tt.fails {
 				t.Errorf("%s: sealing with it: %v", tt.name, sealErr)
 			}
 			if err != nil && (!asError(t, err).Malformed || wire.DispositionOf(err) != wire.Indeterminate) {
@@ -533,10 +566,10 @@ func TestPutSecret(t *testing.T) {
 	t.Parallel()
 
 	for _, tt := range []struct {
-		status  int
-		created bool
-		fails   bool
-		fate    wire.Disposition
+		status      int
+		created     bool
+		fails       bool
+		disposition wire.Disposition
 	}{
 		{201, true, false, 0},
 		{204, false, false, 0},
@@ -552,12 +585,12 @@ func TestPutSecret(t *testing.T) {
 		{503, false, true, wire.Indeterminate},
 	} {
 		c, s := newClient(t, cloud, always(tt.status, ""))
-		created, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
+		created, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
 		if created != tt.created || (err != nil) != tt.fails || len(s.seen) != 1 {
 			t.Errorf("%d: %v, %v, sent %d times", tt.status, created, err, len(s.seen))
 		}
-		if err != nil && asError(t, err).Disposition != tt.fate {
-			t.Errorf("%d: fate %d, want %d", tt.status, wire.DispositionOf(err), tt.fate)
+		if err != nil && asError(t, err).Disposition != tt.disposition {
+			t.Errorf("%d: disposition %d, want %d", tt.status, wire.DispositionOf(err), tt.disposition)
 		}
 	}
 }
@@ -579,20 +612,20 @@ func TestRename(t *testing.T) {
 		}
 		return response{status: 200, body: `{"updated_at":"2026-11-20T08:00:00Z"}`}
 	})
-	if _, _, err := c.PublicKey(t.Context(), api, "agents"); err != nil {
+	if _, err := c.PublicKey(t.Context(), api, "agents"); err != nil {
 		t.Error(err)
 	}
 	if at, err := c.SecretUpdated(t.Context(), api, "actions", "N"); err != nil || at.IsZero() {
 		t.Error(at, err)
 	}
-	if created, err := c.PutSecret(t.Context(), api, "actions", "N", "17", "c2VhbGVk"); err != nil || created {
+	if created, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value")); err != nil || created {
 		t.Error(created, err)
 	}
 	if len(s.seen) != 6 {
 		t.Fatalf("%d requests, want 6", len(s.seen))
 	}
 	last := s.seen[5]
-	if last.method != "PUT" || last.body != s.seen[4].body || last.path != "/api/v3/repositories/1/actions/secrets/N" || last.header.Get("Authorization") == "" {
+	if last.method != "PUT" || last.body != s.seen[4].body || sealedFor(t, last.body) != "17" || last.path != "/api/v3/repositories/1/actions/secrets/N" || last.header.Get("Authorization") == "" {
 		t.Errorf("the secret went as %+v", last)
 	}
 }
@@ -604,7 +637,7 @@ func TestRenameLosesNothing(t *testing.T) {
 	for _, location := range []string{"/repositories/1", "https://evil.test/repositories/1"} {
 		for _, status := range []int{301, 302, 303} {
 			c, s := newClient(t, cloud, func(request) response { return response{status: status, location: location} })
-			_, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
+			_, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
 			if e := asError(t, err); e.Disposition != wire.Rejected || len(s.seen) != 1 {
 				t.Errorf("%d: %v, %d requests", status, err, len(s.seen))
 			}
@@ -622,7 +655,7 @@ func TestNoLocalLimit(t *testing.T) {
 	}
 	c, s := newClient(t, cloud, func(request) response { return response{status: 204, header: limit} })
 	for range 3 {
-		if _, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x"); err != nil {
+		if _, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -630,7 +663,7 @@ func TestNoLocalLimit(t *testing.T) {
 		return response{status: 403, header: limit, body: `{"message":"secondary rate limit"}`}
 	}
 	for range 3 {
-		_, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
+		_, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
 		if e := asError(t, err); e.Disposition != wire.RateLimited || e.RetryAfter < 59*time.Minute {
 			t.Errorf("got %#v", e)
 		}
@@ -687,7 +720,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	c := New(tr.Client(), u, pace.Retry{}, pace.Retry{})
 	for range 10 {
-		if _, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x"); err != nil {
+		if _, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -723,7 +756,7 @@ func TestPredicates(t *testing.T) {
 	}
 }
 
-// FuzzAnswers gives any answer to every operation: never a panic, and either an
+// FuzzAnswers gives any response to every operation: never a panic, and either an
 // error or something sane.
 func FuzzAnswers(f *testing.F) {
 	for _, body := range []string{
@@ -765,11 +798,11 @@ func FuzzAnswers(f *testing.F) {
 			t.Errorf("status %d: %v, %v", status, owner, err)
 		}
 		sent = 0
-		id, key, err := c.PublicKey(t.Context(), api, "actions")
-		if (err == nil) != (id != "") || err == nil && !ok {
-			t.Errorf("status %d: %q, %v", status, id, err)
+		key, err := c.PublicKey(t.Context(), api, "actions")
+		if (err == nil) != (key.id != "") || err == nil && !ok {
+			t.Errorf("status %d: %q, %v", status, key.id, err)
 		}
-		if _, sealErr := key.Seal(secret.New("v")); (sealErr == nil) != (err == nil) {
+		if _, sealErr := key.key.Seal(secret.New("v")); (sealErr == nil) != (err == nil) {
 			t.Errorf("status %d: %v, and sealing: %v", status, err, sealErr)
 		}
 		sent = 0
@@ -777,7 +810,7 @@ func FuzzAnswers(f *testing.F) {
 		if err != nil && !at.IsZero() || err == nil && !ok && (status != 404 || !at.IsZero()) || err == nil && ok && at.IsZero() {
 			t.Errorf("status %d: %v, %v", status, at, err)
 		}
-		created, err := c.PutSecret(t.Context(), api, "actions", "N", "1", "x")
+		created, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
 		if (err == nil) != (status == 201 || status == 204) || created != (status == 201) {
 			t.Errorf("status %d: %v, %v", status, created, err)
 		}

@@ -39,11 +39,11 @@ type Selection struct {
 // Counts are the repositories of Codacy's list that were not selected.
 type Counts struct {
 	// NotAdded are those that Codacy knows but doesn't analyse.
-	NotAdded int `json:"not_added"`
+	NotAdded int
 	// LeftOut are those that the patterns leave out.
-	Excluded int `json:"left_out"`
+	Excluded int
 	// OtherShards are those that belong to another shard.
-	OtherShards int `json:"other_shards"`
+	OtherShards int
 }
 
 // Matcher collects both lists, in any order, and then selects.

@@ -14,7 +14,18 @@ type Progress struct {
 	// Remaining is the estimated time to the end, by the rate limits where the run
 	// waits for them, otherwise by the rate; zero if it is unknown.
 	Remaining time.Duration
-	// WaitingFor names what the run waits for, such as "GitHub: 80 writes per
-	// minute"; empty if it only waits for responses.
-	WaitingFor string
+	// WaitingFor is what the run waits for; zero if it only waits for responses.
+	WaitingFor Wait
+}
+
+// Wait is what a run waits for, whichever part of it: the start, a list, a read or
+// a write. The zero Wait is none.
+type Wait struct {
+	// Cause names the service and its limit or request, such as "GitHub: 80 writes
+	// per minute".
+	Cause string
+	// Until is the expected end, on this machine's clock; zero if it is unknown.
+	Until time.Time
+	// Resets reports whether a quota resets then.
+	Resets bool
 }

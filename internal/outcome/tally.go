@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// Soon is how near to its expiry a deferred repository's token makes the run fail.
-const Soon = 7 * 24 * time.Hour
-
 // Tally sums up the results of a run. The zero Tally has none.
 type Tally struct {
 	results []Result
@@ -33,33 +30,15 @@ func (t *Tally) Results() []Result { return slices.Clone(t.results) }
 // Count returns the number of repositories with an outcome.
 func (t *Tally) Count(o Outcome) int { return t.counts[o] }
 
-// ExpiringSoon reports whether r is deferred although its token expires within
-// Soon of now, on Codacy's clock.
-func ExpiringSoon(r Result, now time.Time) bool {
-	return r.Outcome == Deferred && !r.ExpiresAt.IsZero() && r.ExpiresAt.Sub(now) < Soon
-}
-
-// IsProblem reports whether the repository failed or is about to.
-func IsProblem(r Result, now time.Time) bool { return r.Outcome == Failed || ExpiringSoon(r, now) }
-
-// NeedsAttention reports whether r is a problem or has a warning.
-func NeedsAttention(r Result, now time.Time) bool { return IsProblem(r, now) || r.Warning != "" }
-
-// Severity orders results: failed ones first, then those about to fail, then the
-// others.
-func Severity(r Result, now time.Time) int {
-	switch {
-	case r.Outcome == Failed:
-		return 0
-	case ExpiringSoon(r, now):
-		return 1
-	}
-	return 2
+// Outcomes returns the outcomes that there were, in the order in which they are
+// shown.
+func (t *Tally) Outcomes() []Outcome {
+	return slices.DeleteFunc(All(), func(o Outcome) bool { return t.Count(o) == 0 })
 }
 
 // Problems returns the number of repositories that failed or are about to.
 func (t *Tally) Problems(now time.Time) int {
-	return t.count(func(r Result) bool { return IsProblem(r, now) })
+	return t.count(func(r Result) bool { return r.IsProblem(now) })
 }
 
 // Healthy reports whether nothing failed and nothing is about to.
@@ -82,17 +61,45 @@ func (t *Tally) count(f func(Result) bool) int {
 
 // NextExpiry returns the soonest expiry among the tokens in the secrets; zero if
 // there is none.
-func (t *Tally) NextExpiry() time.Time { return NextExpiry(t.results) }
+func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 
-// NextExpiry returns the soonest expiry among the results; zero if there is none.
-func NextExpiry(results []Result) time.Time {
-	var next time.Time
-	for _, r := range results {
-		if next.IsZero() || !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(next) {
-			next = r.ExpiresAt
+// NextToExpire returns the result whose token expires first; the zero Result if
+// none expires.
+func (t *Tally) NextToExpire() Result {
+	var next Result
+	for _, r := range t.results {
+		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
+			next = r
 		}
 	}
 	return next
+}
+
+// Effects counts the secrets that results write, by effect. A write whose effect is
+// not known counts as what the outcome says.
+func Effects(results []Result) map[Effect]int {
+	counts := map[Effect]int{}
+	for _, r := range results {
+		switch {
+		case len(r.Writes) > 0:
+			for _, w := range r.Writes {
+				counts[w.Effect]++
+			}
+		case r.Outcome == Created:
+			counts[Add]++
+		case r.Outcome == Renewed:
+			counts[Renew]++
+		}
+	}
+	return counts
+}
+
+// DestructiveFirst sorts planned results by action, the destructive ones first, and
+// then by name.
+func DestructiveFirst(planned []Result) {
+	ByName(planned)
+	rank := func(r Result) int { return slices.Index(Actions(), r.Action()) }
+	slices.SortStableFunc(planned, func(a, b Result) int { return rank(a) - rank(b) })
 }
 
 // ByName sorts results by the repositories' names.

@@ -35,10 +35,10 @@ func TestTallyHealthy(t *testing.T) {
 		if got := tally.Healthy(now); got != tt.healthy {
 			t.Errorf("%s: healthy %v, want %v", tt.name, got, tt.healthy)
 		}
-		if got := NeedsAttention(tt.res, now); got != tt.attention {
+		if got := tt.res.NeedsAttention(now); got != tt.attention {
 			t.Errorf("%s: needs attention %v, want %v", tt.name, got, tt.attention)
 		}
-		if got := Severity(tt.res, now); got != tt.severity {
+		if got := tt.res.Severity(now); got != tt.severity {
 			t.Errorf("%s: severity %d, want %d", tt.name, got, tt.severity)
 		}
 	}

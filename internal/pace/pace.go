@@ -1,8 +1,8 @@
-// Package pace decides what may be sent to a service when, and what is tried
-// again. A Service stands before every request: it keeps the published limits
-// in windows of any phase, heeds what the service asks for, and lets what waits
-// through in the order of urgency. Retry repeats an operation whose request may
-// be sent twice.
+// Package pace decides when a request may be sent to a service, and repeats
+// operations that may be repeated. A Limiter delays every request. It enforces the
+// published limits in any period of their length, respects Retry-After and rate
+// limit headers, and admits waiting requests by priority. Do repeats an idempotent
+// operation.
 package pace
 
 import (
@@ -19,51 +19,49 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// Service is the gate before one service; it implements wire.Gate.
+// Limiter delays the requests to one service; it implements wire.Limiter.
 type Limiter struct {
-	name  string
-	rand  func() float64
-	clock *wire.Clock
-	// yields: 503 and 504 mean load, and hold the whole service.
+	name string
+	rand func() float64
+	// overloadOn5xx reports whether 503 and 504 mean overload, which pauses the
+	// whole service.
 	overloadOn5xx bool
 
 	mu             sync.Mutex
 	limits         []*window
 	primary        primary
-	generation     int       // latent limits that are kept by now
-	pausedUntil    time.Time // nothing is sent before
-	backoffAttempt int       // limits or overloads in a row without a time to wait
-	waiters        []*waiter // in the order of urgency, then of arrival
+	generation     int       // goes up when an unconfirmed limit becomes enforced
+	pausedUntil    time.Time // no request is sent before
+	backoffAttempt int       // rate limits and overloads in a row without a Retry-After
+	waiters        []*waiter // by priority, then by arrival
 	seq            int64
 	timer          *time.Timer
 }
 
-// NewService returns the gate before the service called name, whose clock is
-// learned from its answers. Where yields is set, the service shows overload by
-// 503 or 504. The random source, of numbers in [0, 1), spreads waits that
-// nobody prescribed.
-func NewLimiter(name string, clock *wire.Clock, yields bool, rand func() float64, limits ...Limit) *Limiter {
-	s := &Limiter{name: name, clock: clock, overloadOn5xx: yields, rand: rand}
+// NewLimiter returns the Limiter of the service called name. overloadOn5xx says that the service reports overload by 503
+// or 504. The random source, of numbers in [0, 1), adds jitter to a backoff.
+func NewLimiter(name string, overloadOn5xx bool, rand func() float64, limits ...Limit) *Limiter {
+	s := &Limiter{name: name, overloadOn5xx: overloadOn5xx, rand: rand}
 	for _, l := range limits {
 		s.limits = append(s.limits, &window{Limit: l, enforced: !l.Unconfirmed})
 	}
 	return s
 }
 
-// ticket is one that waits to be let in.
+// waiter is a queued request, or a queued reservation.
 type waiter struct {
 	priority    int64
 	seq         int64
-	cost        []int        // for each limit
-	headroom    int          // that it leaves of each limit for others
-	requests    int          // of requests
-	reservation *Reservation // whose place it uses: only a hold can keep it
-	inProgress  bool
-	generation  int           // latent limits that were kept when it was let in
-	reset       time.Time     // of the primary limit that it was counted in
-	deadline    time.Time     // when it leaves at the latest; zero for no such time
-	done        chan struct{} // closed when it is let in, or late
-	expired     bool          // it can't leave by then any more
+	cost        []int         // for each limit
+	headroom    int           // units of each limit that it leaves to others
+	requests    int           // number of requests, for the primary limit
+	reservation *Reservation  // that it uses: then only a pause delays it
+	inProgress  bool          // part of an operation that is in progress
+	generation  int           // the Limiter's when it was admitted
+	reset       time.Time     // of the primary limit that it was charged to
+	deadline    time.Time     // latest time to be sent; zero for none
+	done        chan struct{} // closed when it is admitted or expired
+	expired     bool          // it can't be sent before its deadline
 }
 
 type (
@@ -71,68 +69,70 @@ type (
 	sendDeadlineKey struct{}
 )
 
-// ErrTooLate is the error of a request that could not leave by its time.
+// ErrSendDeadline is the error of a request that could not be sent before its
+// deadline.
 var ErrSendDeadline = errors.New("it could not be sent in time")
 
-// LeaveBy returns a context whose requests leave until t or not at all: they
-// fail with ErrTooLate as soon as it is clear that they can't.
+// WithSendDeadline returns a context whose requests are sent before t or not at
+// all. They fail with ErrSendDeadline as soon as it is clear that they can't be.
 func WithSendDeadline(ctx context.Context, t time.Time) context.Context {
 	return context.WithValue(ctx, sendDeadlineKey{}, t)
 }
 
-// Waits tells people what the most urgent of those who wait is waiting for: "80
-// writes a minute"; empty if nobody waits.
+// WaitReason describes, for log output, why the waiter with the highest priority
+// waits: "GitHub: 80 writes per minute". It is empty without a waiter.
 func (s *Limiter) WaitReason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiters) == 0 {
 		return ""
 	}
-	now, t := time.Now(), s.waiters[0]
+	now, first := time.Now(), s.waiters[0]
 	if now.Before(s.pausedUntil) {
 		return s.name + ", which asks to wait until " + clockTime(s.pausedUntil)
 	}
-	if !s.primary.allows(t.requests, t.inProgress, now) {
+	if !s.primary.allows(first.requests, first.inProgress, now) {
 		return fmt.Sprintf("%s: %d requests an hour, less a tenth for others, until %s", s.name, s.primary.limit, clockTime(s.primary.reset))
 	}
 	for i, w := range s.limits {
-		if t.cost[i] > 0 && !w.allows(t.cost[i]) {
+		if first.cost[i] > 0 && !w.allows(first.cost[i]) {
 			return s.name + ": " + w.Name
 		}
 	}
 	return s.name
 }
 
-// Takes is about how long n more writes, with one more read for each, will take by
-// the limits that are known; 0 where there are none.
+// EstimateWrites estimates how long n more writes, with one read each, will take
+// because of the known limits; 0 if there are none.
 func (s *Limiter) EstimateWrites(n int) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	most := max(0, s.pausedUntil.Sub(now))
+	longest := max(0, s.pausedUntil.Sub(now))
 	for _, w := range s.limits {
 		if cost := w.Cost(http.MethodPut); w.enforced && cost > 0 {
-			most = max(most, time.Duration(float64(n*cost)/float64(w.Max)*float64(w.Period)))
+			longest = max(longest, time.Duration(float64(n*cost)/float64(w.Max)*float64(w.Period)))
 		}
 	}
 	if p := s.primary; p.known && now.Before(p.reset) {
 		if more := 2*n - (p.remaining - p.limit/10); more > 0 {
 			hours := more / max(1, p.limit-p.limit/10)
-			most = max(most, p.reset.Sub(now)+time.Duration(hours)*time.Hour)
+			longest = max(longest, p.reset.Sub(now)+time.Duration(hours)*time.Hour)
 		}
 	}
-	return most
+	return longest
 }
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
-// Queued tells whether anybody waits to be let in.
+// HasWaiters reports whether a request or reservation waits.
 func (s *Limiter) HasWaiters() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.waiters) > 0
 }
 
+// cost returns what one request with this method takes of each limit.
 func (s *Limiter) cost(method string) []int {
 	cost := make([]int, len(s.limits))
 	for i, w := range s.limits {
@@ -141,24 +141,24 @@ func (s *Limiter) cost(method string) []int {
 	return cost
 }
 
-// Enter waits until req may be sent; see wire.Gate.
+// Acquire waits until req may be sent; see wire.Limiter.
 func (s *Limiter) Acquire(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
-	room, _ := ctx.Value(reservationKey{s}).(*Reservation)
+	reservation, _ := ctx.Value(reservationKey{s}).(*Reservation)
 	cost := s.cost(req.Method)
 	t := &waiter{priority: math.MaxInt64, cost: cost, requests: 1}
-	if room != nil {
-		if room.write {
+	if reservation != nil {
+		if reservation.write {
 			t.inProgress, t.priority = true, math.MinInt64
 		}
-		if room.write == IsWrite(req.Method) && room.use() {
-			t.reservation = room
+		if reservation.write == IsWrite(req.Method) && reservation.use() {
+			t.reservation = reservation
 		}
 	}
 	if err := s.wait(ctx, t); err != nil {
 		if t.reservation != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.refund(cost, 1, 1, room.reset)
+			s.refund(cost, 1, 1, reservation.reset)
 		}
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Limiter) Acquire(ctx context.Context, req *http.Request) (func(wire.Sig
 	}, nil
 }
 
-// leave frees what cost took, each limit's period from now.
+// release completes a request: its units become free one period from now.
 func (s *Limiter) release(cost []int) {
 	now := time.Now()
 	for i, w := range s.limits {
@@ -179,40 +179,38 @@ func (s *Limiter) release(cost []int) {
 	}
 }
 
-// heed does what an answer asks for.
+// update applies what a response says about the service's limits and load.
 func (s *Limiter) update(sig wire.Signal) {
-	if sig.Header != nil {
-		s.primary.update(sig.Header, s.clock)
-	}
-	if sig.RateLimited && (sig.Header == nil || sig.Header.Get("X-Ratelimit-Remaining") != "0") {
+	s.primary.update(sig.Quota)
+	if sig.RateLimited && !sig.Quota.Exhausted() {
 		for _, w := range s.limits {
 			if w.detect(time.Now()) {
 				s.generation++
 			}
 		}
 	}
-	var hold time.Duration
+	var pause time.Duration
 	overload := s.overloadOn5xx && (sig.Status == http.StatusServiceUnavailable || sig.Status == http.StatusGatewayTimeout)
 	switch {
 	case sig.RateLimited && sig.RetryAfter > 0:
-		hold = sig.RetryAfter
+		pause = sig.RetryAfter
 	case sig.RateLimited:
-		// No time was told: a minute, then twice as long each time.
-		hold = s.backoff(time.Minute)
+		// GitHub asks to wait for at least a minute, and longer each time.
+		pause = s.backoff(time.Minute)
 	case overload && sig.RetryAfter > 0:
-		hold = min(sig.RetryAfter, 5*time.Minute)
+		pause = min(sig.RetryAfter, 5*time.Minute)
 	case overload:
-		hold = s.backoff(time.Second)
+		pause = s.backoff(time.Second)
 	case sig.Status > 0 && sig.Status < 500:
 		s.backoffAttempt = 0
 	}
-	if until := time.Now().Add(hold); hold > 0 && until.After(s.pausedUntil) {
+	if until := time.Now().Add(pause); pause > 0 && until.After(s.pausedUntil) {
 		s.pausedUntil = until
 	}
 }
 
-// spread is first, doubled for each strike in a row up to sixteen times, and up
-// to a tenth more. Answers that come while the service is held are one strike.
+// backoff returns first, doubled for each attempt in a row up to sixteen times,
+// plus up to a tenth as jitter. Responses during one pause are one attempt.
 func (s *Limiter) backoff(first time.Duration) time.Duration {
 	if !time.Now().Before(s.pausedUntil) {
 		s.backoffAttempt = min(s.backoffAttempt+1, 5)
@@ -221,24 +219,16 @@ func (s *Limiter) backoff(first time.Duration) time.Duration {
 	return d + time.Duration(s.rand()*float64(d)/10)
 }
 
-// Held returns until when nothing is sent to the service; a time in the past
-// if it isn't held.
-func (s *Limiter) PausedUntil() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pausedUntil
-}
-
-// wait returns once t is let in.
+// wait returns when t is admitted. Its error is the end of ctx or ErrSendDeadline.
 func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	t.done = make(chan struct{})
-	var late <-chan time.Time
+	var expired <-chan time.Time
 	by, bounded := ctx.Value(sendDeadlineKey{}).(time.Time)
 	if bounded {
 		t.deadline = by
 		timer := time.NewTimer(time.Until(by))
 		defer timer.Stop()
-		late = timer.C
+		expired = timer.C
 	}
 	s.mu.Lock()
 	if bounded && (!time.Now().Before(by) || s.pausedUntil.After(by)) {
@@ -262,7 +252,7 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 		return nil
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped while waiting to send to %s: %w", s.name, context.Cause(ctx))
-	case <-late:
+	case <-expired:
 		err = fmt.Errorf("%s: %w", s.name, ErrSendDeadline)
 	}
 	s.mu.Lock()
@@ -273,16 +263,17 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 		return err
 	}
 	if !t.expired && t.reservation == nil {
-		// Let in at the same moment, but it will not go.
+		// It was admitted at the same moment, but will not be sent.
 		s.refund(t.cost, 1, t.requests, t.reset)
 	}
 	return err
 }
 
-// admit lets in all that may be sent now, turns away what can't be in time, sets
-// the timer for the rest and returns its time; zero if no time helps. What waits for
-// one limit doesn't keep those who don't need it; but nobody less urgent takes of a
-// limit that somebody more urgent waits for.
+// admit admits every waiter that may be sent now, expires those that can't be sent
+// before their deadline, and sets the timer for the rest. It returns the timer's
+// time; zero if time alone does not help. A waiter for one limit doesn't delay the
+// others, but a request never takes capacity that a higher-priority request is
+// waiting for.
 func (s *Limiter) admit() time.Time {
 	now := time.Now()
 	if s.timer != nil {
@@ -322,9 +313,9 @@ func (s *Limiter) admit() time.Time {
 	return next
 }
 
-// fits tells whether t may be let in now; if not, at is when it may be worth
-// another look, zero if no time helps. Blocked are the limits that somebody more
-// urgent waits for.
+// canAdmit reports whether t may be admitted now. If not, at is when to check
+// again, zero if time alone does not help. Limits that a higher-priority waiter
+// needs are blocked.
 func (s *Limiter) canAdmit(t *waiter, blocked []bool, now time.Time) (ok bool, at time.Time) {
 	if now.Before(s.pausedUntil) {
 		return false, s.pausedUntil
@@ -333,7 +324,7 @@ func (s *Limiter) canAdmit(t *waiter, blocked []bool, now time.Time) (ok bool, a
 		if t.reservation.generation == s.generation {
 			return true, time.Time{}
 		}
-		// Its place is gone: the service has no room where we saw some.
+		// A newly detected limit voided its reservation; queue it again.
 		s.release(t.cost)
 		s.primary.refund(t.requests, t.reservation.reset)
 		t.reservation = nil
@@ -354,7 +345,7 @@ func (s *Limiter) canAdmit(t *waiter, blocked []bool, now time.Time) (ok bool, a
 	return ok, at
 }
 
-// take counts t as sent.
+// charge counts t as sent.
 func (s *Limiter) charge(t *waiter) {
 	for i, w := range s.limits {
 		w.inFlight += t.cost[i]
@@ -363,7 +354,7 @@ func (s *Limiter) charge(t *waiter) {
 	t.reset, t.generation = s.primary.reset, s.generation
 }
 
-// earlier is the earlier of two times, of which zero is none.
+// earlier returns the earlier of two times, ignoring zero times.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b
@@ -371,6 +362,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

@@ -21,10 +21,30 @@ import (
 func half() float64 { return 0.5 }
 
 func newService(limits ...Limit) *Limiter {
-	return NewLimiter("Service", &wire.Clock{}, true, half, limits...)
+	return NewLimiter("Service", true, half, limits...)
 }
 
-// done is the signal of an answer that went well.
+// writeLimit, pointLimit and hourlyLimit are limits like GitHub's.
+func writeLimit(n int) Limit {
+	return Limit{Name: fmt.Sprintf("%d writes per minute", n), Max: n, Period: time.Minute, Cost: writeCost}
+}
+
+func pointLimit() Limit {
+	return Limit{Name: "900 points per minute", Max: 900, Period: time.Minute, Cost: func(method string) int { return 1 + 4*writeCost(method) }}
+}
+
+func hourlyLimit(n int) Limit {
+	return Limit{Name: "content writes", Max: n, Period: time.Hour, Cost: writeCost, Unconfirmed: true}
+}
+
+func writeCost(method string) int {
+	if IsWrite(method) {
+		return 1
+	}
+	return 0
+}
+
+// done is the signal of a response that went well.
 var done = wire.Signal{Status: 200}
 
 // enter waits for a place and returns how to leave it, or the end of the test.
@@ -58,6 +78,13 @@ func idle(t testing.TB, s *Limiter) {
 	if len(s.waiters) != 0 {
 		t.Errorf("%d still wait", len(s.waiters))
 	}
+}
+
+// pausedUntil returns until when no request is sent to the service.
+func pausedUntil(s *Limiter) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pausedUntil
 }
 
 // visit is a request that was let in and answered.
@@ -163,7 +190,7 @@ func TestGitHubLimits(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(80), Points())
+		s := newService(writeLimit(80), pointLimit())
 		var mu sync.Mutex
 		var writes, points []visit
 		var wg sync.WaitGroup
@@ -195,34 +222,13 @@ func TestGitHubLimits(t *testing.T) {
 	})
 }
 
-func TestCosts(t *testing.T) {
-	t.Parallel()
-
-	for method, want := range map[string][3]int{
-		http.MethodGet: {0, 1, 1}, http.MethodHead: {0, 1, 1}, http.MethodPut: {1, 5, 1},
-		http.MethodPost: {1, 5, 1}, http.MethodPatch: {1, 5, 1}, http.MethodDelete: {1, 5, 1},
-	} {
-		if got := [3]int{Writes(80).Cost(method), Points().Cost(method), CodacyCloud().Cost(method)}; got != want {
-			t.Errorf("%s costs %v, want %v", method, got, want)
-		}
-	}
-	for limit, want := range map[string]Limit{
-		"writes": {Max: 80, Period: time.Minute}, "points": {Max: 900, Period: time.Minute}, "Codacy": {Max: 2500, Period: 5 * time.Minute},
-	} {
-		got := map[string]Limit{"writes": Writes(80), "points": Points(), "Codacy": CodacyCloud()}[limit]
-		if got.Max != want.Max || got.Period != want.Period {
-			t.Errorf("%s: %d in %v", limit, got.Max, got.Period)
-		}
-	}
-}
-
 // A place is taken when the request leaves, and free again a minute after the
 // answer came, not after it left.
 func TestWindowCountsFromTheAnswer(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(1))
+		s := newService(writeLimit(1))
 		begin := time.Now()
 		leave := enter(t, t.Context(), s, http.MethodPut)
 		time.Sleep(20 * time.Second)
@@ -243,7 +249,7 @@ func TestMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(2))
+		s := newService(writeLimit(2))
 		begin := time.Now()
 		enter(t, t.Context(), s, http.MethodPut)(done)
 		room, err := s.Reserve(t.Context(), 4, 0)
@@ -269,7 +275,7 @@ func TestRoom(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(4), Points())
+		s := newService(writeLimit(4), pointLimit())
 		begin := time.Now()
 		room, err := s.Reserve(t.Context(), 3, 0)
 		if err != nil {
@@ -313,7 +319,7 @@ func TestRoomIsOnesOwn(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		a, b := newService(Writes(1)), newService(Writes(1))
+		a, b := newService(writeLimit(1)), newService(writeLimit(1))
 		room, err := a.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -340,7 +346,7 @@ func TestHoldsKeepRoomsToo(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(5))
+		s := newService(writeLimit(5))
 		room, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -359,7 +365,7 @@ func TestUrgency(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(1))
+		s := newService(writeLimit(1))
 		enter(t, t.Context(), s, http.MethodPut)(done)
 		var mu sync.Mutex
 		var order []string
@@ -438,7 +444,7 @@ func TestGivesUpInTheSameMoment(t *testing.T) {
 
 	gaveUp := 0
 	for range 50 {
-		s := newService(Writes(2))
+		s := newService(writeLimit(2))
 		enter(t, t.Context(), s, http.MethodPut)(done)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
@@ -477,7 +483,7 @@ func TestNobodyPushesIn(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(3))
+		s := newService(writeLimit(3))
 		begin := time.Now()
 		enter(t, t.Context(), s, http.MethodPut)(done) // two places are left
 		var large, small time.Duration
@@ -525,7 +531,7 @@ func TestHold(t *testing.T) {
 			[]time.Duration{63 * time.Second, 126 * time.Second, 252 * time.Second, 504 * time.Second, 1008 * time.Second, 1008 * time.Second},
 		},
 		{
-			"an answer in between ends the row",
+			"a response in between ends the row",
 			[]wire.Signal{limited(0), limited(0), done, limited(0)},
 			[]time.Duration{63 * time.Second, 126 * time.Second, 0, 63 * time.Second},
 		},
@@ -550,8 +556,8 @@ func TestHold(t *testing.T) {
 				for i, sig := range tt.signals {
 					enter(t, t.Context(), s, http.MethodGet)(sig)
 					begin := time.Now()
-					if held := time.Until(s.PausedUntil()); max(0, held) != tt.want[i] {
-						t.Errorf("after %d: held for %v, want %v", i, held, tt.want[i])
+					if pause := time.Until(pausedUntil(s)); max(0, pause) != tt.want[i] {
+						t.Errorf("after %d: paused for %v, want %v", i, pause, tt.want[i])
 					}
 					var wg sync.WaitGroup
 					for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
@@ -583,14 +589,14 @@ func TestNoHoldWithoutYielding(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := NewLimiter("Service", &wire.Clock{}, false, half)
+		s := NewLimiter("Service", false, half)
 		begin := time.Now()
 		for _, status := range []int{503, 504, 502} {
 			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: status, RetryAfter: time.Hour})
 		}
 		enter(t, t.Context(), s, http.MethodGet)(done)
 		if time.Since(begin) != 0 {
-			t.Errorf("held for %v", time.Since(begin))
+			t.Errorf("paused for %v", time.Since(begin))
 		}
 	})
 }
@@ -609,16 +615,16 @@ func TestHoldsAddUp(t *testing.T) {
 		for _, leave := range leaves[:8] {
 			leave(wire.Signal{Status: 429, RateLimited: true})
 		}
-		if held := time.Until(s.PausedUntil()); held != 63*time.Second {
-			t.Errorf("held for %v, want 63 s", held)
+		if pause := time.Until(pausedUntil(s)); pause != 63*time.Second {
+			t.Errorf("paused for %v, want 63 s", pause)
 		}
 		leaves[8](wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Second})
-		if held := time.Until(s.PausedUntil()); held != 63*time.Second {
-			t.Errorf("a shorter hold made it %v", held)
+		if pause := time.Until(pausedUntil(s)); pause != 63*time.Second {
+			t.Errorf("a shorter hold made it %v", pause)
 		}
 		leaves[9](wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
-		if held := time.Until(s.PausedUntil()); held != time.Hour {
-			t.Errorf("a longer hold made it %v", held)
+		if pause := time.Until(pausedUntil(s)); pause != time.Hour {
+			t.Errorf("a longer hold made it %v", pause)
 		}
 	})
 }
@@ -627,7 +633,7 @@ func TestLeaveBy(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(1))
+		s := newService(writeLimit(1))
 		begin := time.Now()
 		by := func(d time.Duration) context.Context { return WithSendDeadline(t.Context(), time.Now().Add(d)) }
 		tooLate := func(name string, ctx context.Context, want time.Duration) {
@@ -650,7 +656,7 @@ func TestLeaveBy(t *testing.T) {
 			t.Errorf("one that may wait left after %v", got)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
-		tooLate("the service is held for longer", by(30*time.Minute), 0)
+		tooLate("the service is paused for longer", by(30*time.Minute), 0)
 		idle(t, s)
 	})
 }
@@ -660,7 +666,7 @@ func TestHoldMakesTooLate(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(3))
+		s := newService(writeLimit(3))
 		room, err := s.Reserve(t.Context(), 2, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -706,7 +712,7 @@ func TestContextEnds(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(1))
+		s := newService(writeLimit(1))
 		begin := time.Now()
 		leave := enter(t, t.Context(), s, http.MethodPut)
 		why := errors.New("interrupted by the user")
@@ -738,7 +744,7 @@ func TestHeadGivesUp(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(2))
+		s := newService(writeLimit(2))
 		enter(t, t.Context(), s, http.MethodPut)(done)
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -754,11 +760,7 @@ func TestHeadGivesUp(t *testing.T) {
 
 // rate is what GitHub tells of the primary limit.
 func rate(limit, remaining int, reset time.Time) wire.Signal {
-	h := http.Header{}
-	h.Set("X-RateLimit-Limit", fmt.Sprint(limit))
-	h.Set("X-RateLimit-Remaining", fmt.Sprint(remaining))
-	h.Set("X-RateLimit-Reset", fmt.Sprint(reset.Unix()))
-	return wire.Signal{Status: 200, Header: h}
+	return wire.Signal{Status: 200, Quota: &wire.Quota{Limit: limit, Remaining: remaining, Reset: reset.Add(time.Second)}}
 }
 
 // A tenth of the primary limit is left to others, but not taken from what is
@@ -842,13 +844,12 @@ func TestPrimaryLimitIsLearned(t *testing.T) {
 			reset     time.Duration
 		}{
 			{rate(5000, 4000, now.Add(time.Hour)), 4000, time.Hour + time.Second},
-			{rate(5000, 4100, now.Add(time.Hour)), 3999, time.Hour + time.Second},              // overtaken by another answer
-			{rate(5000, 3000, now.Add(time.Hour+time.Second)), 3000, time.Hour + time.Second},  // the same hour, told unevenly
-			{rate(5000, 4999, now.Add(-time.Hour)), 2999, time.Hour + time.Second},             // long overtaken
-			{rate(5000, 4998, now.Add(2*time.Hour)), 4998, 2*time.Hour + time.Second},          // the next hour
-			{wire.Signal{Status: 200, Header: http.Header{}}, 4997, 2*time.Hour + time.Second}, // tells nothing
-			{wire.Signal{Status: 200, Header: http.Header{"X-Ratelimit-Remaining": {"1"}}}, 4996, 2*time.Hour + time.Second},
-			{wire.Signal{Status: 200, Header: http.Header{"X-Ratelimit-Remaining": {"x"}, "X-Ratelimit-Reset": {"y"}}}, 4995, 2*time.Hour + time.Second},
+			{rate(5000, 4100, now.Add(time.Hour)), 3999, time.Hour + time.Second},             // overtaken by another answer
+			{rate(5000, 3000, now.Add(time.Hour+time.Second)), 3000, time.Hour + time.Second}, // the same hour, told unevenly
+			{rate(5000, 4999, now.Add(-time.Hour)), 2999, time.Hour + time.Second},            // long overtaken
+			{rate(5000, 4998, now.Add(2*time.Hour)), 4998, 2*time.Hour + time.Second},         // the next hour
+			{wire.Signal{Status: 200}, 4997, 2*time.Hour + time.Second},                       // states no quota
+			{wire.Signal{Status: 200, Quota: &wire.Quota{Remaining: 1}}, 4996, 2*time.Hour + time.Second},
 		} {
 			if remaining, reset := told(tt.sig); remaining != tt.remaining || reset != tt.reset {
 				t.Errorf("%d: %d remain until %v; want %d until %v", i, remaining, reset, tt.remaining, tt.reset)
@@ -882,11 +883,11 @@ func (f *failing) try(ctx context.Context) (int, error) {
 func TestDo(t *testing.T) {
 	t.Parallel()
 
-	unclear := &wire.Error{Disposition: wire.Indeterminate, Status: 502}
-	unsent := &wire.Error{Disposition: wire.NotSent}
+	indeterminate := &wire.Error{Disposition: wire.Indeterminate, Status: 502}
+	notSent := &wire.Error{Disposition: wire.NotSent}
 	limited := &wire.Error{Disposition: wire.RateLimited, Status: 429}
 	refused := &wire.Error{Disposition: wire.Rejected, Status: 404}
-	garbled := &wire.Error{Disposition: wire.Indeterminate, Status: 200, Malformed: true}
+	malformed := &wire.Error{Disposition: wire.Indeterminate, Status: 200, Malformed: true}
 	tooLate := &wire.Error{Disposition: wire.NotSent, Err: fmt.Errorf("GitHub: %w", ErrSendDeadline)}
 	other := errors.New("no request at all")
 	repeat := func(err error, n int) []error { return slices.Repeat([]error{err}, n) }
@@ -908,25 +909,25 @@ func TestDo(t *testing.T) {
 		tries []time.Duration
 	}{
 		{"at once", within, nil, nil, nil, seconds(0)},
-		{"one failure", within, repeat(unclear, 1), nil, nil, seconds(0, .5)},
-		{"longer and longer", within, repeat(unclear, 5), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
-		{"down for good", within, repeat(unclear, 100), nil, unclear, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
-		{"unsent", within, repeat(unsent, 2), nil, nil, seconds(0, .5, 1.5)},
-		{"slow failures", within, repeat(unclear, 100), seconds(12, 12, 12), unclear, seconds(0, 12.5)},
-		{"no time for another", Retry{}, repeat(unclear, 100), nil, unclear, seconds(0)},
-		{"garbage", within, repeat(garbled, 2), nil, nil, seconds(0, .5, 1.5)},
-		{"garbage for good", within, repeat(garbled, 100), nil, garbled, seconds(0, .5, 1.5)},
-		{"failures and garbage", within, []error{unclear, garbled, unclear, garbled, garbled}, nil, garbled, seconds(0, .5, 1.5, 3.5, 7.5)},
+		{"one failure", within, repeat(indeterminate, 1), nil, nil, seconds(0, .5)},
+		{"longer and longer", within, repeat(indeterminate, 5), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
+		{"down for good", within, repeat(indeterminate, 100), nil, indeterminate, seconds(0, .5, 1.5, 3.5, 7.5, 15.5)},
+		{"notSent", within, repeat(notSent, 2), nil, nil, seconds(0, .5, 1.5)},
+		{"slow failures", within, repeat(indeterminate, 100), seconds(12, 12, 12), indeterminate, seconds(0, 12.5)},
+		{"no time for another", Retry{}, repeat(indeterminate, 100), nil, indeterminate, seconds(0)},
+		{"garbage", within, repeat(malformed, 2), nil, nil, seconds(0, .5, 1.5)},
+		{"garbage for good", within, repeat(malformed, 100), nil, malformed, seconds(0, .5, 1.5)},
+		{"failures and garbage", within, []error{indeterminate, malformed, indeterminate, malformed, malformed}, nil, malformed, seconds(0, .5, 1.5, 3.5, 7.5)},
 		{"refused", within, repeat(refused, 1), nil, refused, seconds(0)},
-		{"refused later", within, []error{unclear, refused}, nil, refused, seconds(0, .5)},
+		{"refused later", within, []error{indeterminate, refused}, nil, refused, seconds(0, .5)},
 		{"no request", within, repeat(other, 1), nil, other, seconds(0)},
 		{"too late", within, repeat(tooLate, 1), nil, ErrSendDeadline, seconds(0)},
 		// The wait is the Service's, which holds the next try.
 		{"limits", within, repeat(limited, 10), nil, nil, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
 		{"limits for good", within, repeat(limited, 100), nil, limited, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
-		{"limits begin it anew", within, append(repeat(unclear, 5), limited, unclear, unclear), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5, 15.5, 16, 17)},
+		{"limits begin it anew", within, append(repeat(indeterminate, 5), limited, indeterminate, indeterminate), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5, 15.5, 16, 17)},
 		// The second try is what waited for a minute, at the gate.
-		{"after a long wait it is tried again", within, []error{limited, unclear, unclear}, seconds(0, 60), nil, seconds(0, 0, 60.5, 61.5)},
+		{"after a long wait it is tried again", within, []error{limited, indeterminate, indeterminate}, seconds(0, 60), nil, seconds(0, 0, 60.5, 61.5)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -1034,7 +1035,7 @@ func TestTry(t *testing.T) {
 			t.Fatal("2 of 5 are not there")
 		}
 		if r, again := s.TryReserve(1, 3); r != nil || !again.IsZero() {
-			t.Errorf("Try = %v, %v; only an answer helps now", r, again)
+			t.Errorf("Try = %v, %v; only a response helps now", r, again)
 		}
 		// Its requests take the room, a write does not.
 		enter(t, room.Context(t.Context()), s, http.MethodGet)(done)
@@ -1077,9 +1078,9 @@ func TestTry(t *testing.T) {
 		}
 		group.Wait()
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: 7 * time.Second})
-		held := time.Now().Add(7 * time.Second)
-		if r, again := s.TryReserve(1, 0); r != nil || !again.Equal(held) {
-			t.Errorf("while it is held, Try = %v, %v", r, again)
+		paused := time.Now().Add(7 * time.Second)
+		if r, again := s.TryReserve(1, 0); r != nil || !again.Equal(paused) {
+			t.Errorf("while it is paused, Try = %v, %v", r, again)
 		}
 		idle(t, s)
 	})
@@ -1090,14 +1091,9 @@ func TestTry(t *testing.T) {
 func TestLatentLimit(t *testing.T) {
 	t.Parallel()
 
-	hourly := func() Limit {
-		l := HourlyWrites()
-		l.Max = 20
-		return l
-	}
 	secondary := wire.Signal{Status: 403, RateLimited: true, RetryAfter: time.Second}
 	primary := secondary
-	primary.Header = http.Header{"X-Ratelimit-Remaining": {"0"}}
+	primary.Quota = &wire.Quota{}
 	for name, tt := range map[string]struct {
 		sent   int
 		signal wire.Signal
@@ -1113,7 +1109,7 @@ func TestLatentLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newService(hourly())
+				s := newService(hourlyLimit(20))
 				begin := time.Now()
 				for range tt.sent {
 					enter(t, t.Context(), s, http.MethodPut)(done)
@@ -1138,9 +1134,7 @@ func TestRoomEndsWithLatentLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		hourly := HourlyWrites()
-		hourly.Max = 20
-		s := newService(Writes(100), hourly)
+		s := newService(writeLimit(100), hourlyLimit(20))
 		begin := time.Now()
 		for range 17 {
 			enter(t, t.Context(), s, http.MethodPut)(done)
@@ -1182,10 +1176,7 @@ func TestRoomOfAnotherHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		tell := func(remaining int, reset time.Duration) wire.Signal {
-			return wire.Signal{Status: 200, Header: http.Header{
-				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {fmt.Sprint(remaining)},
-				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(reset).Unix())},
-			}}
+			return rate(100, remaining, time.Now().Add(reset))
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
 		room, err := s.Reserve(t.Context(), 4, 0)
@@ -1210,14 +1201,11 @@ func TestRoomOfAnotherHour(t *testing.T) {
 	// Nor is a place that ended with a latent limit: the request that had it is
 	// counted anew, and that is all.
 	synctest.Test(t, func(t *testing.T) {
-		hourly := HourlyWrites()
-		hourly.Max = 10
-		s := newService(hourly)
+		s := newService(hourlyLimit(10))
 		tell := func(remaining int, reset time.Duration) wire.Signal {
-			return wire.Signal{Status: 403, RateLimited: true, RetryAfter: time.Second, Header: http.Header{
-				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {fmt.Sprint(remaining)},
-				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(reset).Unix())},
-			}}
+			sig := rate(100, remaining, time.Now().Add(reset))
+			sig.Status, sig.RateLimited, sig.RetryAfter = 403, true, time.Second
+			return sig
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
 		room, err := s.Reserve(t.Context(), 9, 0)
@@ -1238,7 +1226,7 @@ func TestWaits(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(Writes(80), Points())
+		s := newService(writeLimit(80), pointLimit())
 		if s.WaitReason() != "" || s.HasWaiters() {
 			t.Errorf("nobody waits, and it is for %q", s.WaitReason())
 		}
@@ -1257,15 +1245,9 @@ func TestWaits(t *testing.T) {
 			synctest.Wait()
 		}
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		wants("Service: 80 writes a minute")
+		wants("Service: 80 writes per minute")
 		time.Sleep(time.Minute)
-		told := func(remaining string) wire.Signal {
-			return wire.Signal{Status: 200, Header: http.Header{
-				"X-Ratelimit-Limit": {"5000"}, "X-Ratelimit-Remaining": {remaining},
-				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(29 * time.Minute).Unix())},
-			}}
-		}
-		enter(t, t.Context(), s, http.MethodGet)(told("560"))
+		enter(t, t.Context(), s, http.MethodGet)(rate(5000, 560, time.Now().Add(29*time.Minute)))
 		wants("Service: 5000 requests an hour, less a tenth for others, until 00:30:01 UTC")
 		// 60 in this hour, 4,500 in the next, 4,500 in the one after that.
 		if left := s.EstimateWrites(30); left != 22500*time.Millisecond {

@@ -9,35 +9,35 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// Retry says how long an operation is tried.
+// Retry bounds the attempts of an operation.
 type Retry struct {
-	// Within: no try begins later than this after the first one's begin, or
-	// after the end of a wait that the service asked for.
+	// MaxElapsed bounds when the last attempt starts, counted from the start of
+	// the first one, or from the end of a wait that the service asked for.
 	MaxElapsed time.Duration
-	// Most, if set, bounds all of it, the waits of a Service included, as long
-	// as the operation itself has met no limit.
+	// MaxTotal, if set, bounds the whole operation, a Limiter's waits included,
+	// until the service rate-limits the operation itself.
 	MaxTotal time.Duration
 }
 
-// limitedTries bounds how often a service may put one operation off.
+// maxRateLimited bounds how often a service may rate-limit one operation.
 const maxRateLimited = 10
 
-// Do carries out fn, which must be fit to be carried out twice, until it is
-// done or refused. After a failure that leaves it open it waits 0.5 s, then
-// twice as long each time; an answer that makes no sense is asked for twice
-// more; after a limit it goes on when the Service lets it.
+// Do calls fn until it succeeds or is rejected. fn must be idempotent. After an
+// indeterminate failure Do waits 0.5 s, then twice as long each time. A malformed
+// response is retried twice. After a rate limit, the Limiter delays the next
+// attempt.
 func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
-	begin, limited, garbled := time.Now(), 0, 0
-	waited := false // the try that is under way began with a wait for a limit
+	started, rateLimited, malformed := time.Now(), 0, 0
+	waited := false // the current attempt started with a wait for a rate limit
 	if r.MaxTotal > 0 {
 		bounded, cancel := context.WithTimeout(ctx, r.MaxTotal)
 		defer cancel()
-		try := fn
+		attempt := fn
 		fn = func(ctx context.Context) (T, error) {
-			if limited == 0 {
+			if rateLimited == 0 {
 				ctx = bounded
 			}
-			return try(ctx)
+			return attempt(ctx)
 		}
 	}
 	for pause := 500 * time.Millisecond; ; pause *= 2 {
@@ -49,12 +49,12 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 		if ctx.Err() != nil || !errors.As(err, &e) || e.Disposition == wire.Rejected || errors.Is(err, ErrSendDeadline) {
 			return v, err
 		}
-		// Nobody's certificate becomes somebody's in a second.
+		// A bad certificate won't become valid; don't retry.
 		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			return v, err
 		}
 		if e.Disposition == wire.RateLimited {
-			if limited++; limited > maxRateLimited {
+			if rateLimited++; rateLimited > maxRateLimited {
 				return v, err
 			}
 			waited = true
@@ -62,14 +62,14 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 			continue
 		}
 		if waited {
-			begin, waited = time.Now(), false
+			started, waited = time.Now(), false
 		}
 		if e.Malformed {
-			if garbled++; garbled > 2 {
+			if malformed++; malformed > 2 {
 				return v, err
 			}
 		}
-		if time.Since(begin)+pause > r.MaxElapsed {
+		if time.Since(started)+pause > r.MaxElapsed {
 			return v, err
 		}
 		if Sleep(ctx, pause) != nil {
@@ -78,7 +78,7 @@ func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)
 	}
 }
 
-// Sleep waits for d, or until ctx ends, which is its error.
+// Sleep waits for d. Its error is the end of ctx.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -4,219 +4,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
 const (
-	// finishWithin and undoWithin are the seconds after an interrupt in which
-	// what was begun is finished, and then undone: the runner gives ten in all.
+	// finishWithin and cleanupWithin are the times after an interrupt within which
+	// steps 3 to 5 finish, and then step 6: the runner gives ten seconds in all.
 	finishWithin  = 4500 * time.Millisecond
 	cleanupWithin = 1500 * time.Millisecond
-	// staleTries bounds how often an apply begins anew, because what it had seen
-	// was too old by the time that a limit let it go on.
+	// commitWithin and undoWithin are the times after StartBefore by which steps 3 to
+	// 5, and then step 6, end.
+	commitWithin = 13 * time.Minute
+	undoWithin   = 15 * time.Minute
+	// maxStaleAttempts bounds how often an apply starts over because the observation
+	// was too old when a limit let it go on.
 	maxStaleAttempts = 10
 )
 
-// What ends an apply without a failure.
+// Errors that end an apply without a failure.
 var (
-	errOtherRun = errors.New("another run is at work on it")
-	errStale    = errors.New("what was observed is too old by now")
+	errOtherRun = errors.New("another run is working on it")
+	errStale    = errors.New("the observation is too old")
+	errRequeue  = errors.New("back to the queue")
+	errClocks   = errors.New("the clocks of the services are too uncertain")
 )
 
 // applied is what an apply did.
 type applied struct {
-	token       codacy.Token
-	written     []rotation.Store
-	overwritten bool // a secret was overwritten
-	uncertain   bool // a put was sent and its answer lost
+	token     codacy.Token
+	written   []outcome.Write
+	uncertain bool // a PUT was sent and has no clear response
 }
 
-// storeKey is the public key of one store.
-type storeKey struct {
-	id  string
-	key seal.Key
+// stores returns the stores that were written.
+func (a applied) stores() []rotation.Store {
+	var stores []rotation.Store
+	for _, w := range a.written {
+		stores = append(stores, w.Store)
+	}
+	return stores
 }
 
-// write applies the decision for t, if it is one to write, and revokes.
-func (r *Run) applyAndRevoke(ctx context.Context, t *task) event {
-	waiting := true
-	gotRoom := func() {
-		if waiting {
-			waiting = false
-			r.events <- event{reserved: true}
-		}
-	}
-	var done applied
-	var err error
-	for tries := 0; t.writes() && (tries == 0 || errors.Is(err, errStale) && tries < maxStaleAttempts && ctx.Err() == nil); tries++ {
-		done, err = r.apply(ctx, t, gotRoom)
-	}
-	gotRoom()
-	var result outcome.Result
-	switch {
-	case err != nil:
-		result = r.failedResult(t, done, err)
-	case t.writes():
-		result = r.appliedResult(t, done)
-	default:
-		result = r.noOpResult(t)
-	}
-	r.revoke(ctx, t, err == nil && t.writes(), &result)
-	return event{result: &result, err: err, applied: done}
-}
-
-// apply makes a token for t and stores it, in the order of the contract. It is
-// the only way in which a secret is written. Ctx ends it up to step 2; from then
-// on only an interrupt does, after some seconds of grace. ErrStale: nothing was
-// made, because what was observed is out of date; apply it again.
-func (r *Run) apply(ctx context.Context, t *task, gotRoom func()) (applied, error) {
-	var done applied
-
-	// What would be too old by the time that there is room is looked at before:
-	// room is what there is least of.
-	if r.willBeStale(t) {
-		if err := r.observe(ctx, t); err != nil || !t.writes() {
-			return done, err
-		}
-	}
-
-	// 1. The public key of each store.
-	keys := map[rotation.Store]storeKey{}
-	for _, s := range t.decision.Stores {
-		id, key, err := r.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
-		if err != nil {
-			return done, err
-		}
-		keys[s] = storeKey{id, key}
-	}
-
-	// 2. Room for the writes, so that nothing is made that would have to wait;
-	// a fresh look, if the last one is old by now; and a place for the token.
-	room, err := r.reserve(ctx, t)
-	if err != nil {
-		return done, err
-	}
-	defer room.release()
-	gotRoom()
-	if time.Since(t.observedAt) > rotation.MaxStaleness {
-		if err := r.observe(ctx, t); err != nil {
-			return done, err
-		}
-	}
-	if t.writes() && t.observation.Total >= rotation.MaxTokens {
-		if err := r.evict(ctx, t); err != nil {
-			return done, err
-		}
-	}
-	if !t.writes() {
-		return done, nil
-	}
-	for _, s := range t.decision.Stores {
-		if _, ok := keys[s]; !ok {
-			return done, errStale // a store more than before: its key first
-		}
-	}
-
-	// 3. The token. From here on a cancellation does not cut in.
-	crit, cancel := r.shield(ctx, finishWithin)
-	defer cancel()
-	crit = room.context(crit)
-	begun := time.Now()
-	expires := r.codacyNow().Add(r.Policy.Lifetime - t.jitter).Truncate(time.Second)
-	token, value, err := r.createToken(crit, t, expires)
-	if err != nil {
-		return done, err
-	}
-	done.token = token
-
-	// 4. Masked, before anything else can print it.
-	var failure error
-	if err := r.Mask(value); err != nil {
-		failure = fmt.Errorf("the new token could not be masked in the log: %w", err)
-	}
-
-	// 5. Into each store. Where one refuses and nothing has changed yet, it ends;
-	// else the token stays, and the more stores hold it the better.
-	for _, s := range t.decision.Stores {
-		if failure != nil && done.storedIn() == 0 {
-			break
-		}
-		created, doubt, err := r.put(crit, t, s, keys[s], value, begun.Add(rotation.MaxPutDelay))
-		if err != nil {
-			failure = errors.Join(failure, err)
-			done.uncertain = done.uncertain || doubt
-			continue
-		}
-		done.written = append(done.written, s)
-		done.overwritten = done.overwritten || !created
-	}
-
-	// 6. No orphan: what nobody holds goes.
-	switch {
-	case failure == nil:
-		return done, nil
-	case done.storedIn() > 0:
-		return done, fmt.Errorf("its new token is not in every store, the next run mends it: %w", failure)
-	}
-	undo, cancel := r.shield(ctx, cleanupWithin)
-	defer cancel()
-	if err := r.deleteToken(room.context(undo), t, token.ID); err != nil {
-		failure = fmt.Errorf("%w; its new token could not be deleted, the next run does that: %w", failure, err)
-	}
-	return done, failure
-}
-
-// soonStale tells whether what was seen of t is likely to be out of date once it
-// has its room, though not by a wait that is long itself.
-func (r *Run) willBeStale(t *task) bool {
-	turn := time.Second
-	if r.WritesPerMinute > 0 {
-		turn += time.Duration(maxAwaitingCapacity*len(t.decision.Stores)) * time.Minute / time.Duration(r.WritesPerMinute)
-	}
-	return turn < rotation.MaxStaleness/2 && time.Since(t.observedAt)+turn > rotation.MaxStaleness
-}
-
-// wrote tells whether a put was accepted.
+// storedAny reports whether a PUT was accepted.
 func (a applied) storedAny() bool { return len(a.written) > 0 }
 
-// held counts the stores that hold the new token, or may hold it.
-func (a applied) storedIn() int {
-	if a.uncertain {
-		return len(a.written) + 1
-	}
-	return len(a.written)
-}
+// mayBeStored reports whether a store holds the new token, or may hold it.
+func (a applied) mayBeStored() bool { return a.uncertain || a.storedAny() }
 
-// writes tells whether the decision is one to write.
-func (t *task) writes() bool {
-	return t.decision.Action == rotation.Create || t.decision.Action == rotation.Renew
-}
-
-// rooms is the right to make one token and to store it.
+// reservations is the capacity to create one token and to store it.
 type reservations struct{ codacy, github *pace.Reservation }
-
-func (r *Run) reserve(ctx context.Context, t *task) (reservations, error) {
-	gh, err := r.GitHubLimiter.Reserve(ctx, len(t.decision.Stores), t.observation.Priority())
-	if err != nil {
-		return reservations{}, err
-	}
-	co, err := r.CodacyLimiter.Reserve(ctx, 1, t.observation.Priority())
-	if err != nil {
-		gh.Release()
-		return reservations{}, err
-	}
-	return reservations{co, gh}, nil
-}
 
 func (r reservations) context(ctx context.Context) context.Context {
 	return r.github.Context(r.codacy.Context(ctx))
@@ -227,136 +73,293 @@ func (r reservations) release() {
 	r.github.Release()
 }
 
-// makeRoom deletes the lowest token of ours that nobody can be using.
-func (r *Run) evict(ctx context.Context, t *task) error {
-	if !t.observation.SecretsChecked {
-		if err := r.checkSecrets(ctx, t); err != nil {
+// loopSignals is how a worker that applies reports to the loop and waits for it.
+type loopSignals struct {
+	// ready reports that the keys are read; the loop replies on task.turn.
+	ready func()
+	// reserved reports that the capacity is reserved.
+	reserved func()
+}
+
+// applyAndRevoke applies the decision for t, and revokes the tokens that were
+// replaced long enough ago.
+func (w *worker) applyAndRevoke(ctx context.Context, t *task, signals loopSignals, mayRevoke bool) event {
+	var done applied
+	var err error
+	for attempt := 0; t.decision.Writes() && (attempt == 0 || errors.Is(err, errStale) && attempt < maxStaleAttempts && ctx.Err() == nil); attempt++ {
+		done, err = w.apply(ctx, t, signals)
+	}
+	signals.reserved()
+	if errors.Is(err, errRequeue) {
+		return event{requeue: true}
+	}
+	var result outcome.Result
+	switch {
+	case err != nil:
+		result = w.failedResult(t, done, err)
+	case t.decision.Writes():
+		result = w.appliedResult(t, done)
+	default:
+		result = w.noOpResult(t)
+	}
+	e := event{result: &result, err: err, applied: done}
+	if err == nil && mayRevoke {
+		e.revokeFailed, e.revoked = w.revoke(ctx, t, done.stores(), &result)
+	}
+	return e
+}
+
+// apply creates a token for t and stores it, in the order of the contract. It is
+// the only writer of secrets. Ctx ends it up to step 2; after that only an
+// interrupt does, after some seconds.
+func (w *worker) apply(ctx context.Context, t *task, signals loopSignals) (applied, error) {
+	capacity, err := w.prepare(ctx, t, signals)
+	if err != nil || !t.decision.Writes() {
+		return applied{}, err
+	}
+	defer capacity.release()
+	return w.commit(ctx, t, capacity)
+}
+
+// prepare does steps 1 and 2. The caller releases the reservations, which are nil
+// where the decision is no longer to write.
+func (w *worker) prepare(ctx context.Context, t *task, signals loopSignals) (reservations, error) {
+	// Observe again now if the observation would be too old once there is capacity,
+	// which is scarce.
+	if w.willBeStale(t) {
+		if err := w.observe(ctx, t); err != nil || !t.decision.Writes() {
+			return reservations{}, err
+		}
+	}
+
+	// 1. The public key of each store, which may show that a store is unavailable.
+	if err := w.readKeys(ctx, t); err != nil || !t.decision.Writes() {
+		return reservations{}, err
+	}
+	if err := w.waitForTurn(ctx, t, signals); err != nil {
+		return reservations{}, err
+	}
+
+	// 2. The capacity for all writes, so that nothing is created that would have to
+	// wait; a fresh observation; space for the token.
+	capacity, err := w.reserve(ctx, t)
+	if err != nil {
+		return reservations{}, err
+	}
+	signals.reserved()
+	if err := w.refresh(ctx, t); err != nil || !t.decision.Writes() {
+		capacity.release()
+		return reservations{}, err
+	}
+	return capacity, nil
+}
+
+// readKeys reads the public key of each store to write, and decides again without
+// those that are unavailable.
+func (w *worker) readKeys(ctx context.Context, t *task) error {
+	for again := true; again && t.decision.Writes(); {
+		again = false
+		for _, s := range t.decision.Stores {
+			err := w.readKey(ctx, t, s)
+			switch {
+			case github.IsUnavailable(err):
+				t.deny(s, err)
+				again = true
+			case err != nil:
+				return err
+			}
+		}
+		if again {
+			w.decide(t)
+		}
+		if t.decision.Action == rotation.CheckSecrets {
+			if err := w.checkSecrets(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// waitForTurn waits until the loop lets t create a token. The error errRequeue
+// sends t back to the queue.
+func (w *worker) waitForTurn(ctx context.Context, t *task, signals loopSignals) error {
+	if t.holdsTurn {
+		return nil
+	}
+	signals.ready()
+	select {
+	case granted := <-t.turn:
+		if !granted {
+			return errRequeue
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// reserve reserves the capacity for the writes of t.
+func (w *worker) reserve(ctx context.Context, t *task) (reservations, error) {
+	gh, err := w.o.GitHubLimiter.Reserve(ctx, len(t.decision.Stores), t.priority)
+	if err != nil {
+		return reservations{}, err
+	}
+	co, err := w.o.CodacyLimiter.Reserve(ctx, 1, t.priority)
+	if err != nil {
+		gh.Release()
+		return reservations{}, err
+	}
+	return reservations{co, gh}, nil
+}
+
+// refresh observes t again if the observation is too old, and makes space for the
+// token. The error errStale means that a store was added whose key is unknown.
+func (w *worker) refresh(ctx context.Context, t *task) error {
+	if time.Since(t.observedAt) > rotation.MaxStaleness {
+		if err := w.observe(ctx, t); err != nil {
 			return err
 		}
-		if !t.writes() {
-			return nil // the stores had another word to say
+	}
+	if t.decision.Writes() && !t.observation.Legacy && t.observation.Total >= rotation.MaxTokens {
+		evicted, err := w.evict(ctx, t)
+		if err != nil {
+			return err
+		}
+		if !evicted && t.decision.Writes() {
+			return fmt.Errorf("the repository has %d tokens on Codacy, its limit, and none can be deleted safely; "+
+				"delete some on Codacy in the repository's Settings, API tokens", t.observation.Total)
 		}
 	}
-	spare, ok := rotation.Evictable(t.observation)
+	if t.decision.Writes() && slices.ContainsFunc(t.decision.Stores, func(s rotation.Store) bool { _, ok := t.keys[s]; return !ok }) {
+		return errStale
+	}
+	if t.decision.Writes() && (w.settleClocks(ctx, decidingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty) {
+		return errClocks
+	}
+	return nil
+}
+
+// willBeStale reports whether the observation of t is likely to be too old once
+// there is capacity. It is false if the wait is so long that observing now would
+// not help.
+func (w *worker) willBeStale(t *task) bool {
+	turn := time.Second
+	if w.o.WritesPerMinute > 0 {
+		turn += time.Duration(maxAwaitingCapacity*len(t.decision.Stores)) * time.Minute / time.Duration(w.o.WritesPerMinute)
+	}
+	return turn < rotation.MaxStaleness/2 && time.Since(t.observedAt)+turn > rotation.MaxStaleness
+}
+
+// evict makes space for a token: it deletes the lowest managed token that no store
+// holds, if there is one.
+func (w *worker) evict(ctx context.Context, t *task) (evicted bool, err error) {
+	if !t.observation.SecretsChecked() {
+		if err := w.checkSecrets(ctx, t); err != nil || !t.decision.Writes() {
+			return false, err // checking the secrets may change the decision
+		}
+	}
+	token, ok := rotation.Evictable(t.observation, w.o.Policy, w.codacyNow())
 	if !ok {
-		return fmt.Errorf("it has %d tokens on Codacy, as many as are allowed, and none that this action may delete: "+
-			"delete some in the repository's settings on Codacy, under Integrations, Repository API tokens", t.observation.Total)
+		return false, nil
 	}
-	return r.deleteToken(ctx, t, spare.ID)
+	if w.settleClocks(ctx, deletingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty {
+		return false, errClocks
+	}
+	return true, w.deleteToken(ctx, t, token.ID)
 }
 
-// remove deletes a token by its id, which may be done twice.
-func (r *Run) deleteToken(ctx context.Context, t *task, id int64) error {
-	_, err := pace.Do(ctx, r.Retry, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, r.Codacy.DeleteToken(ctx, t.target.Codacy, id)
-	})
-	return err
-}
+// commit does steps 3 to 6. A cancellation does not interrupt it.
+func (w *worker) commit(ctx context.Context, t *task, capacity reservations) (applied, error) {
+	shielded, cancel := w.shield(ctx, finishWithin, commitWithin)
+	defer cancel()
+	shielded = capacity.context(shielded)
 
-const (
-	createAttempts = 3  // requests that leave it open whether a token was made
-	createNumbers  = 5  // numbers whose names are taken, though the list doesn't show it
-	createRequests = 20 // requests in all, with those that a limit put off
-	// makeWithin is how long after the look a request may wait to leave.
-	createSendWithin = 30 * time.Second
-	maxNumber        = 999_999_999
-)
-
-// make makes the token with the next number. The request is never repeated
-// blindly: after an answer that leaves open whether it was done, what is there
-// decides. ErrStale: nothing was made, and what was seen is too old to go on.
-func (r *Run) createToken(ctx context.Context, t *task, expires time.Time) (codacy.Token, secret.Value, error) {
-	fail := func(err error) (codacy.Token, secret.Value, error) { return codacy.Token{}, secret.Value{}, err }
-	number := 1
-	if newest, ok := t.observation.Newest(); ok {
-		number = newest.Number + 1
-	}
-	var (
-		open    = 0     // requests for this number that may have been carried out, or may yet be
-		tries   = 0     // requests that left it open, or were refused after such a one
-		numbers = 1     // numbers asked for
-		again   = false // this number's name was taken, though the list didn't show it
-		last    error
-	)
-	looked := time.Now()
-	for range createRequests {
-		if number > maxNumber {
-			return fail(errors.New("the numbers of its tokens' names are used up"))
-		}
-		token, value, err := r.Codacy.CreateToken(pace.WithSendDeadline(ctx, looked.Add(createSendWithin)),
-			t.target.Codacy, fmt.Sprintf("%s%d", r.prefix, number), expires)
-		if err == nil {
-			return token, value, nil
-		}
-		last = err
-		fate := wire.DispositionOf(err)
-		conflict := wire.StatusOf(err) == http.StatusConflict
-		switch {
-		case open == 0 && fate == wire.NotSent && errors.Is(err, pace.ErrSendDeadline):
-			return fail(errStale)
-		case fate == wire.RateLimited:
-			continue // nothing was done: the next one leaves when it may
-		case open == 0 && (fate == wire.NotSent || fate == wire.Rejected && !conflict):
-			return fail(err)
-		case fate == wire.Indeterminate:
-			open++
-			tries++
-		case fate == wire.Rejected && open > 0:
-			tries++
-		}
-
-		looked = time.Now()
-		o, listErr := r.readTokens(ctx, t)
-		switch {
-		case wire.IsUnauthorized(listErr): // what it means for the run counts more
-			return fail(errors.Join(listErr, err))
-		case listErr != nil:
-			return fail(errors.Join(err, listErr))
-		}
-		i := slices.IndexFunc(o.Managed, func(tok rotation.Token) bool { return tok.Number == number })
-		switch {
-		case i >= 0 && (open == 0 || !o.Managed[i].Expires.Equal(expires)):
-			return fail(errOtherRun)
-		case i >= 0: // ours, its value lost
-			if delErr := r.deleteToken(ctx, t, o.Managed[i].ID); delErr != nil {
-				return fail(errors.Join(err, delErr))
-			}
-			open--
-		case open == 0 && !again: // the name is taken and not there: hidden, or just gone
-			again = true
-		case open == 0 && numbers < createNumbers:
-			number, numbers, again = number+1, numbers+1, false
-		case open == 0:
-			return fail(fmt.Errorf("the names up to %s%d are taken by tokens that Codacy's list does not show: "+
-				"delete the expired ones in the repository's settings on Codacy: %w", r.prefix, number, err))
-		}
-		if tries == createAttempts {
-			return fail(err)
-		}
-	}
-	return fail(last)
-}
-
-// put seals the value for a store and puts it there, again if need be, but never
-// later than by. Doubt: a put was sent whose answer never came.
-func (r *Run) put(ctx context.Context, t *task, s rotation.Store, k storeKey, v secret.Value, by time.Time) (created, doubt bool, err error) {
-	sealed, err := k.key.Seal(v)
+	// 3. The token. Its expiry is computed once, because it identifies the request.
+	begun := time.Now()
+	expires := w.codacyNow().Add(w.o.Policy.Lifetime - t.shorten).Truncate(time.Second)
+	token, value, err := w.createToken(shielded, t, expires)
 	if err != nil {
-		return false, false, err
+		return applied{}, err
 	}
-	created, err = pace.Do(pace.WithSendDeadline(ctx, by), r.Retry, func(ctx context.Context) (bool, error) {
-		created, err := r.GitHub.PutSecret(ctx, t.target.GitHub, string(s), r.Policy.SecretName, k.id, sealed)
-		doubt = doubt || err != nil && wire.DispositionOf(err) == wire.Indeterminate
+	done := applied{token: token}
+
+	// 4. Mask the value before anything else can print it.
+	failure := w.o.Mask(value)
+	if failure != nil {
+		failure = fmt.Errorf("the new token could not be masked in the log: %w", failure)
+	}
+	stores := t.decision.Stores
+	if failure != nil {
+		stores = nil
+	}
+
+	// 5. Store it. A store that denies the write does not stop the others, unless
+	// nothing has changed yet and nothing has to.
+	for _, s := range stores {
+		if failure != nil && !done.mayBeStored() && !t.decision.Necessary {
+			break
+		}
+		if err := w.store(shielded, t, s, value, begun, &done); err != nil {
+			failure = errors.Join(failure, err)
+		}
+	}
+
+	// 6. Delete the token if no store has it.
+	switch {
+	case failure == nil:
+		return done, nil
+	case done.mayBeStored():
+		return done, fmt.Errorf("the new token is not in every store; the next run completes it: %w", failure)
+	}
+	cleanup, cancel := w.shield(ctx, cleanupWithin, undoWithin)
+	defer cancel()
+	if err := w.deleteToken(capacity.context(cleanup), t, token.ID); err != nil {
+		return done, &orphanError{failure: failure, deletion: err}
+	}
+	return done, failure
+}
+
+// store seals the value for a store and puts it there. A PUT may be repeated, and
+// none is sent later than MaxPutDelay after the creation began.
+func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
+	err := w.put(ctx, t, s, value, begun, done)
+	if status := wire.StatusOf(err); status != http.StatusConflict && status != http.StatusUnprocessableEntity {
+		return err
+	}
+	// GitHub may have replaced the key since it was read.
+	delete(t.keys, s)
+	if keyErr := w.readKey(ctx, t, s); keyErr != nil {
+		return errors.Join(err, keyErr)
+	}
+	return w.put(ctx, t, s, value, begun, done)
+}
+
+func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
+	ctx = pace.WithSendDeadline(ctx, begun.Add(rotation.MaxPutDelay))
+	created, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (bool, error) {
+		// The wall clock as well: the monotonic one may stand still in a suspended
+		// machine.
+		if time.Now().Round(0).Sub(begun.Round(0)) > rotation.MaxPutDelay {
+			return false, pace.ErrSendDeadline
+		}
+		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, t.keys[s], value)
+		done.uncertain = done.uncertain || err != nil && wire.DispositionOf(err) == wire.Indeterminate
 		return created, err
 	})
-	return created, doubt, err
+	if err != nil {
+		return err
+	}
+	done.written = append(done.written, outcome.Write{Store: s, Effect: t.effect(s, !created)})
+	return nil
 }
 
-// grace returns a context that an end of ctx does not end; an interrupt does, d
-// after it came or after now, whichever is later.
-func (r *Run) shield(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(r.interruptCtx, func() {
+// shield returns a context that the end of ctx does not end. An interrupt does, d
+// after it or after now, whichever is later, and so does the time after StartBefore.
+func (w *worker) shield(ctx context.Context, d, afterStart time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancelTime := context.WithDeadlineCause(context.WithoutCancel(ctx), w.o.StartBefore.Add(afterStart), errTimeUp)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(w.interrupted, func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -365,5 +368,15 @@ func (r *Run) shield(ctx context.Context, d time.Duration) (context.Context, con
 		case <-ctx.Done():
 		}
 	})
-	return ctx, func() { stop(); cancel(nil) }
+	return ctx, func() { stop(); cancel(nil); cancelTime() }
 }
+
+// orphanError is a failed apply whose new token could not be deleted.
+type orphanError struct{ failure, deletion error }
+
+func (e *orphanError) Error() string {
+	return fmt.Sprintf("%v; the new token could not be deleted, the next run does that: %v", e.failure, e.deletion)
+}
+
+// Unwrap returns both errors, the failure first.
+func (e *orphanError) Unwrap() []error { return []error{e.failure, e.deletion} }

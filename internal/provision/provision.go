@@ -1,64 +1,72 @@
-// Package provision brings each repository to one living token, stored
-// everywhere: it observes, decides, queues by urgency and applies. Decide is
-// pure, apply is the only place that writes, and what is due is written before
-// the rest is looked at. docs/how-it-works.md tells the protocol and its reasons.
+// Package provision brings each repository to one valid token, stored everywhere:
+// it observes, has rotation decide, queues by priority, and applies. A Run is the
+// loop that owns the queues; a worker does the requests for one repository; a
+// breaker decides when denials and outages end the run.
+// docs/protocol.md gives the reasons.
 package provision
 
 import (
 	"context"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"math/rand/v2"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
-	"github.com/codacy/codacy-project-tokens/internal/seal"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// Codacy is what is asked of Codacy. The errors are *wire.Error.
+// Codacy is the part of Codacy's API that a Run uses. The errors are *wire.Error.
 type Codacy interface {
+	User(ctx context.Context) error
 	Tokens(ctx context.Context, repository string) ([]codacy.Token, error)
 	CreateToken(ctx context.Context, repository, name string, expires time.Time) (codacy.Token, secret.Value, error)
 	DeleteToken(ctx context.Context, repository string, id int64) error
 }
 
-// GitHub is what is asked of GitHub. The errors are *wire.Error.
+// GitHub is the part of GitHub's API that a Run uses. The errors are *wire.Error.
 type GitHub interface {
-	PublicKey(ctx context.Context, r github.Repository, store string) (id string, key seal.Key, err error)
+	PublicKey(ctx context.Context, r github.Repository, store string) (github.Key, error)
 	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
-	PutSecret(ctx context.Context, r github.Repository, store, name, keyID, sealed string) (created bool, err error)
+	PutSecret(ctx context.Context, r github.Repository, store, name string, key github.Key, value secret.Value) (created bool, err error)
 }
 
-// Options are what a Run works with.
+// Options configure a Run.
 type Options struct {
 	Codacy Codacy
 	GitHub GitHub
 	Policy rotation.Policy
-	// CodacyPace and GitHubPace say when something may be made and written.
+	// CodacyLimiter and GitHubLimiter admit the requests.
 	CodacyLimiter, GitHubLimiter *pace.Limiter
-	// CodacyClock and GitHubClock know the services' clocks.
+	// CodacyClock and GitHubClock estimate the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
-	// WritesPerMinute is the most that GitHubPace lets through; 0: no such limit.
+	// SettleClocks sends requests until that many responses of each service agree on
+	// its clock. The error says that they contradict each other.
+	SettleClocks func(ctx context.Context, responses int) error
+	// WritesPerMinute is GitHubLimiter's limit; zero if it has none.
 	WritesPerMinute int
-	// Retry bounds how long a write is tried.
+	// Retry bounds the time in which a write is repeated.
 	Retry pace.Retry
-	// Concurrency is how many repositories are worked on at once.
+	// Concurrency is the maximum number of repositories at a time.
 	Concurrency int
-	// Until is when no further repository is begun.
+	// StartBefore is the time after which no repository is started.
 	StartBefore time.Time
-	// Mask hides a new token's value from the log, written through at once. An
-	// error undoes the token.
+	// DryRun has the public keys read where a run would write, so that missing
+	// access is found.
+	DryRun bool
+	// Mask hides a new token's value in the log before it returns. After an error
+	// the token is deleted.
 	Mask func(secret.Value) error
-	// Rand shuffles and spreads; it is used by one goroutine at a time.
+	// Rand shuffles the repositories and shortens lifetimes. Only one goroutine uses
+	// it at a time.
 	Rand *rand.Rand
-	// Done is told each result as it comes, by one goroutine at a time.
+	// OnResult is called with each result, by one goroutine at a time.
 	OnResult func(outcome.Result)
-	// Progress is told how far the run has come, every ProgressEvery and by the
-	// goroutine that Done is told by; nil for nobody.
+	// OnProgress is called every ProgressEvery by the goroutine that calls OnResult;
+	// nil if nobody needs the progress.
 	OnProgress    func(outcome.Progress)
 	ProgressEvery time.Duration
 }

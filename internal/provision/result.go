@@ -3,23 +3,22 @@ package provision
 import (
 	"errors"
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"strings"
-	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// result is a result of t about which nothing else is known.
-func (r *Run) newResult(t *task, o outcome.Outcome, reason string) outcome.Result {
+// newResult returns a result of t of which nothing else is known.
+func (w *worker) newResult(t *task, o outcome.Outcome, reason string) outcome.Result {
 	return outcome.Result{Owner: t.target.GitHub.Owner, Name: t.target.GitHub.Name, Outcome: o, Reason: reason}
 }
 
 // withToken adds the token that the secrets contain.
-func (r *Run) withToken(t *task, result outcome.Result) outcome.Result {
+func (w *worker) withToken(t *task, result outcome.Result) outcome.Result {
 	if token, stores, ok := t.observation.Current(); ok {
 		result.Stores = stores
 		result.TokenID, result.TokenName, result.ExpiresAt = token.ID, token.Name, token.Expires
@@ -27,80 +26,106 @@ func (r *Run) withToken(t *task, result outcome.Result) outcome.Result {
 	return result
 }
 
-// settled is the result of a decision that writes nothing.
-func (r *Run) noOpResult(t *task) outcome.Result {
-	ended := map[rotation.Action]outcome.Outcome{rotation.NoOp: outcome.Current, rotation.Keep: outcome.Kept, rotation.Defer: outcome.Deferred}[t.decision.Action]
-	result := r.withToken(t, r.newResult(t, ended, t.decision.Reason))
-	if t.observation.Legacy && r.Policy.Rotate == rotation.RotateAlways {
-		result.Warning = "rotate: always does nothing here: this Codacy's tokens do not expire, and can't be told apart"
-	}
-	return result
-}
-
-// planned is the result that a write aims at.
-func (r *Run) planResult(t *task) outcome.Result {
-	if !t.writes() {
-		result := r.noOpResult(t)
-		var names []string
-		for _, old := range r.revocable(t, false) {
-			names = append(names, old.Name)
-		}
-		result.Reason = joinReasons(result.Reason, "would revoke "+strings.Join(names, ", "))
+// withStoreError makes the result that of a failed repository if a store is
+// unavailable.
+func (w *worker) withStoreError(t *task, result outcome.Result) outcome.Result {
+	storeErr := t.storeErr()
+	if storeErr == nil {
 		return result
 	}
-	ended, verb := outcome.Created, "would create the secret"
-	if t.decision.Action == rotation.Renew {
-		ended = outcome.Renewed
+	reason := storeErr.Error()
+	if len(result.Writes) > 0 {
+		reason += "; the other stores were written"
 	}
-	if t.observation.HasSecret(t.decision.Stores) {
-		verb = "would overwrite the secret"
-	} else if !t.observation.SecretsChecked {
-		verb = "would write the secret"
-	}
-	return r.withToken(t, r.newResult(t, ended, joinReasons(verb, t.decision.Reason)))
-}
-
-// wrote is the result of an apply that reached every store.
-func (r *Run) appliedResult(t *task, done applied) outcome.Result {
-	ended, verb := outcome.Created, "new secret"
-	if t.decision.Action == rotation.Renew {
-		ended = outcome.Renewed
-	}
-	if done.overwritten {
-		verb = "overwrote the secret"
-	}
-	result := r.newResult(t, ended, joinReasons(verb, t.decision.Reason))
-	result.Stores = done.written
-	result.TokenID, result.TokenName, result.ExpiresAt = done.token.ID, done.token.Name, done.token.Expires
+	result.Outcome, result.Reason, result.Err = outcome.Failed, reason, storeErr
 	return result
 }
 
-// failed is the result of a repository that met err.
-func (r *Run) failedResult(t *task, done applied, err error) outcome.Result {
-	ended, reason := outcome.Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
-	settled := wire.DispositionOf(err) == wire.Rejected // the service said no, whatever else there is
+// noOpResult returns the result of a decision that writes nothing.
+func (w *worker) noOpResult(t *task) outcome.Result {
+	ended := map[rotation.Action]outcome.Outcome{
+		rotation.NoOp: outcome.Current, rotation.Keep: outcome.Kept, rotation.Defer: outcome.Deferred, rotation.Fail: outcome.Failed,
+	}[t.decision.Action]
+	result := w.withToken(t, w.newResult(t, ended, t.decision.Reason))
+	if t.observation.Legacy && w.o.Policy.Rotate == rotation.RotateAlways {
+		result.Warning = "rotate: always has no effect: tokens of this Codacy server do not expire, and cannot be told apart"
+	}
+	return w.withStoreError(t, result)
+}
+
+// planResult returns the result that a write will have.
+func (w *worker) planResult(t *task) outcome.Result {
+	if !t.decision.Writes() {
+		result := w.noOpResult(t)
+		for _, old := range w.revocable(t, nil) {
+			result.Revoked = append(result.Revoked, old.Name)
+		}
+		return result
+	}
+	result := w.withToken(t, w.newResult(t, t.changed(), t.decision.Reason))
+	for _, s := range t.decision.Stores {
+		result.Writes = append(result.Writes, outcome.Write{Store: s, Effect: t.effect(s, false)})
+	}
+	return w.withStoreError(t, result)
+}
+
+// appliedResult returns the result of an apply that reached every store to write.
+func (w *worker) appliedResult(t *task, done applied) outcome.Result {
+	result := w.newResult(t, t.changed(), t.decision.Reason)
+	result.Stores, result.Writes = done.stores(), done.written
+	result.TokenID, result.TokenName, result.ExpiresAt = done.token.ID, done.token.Name, done.token.Expires
+	return w.withStoreError(t, result)
+}
+
+// changed returns the outcome of a repository that is written.
+func (t *task) changed() outcome.Outcome {
+	if t.decision.Action == rotation.Renew {
+		return outcome.Renewed
+	}
+	return outcome.Created
+}
+
+// effect returns what a write to a store does. Replaced reports whether there was a
+// secret, which matters where it was not read before.
+func (t *task) effect(s rotation.Store, replaced bool) outcome.Effect {
+	state, foreign := t.observation.State(s)
+	_, managed := t.observation.Newest()
 	switch {
-	case done.storedIn() > 0:
+	case state.Condition == rotation.Unread && !replaced, state.Condition == rotation.Absent:
+		return outcome.Add
+	case foreign, state.Condition == rotation.Unread && !managed:
+		return outcome.Overwrite
+	}
+	return outcome.Renew
+}
+
+// failedResult returns the result of a repository whose job failed.
+func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
+	ended, reason := outcome.Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
+	rejected := wire.DispositionOf(err) == wire.Rejected // the service said no, whatever else there is
+	orphan := errors.As(err, new(*orphanError))
+	switch {
+	case done.mayBeStored() || orphan:
 	case errors.Is(err, errOtherRun):
 		ended, reason = outcome.Deferred, errOtherRun.Error()
+	case errors.Is(err, errClocks):
+		ended, reason = outcome.Deferred, errClocks.Error()
 	case github.IsArchived(err):
 		ended, reason = outcome.Skipped, "archived on GitHub"
-	case r.interruptCtx.Err() != nil && !settled:
+	case w.interrupted.Err() != nil && !rejected:
 		ended, reason = outcome.Deferred, errInterrupted.Error()
-	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && r.canStart():
-		ended, reason = outcome.Deferred, "a service asked to wait for longer than a token may: "+reason
-	case (errors.Is(err, errStale) || done.token.ID == 0) && !r.canStart() && !settled:
+	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && w.canStart():
+		ended, reason = outcome.Deferred, "rate-limited for longer than a new token may wait: "+reason
+	case (errors.Is(err, errStale) || done.token.ID == 0) && !w.canStart() && !rejected:
 		ended, reason = outcome.Deferred, errTimeUp.Error()
 	}
-	result := r.withToken(t, r.newResult(t, ended, reason))
+	result := w.withToken(t, w.newResult(t, ended, reason))
+	result.Writes = done.written
 	if ended == outcome.Failed {
 		result.Err = err
 	}
 	return result
 }
-
-// begins tells whether another repository may be begun.
-func (r *Run) canStart() bool { return time.Now().Before(r.StartBefore) }
 
 func joinReasons(a, b string) string {
 	if a == "" || b == "" {

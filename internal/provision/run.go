@@ -1,59 +1,76 @@
 package provision
 
 import (
-	"container/heap"
 	"context"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
+	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/match"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// ahead is how many repositories wait with their keys for room: enough that no room
-// is left unused, few enough that the most urgent come first.
-const maxAwaitingCapacity = 4
+const (
+	// maxAwaitingCapacity is the number of repositories that wait for capacity: enough
+	// to leave none unused, and few enough that the most urgent come first.
+	maxAwaitingCapacity = 4
+	// maxWitnessSearch is the number of repositories that are listed in search of a
+	// witness. A credential that never worked has none, and the user waits for that.
+	maxWitnessSearch = 100
+)
 
-// Run is one run over the selected repositories. Look and Finish are called by
-// one goroutine; all state is the event loop's, the workers only carry out.
+// Run is one run over the selected repositories. Plan and Apply are called by one
+// goroutine, the loop, which owns all state: a worker only gets a task.
 type Run struct {
-	Options
-	prefix string
+	o       Options
+	worker  *worker
+	breaker breaker
+	meter   meter
 
-	toList  []*task // not listed yet, in random order
-	toCheck queue   // their stores are to be asked
-	toWrite queue   // to be written, or something of theirs revoked
+	toList    []*task // not listed yet, in random order
+	undecided []*task // look legacy; decided once every listing has ended
+	toCheck   queue   // their secrets are to be checked
+	toWrite   queue
+	toRevoke  []*task // nothing to write, but tokens to revoke
+	witnesses []*task // to write next, to check a suspicion
+	ready     []*task // read their keys, and wait for their turn
 
 	events           chan event
-	jobs             chan func() // for the workers; closed when a loop ends
-	workers          int         // that there are
-	busy             int         // of them, those that have a job
-	listing          int         // workers that list
-	applying         int         // workers that write
-	awaitingCapacity int         // of these, those that wait for room
-	urgentLeft       int         // tasks that are missing or due, and not done
+	busy             int // jobs
+	listing          int // jobs that list
+	applying         int // jobs that apply
+	creating         int // of these, those that may create a token
+	awaitingCapacity int // of these, those that have reserved nothing yet
+	urgentLeft       int // tasks that are missing or due, and not done
+	searched         int // repositories listed in search of a witness
 
-	total   int // repositories
-	done    int // of them, those that have ended
-	samples []sample
-
-	verified     bool // something was written
-	denials      int  // in a row
-	outages      map[string]int
-	stopped      *StopError
-	interruptCtx context.Context
+	total, done int
+	requests    context.Context // of the jobs; ends at StartBefore
+	named       bool            // a token with a name or an expiry was seen
+	lastWritten *task           // the witness after the first write
 }
 
-// event is what a worker tells the loop.
+// event is a message from a worker to the loop.
 type event struct {
-	kind     job
-	task     *task
-	reserved bool            // it has its room now, and goes on
-	result   *outcome.Result // it is done
-	err      error
-	applied  applied
+	kind job
+	task *task
+	// ready reports that the task waits for its turn, and reserved that it has
+	// reserved its capacity. The job goes on.
+	ready, reserved bool
+	// requeue reports that the task goes back to the queue.
+	requeue bool
+	result  *outcome.Result // the repository is done
+	err     error
+	applied applied
+	// revoked reports that tokens were revoked, and revokeFailed that one could not
+	// be.
+	revoked, revokeFailed bool
+	// denial is what a probe was answered with; nil if it was not denied.
+	denial *wire.Error
 }
 
 type job int
@@ -62,90 +79,113 @@ const (
 	jobList job = iota
 	jobCheck
 	jobWrite
+	jobRevoke
+	jobProbe
+	jobVerify
 )
 
 // New returns a Run over the targets.
 func New(o Options, targets []match.Target) *Run {
 	r := &Run{
-		Options: o, prefix: rotation.TokenPrefix(o.Policy.SecretName), outages: map[string]int{},
-		events: make(chan event),
+		o: o, worker: &worker{o: o, interrupted: context.Background()},
+		total: len(targets), events: make(chan event),
+		meter:   meter{codacy: o.CodacyLimiter, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
+		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
 	}
 	for _, t := range targets {
-		r.toList = append(r.toList, &task{target: t})
+		r.toList = append(r.toList, &task{target: t, tiebreak: o.Rand.Uint64(), turn: make(chan bool, 1)})
 	}
-	r.total = len(targets)
-	// In a new order each time: a run that is cut short looks at others first.
+	// A new order in each run, so that an interrupted one does not always reach the
+	// same repositories.
 	o.Rand.Shuffle(len(r.toList), func(i, j int) { r.toList[i], r.toList[j] = r.toList[j], r.toList[i] })
 	return r
 }
 
-// Look observes and decides; nothing is changed. What is to be written waits in
-// the queue, and Plan tells it. The error is as Finish's.
-func (r *Run) Plan(ctx context.Context) error {
-	err := r.loop(ctx, false)
-	r.deferRemaining(err)
-	return err
-}
+// Plan observes and decides, and changes nothing. Planned returns what it found to
+// do. The error is as of Apply.
+func (r *Run) Plan(ctx context.Context) error { return r.finish(r.loop(ctx, false)) }
 
-// Finish does all that is left, looking included. The error is nil, a *Stopped,
-// or that of ctx; what was not reached has been told as deferred by then.
-func (r *Run) Apply(ctx context.Context) error {
-	err := r.loop(ctx, true)
-	r.deferRemaining(err)
-	return err
-}
+// Apply does everything that is left, observing included. The error is nil, a
+// *StopError, or that of ctx; the repositories that were not reached have been
+// reported as deferred.
+func (r *Run) Apply(ctx context.Context) error { return r.finish(r.loop(ctx, true)) }
 
-// Plan is what the queue holds, as the results that Finish would aim at, the
-// most urgent first.
+// Planned returns what Apply will do as results, the most urgent first.
 func (r *Run) Planned() []outcome.Result {
-	q := slices.Clone(r.toWrite)
-	slices.SortFunc(q, compare)
-	results := make([]outcome.Result, 0, len(q))
-	for _, t := range q {
-		results = append(results, r.planResult(t))
+	results := make([]outcome.Result, 0, r.toWrite.len()+len(r.toRevoke))
+	for _, t := range slices.Concat(r.toWrite.sorted(), r.toRevoke) {
+		results = append(results, r.worker.planResult(t))
 	}
 	return results
 }
 
-// loop starts what may start and waits for what was started, until nothing is
-// left to do. With open set what is in the queue is written, most urgent first.
-func (r *Run) loop(ctx context.Context, open bool) error {
-	r.interruptCtx = ctx
-	r.jobs, r.workers = make(chan func()), 0
-	defer close(r.jobs)
-	ctx, cancel := context.WithDeadlineCause(ctx, r.StartBefore, errTimeUp)
+// Decline reports what Apply would have done as deferred.
+func (r *Run) Decline() { r.deferRemaining("the plan was declined") }
+
+// finish reports the repositories that were not reached.
+func (r *Run) finish(err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := err.Error()
+	if stopped := (*StopError)(nil); errors.As(err, &stopped) {
+		if stopped.AtEnd {
+			return err
+		}
+		reason = stopped.reason()
+	}
+	r.deferRemaining(reason)
+	return err
+}
+
+// loop starts what may start and waits for what was started, until nothing is left
+// to do. With apply set it writes as well.
+func (r *Run) loop(interrupt context.Context, apply bool) error {
+	r.worker = &worker{o: r.o, interrupted: interrupt}
+	ctx, cancel := context.WithDeadlineCause(interrupt, r.o.StartBefore, errTimeUp)
 	defer cancel()
+	r.requests = ctx
 	var tick <-chan time.Time
-	if r.OnProgress != nil {
-		r.samples = append(r.samples, sample{time.Now(), r.done})
-		ticker := time.NewTicker(r.ProgressEvery)
+	if r.o.OnProgress != nil {
+		r.meter.start(r.done)
+		ticker := time.NewTicker(r.o.ProgressEvery)
 		defer ticker.Stop()
 		tick = ticker.C
 	}
 	for {
-		var again time.Time // when something may begin that may not now
-		for begun := true; begun && ctx.Err() == nil && r.stopped == nil && r.busy < r.Concurrency; {
-			begun, again = r.start(ctx, open)
+		var again time.Time // when a job may start that a limit does not allow now
+		for started := true; started && ctx.Err() == nil && r.breaker.stopped == nil && r.busy < r.o.Concurrency; {
+			started, again = r.start(ctx, apply)
 		}
+		r.grantTurns()
 		if r.busy == 0 && again.IsZero() {
-			break
+			if !r.breaker.searchFailed() {
+				break
+			}
+			continue
 		}
 		r.wait(ctx, again, tick)
 	}
-	if r.interruptCtx.Err() != nil {
+	switch {
+	case interrupt.Err() != nil:
 		return errInterrupted
-	}
-	if r.stopped != nil {
-		return r.stopped
-	}
-	if ctx.Err() != nil && len(r.toList)+len(r.toCheck)+len(r.toWrite) > 0 {
+	case r.breaker.stopped != nil:
+		return r.breaker.stopped
+	case ctx.Err() != nil && r.remaining() > 0:
 		return errTimeUp
+	case (apply || r.o.DryRun) && r.breaker.allDenied():
+		return &StopError{Cause: Permission, Err: r.breaker.lastDenial, AtEnd: true}
 	}
 	return nil
 }
 
-// wait waits for what was started, for the time again, or for the end of ctx
-// where nothing was started, and tells the progress meanwhile.
+// remaining returns the number of repositories that have no job and no result.
+func (r *Run) remaining() int {
+	return len(r.toList) + len(r.undecided) + r.toCheck.len() + r.toWrite.len() + len(r.toRevoke) + len(r.witnesses)
+}
+
+// wait handles one event, or returns at the time again, or at the end of ctx where
+// nothing was started. It reports the progress meanwhile.
 func (r *Run) wait(ctx context.Context, again time.Time, tick <-chan time.Time) {
 	var timer <-chan time.Time
 	if !again.IsZero() {
@@ -162,173 +202,378 @@ func (r *Run) wait(ctx context.Context, again time.Time, tick <-chan time.Time) 
 		case <-timer:
 		case <-done:
 		case <-tick:
-			r.OnProgress(r.progress())
+			r.o.OnProgress(r.meter.progress(r.done, r.total, r.toWrite.len()+len(r.witnesses)+r.applying))
 			continue
 		}
 		return
 	}
 }
 
-// start begins the most urgent thing that may begin, if there is one. If there is
-// one that a limit keeps from beginning, again is when that may be over. What
-// reads waits here and not where it is sent, so that it keeps no place from what
-// writes.
-func (r *Run) start(ctx context.Context, open bool) (begun bool, again time.Time) {
-	if open && len(r.toWrite) > 0 && (r.verified || r.applying == 0) && (r.awaitingCapacity < maxAwaitingCapacity || !r.hasWaiters()) {
-		t := heap.Pop(&r.toWrite).(*task)
-		r.applying++
-		r.awaitingCapacity++
-		t.jitter = time.Duration(r.Rand.Int64N(int64(rotation.LifetimeJitter)))
-		r.dispatch(jobWrite, t, func() event { return r.applyAndRevoke(ctx, t) })
+// start starts the most urgent job that may start, if there is one. Again is when
+// one may start that a limit does not allow now. Reads wait here rather than in the
+// limiter, so they never take capacity from writes.
+func (r *Run) start(ctx context.Context, apply bool) (started bool, again time.Time) {
+	if apply && (r.startWrite(ctx) || r.startRevoke(ctx)) {
 		return true, time.Time{}
 	}
-	if len(r.toList) > 0 {
-		room, later := r.tryReserve(r.CodacyLimiter, 1, r.reservedForWrites(open))
-		if room != nil {
-			last := len(r.toList) - 1
-			t := r.toList[last]
-			r.toList[last] = nil // its memory goes when it is done
-			r.toList = r.toList[:last]
-			r.listing++
-			r.dispatch(jobList, t, func() event {
-				defer room.Release()
-				return r.firstListing(room.Context(ctx), t)
-			})
-			return true, time.Time{}
-		}
+	started, again = r.startList(ctx, apply)
+	if started {
+		return true, time.Time{}
+	}
+	started, later := r.startCheck(ctx, apply, !again.IsZero())
+	if again.IsZero() || !later.IsZero() && later.Before(again) {
 		again = later
 	}
-	// What is missing or due is written before the stores of the rest are asked.
-	if len(r.toCheck) > 0 && (r.toCheck[0].decision.Urgent || len(r.toList)+r.listing == 0 && (!open || r.urgentLeft == 0)) {
-		room, later := r.tryReserve(r.GitHubLimiter, len(r.Policy.Stores), 0)
-		if room != nil {
-			t := heap.Pop(&r.toCheck).(*task)
-			r.dispatch(jobCheck, t, func() event {
-				defer room.Release()
-				return event{err: r.checkSecrets(room.Context(ctx), t)}
-			})
-			return true, time.Time{}
-		}
-		if again.IsZero() || !later.IsZero() && later.Before(again) {
-			again = later
-		}
-	}
-	return false, again
+	return started, again
 }
 
-// try has room for n reads, at once or not at all. Again is a little later where
-// nobody knows when there may be some, and nothing under way will tell.
-func (r *Run) tryReserve(p *pace.Limiter, n, keep int) (room *pace.Reservation, again time.Time) {
-	room, again = p.TryReserve(n, keep)
-	if room == nil && again.IsZero() && r.busy == 0 {
+func (r *Run) startWrite(ctx context.Context) bool {
+	if r.awaitingCapacity >= maxAwaitingCapacity && (!r.breaker.verified || r.hasWaiters()) {
+		return false
+	}
+	t := r.nextToWrite()
+	if t == nil {
+		return false
+	}
+	r.applying++
+	r.awaitingCapacity++
+	t.shorten = time.Duration(r.o.Rand.Int64N(int64(rotation.LifetimeJitter)))
+	mayRevoke := r.breaker.mayRevoke()
+	var once sync.Once
+	signals := loopSignals{
+		ready:    func() { r.events <- event{kind: jobWrite, task: t, ready: true} },
+		reserved: func() { once.Do(func() { r.events <- event{kind: jobWrite, task: t, reserved: true} }) },
+	}
+	r.dispatch(jobWrite, t, func() event { return r.worker.applyAndRevoke(ctx, t, signals, mayRevoke) })
+	return true
+}
+
+// nextToWrite removes the task to write next from its queue: a witness, a random
+// one where the most urgent ones were denied, or the most urgent.
+func (r *Run) nextToWrite() *task {
+	if len(r.witnesses) > 0 {
+		t := r.witnesses[0]
+		r.witnesses = r.witnesses[1:]
+		return t
+	}
+	switch {
+	case r.breaker.suspected || r.toWrite.len() == 0:
+		return nil
+	case r.breaker.drawsAtRandom():
+		return r.toWrite.draw(r.o.Rand)
+	}
+	return r.toWrite.pop()
+}
+
+func (r *Run) startRevoke(ctx context.Context) bool {
+	if len(r.toRevoke) == 0 {
+		return false
+	}
+	t := r.toRevoke[0]
+	r.toRevoke[0] = nil
+	r.toRevoke = r.toRevoke[1:]
+	if !r.breaker.mayRevoke() {
+		r.report(r.worker.noOpResult(t))
+		return true
+	}
+	r.dispatch(jobRevoke, t, func() event { return r.worker.revokeOnly(ctx, t) })
+	return true
+}
+
+func (r *Run) startList(ctx context.Context, apply bool) (started bool, again time.Time) {
+	if len(r.toList) == 0 {
+		return false, time.Time{}
+	}
+	reserved, again := r.tryReserve(r.o.CodacyLimiter, 1, r.reservedForWrites(apply))
+	if reserved == nil {
+		return false, again
+	}
+	last := len(r.toList) - 1
+	t := r.toList[last]
+	r.toList[last] = nil // frees its memory when it is done
+	r.toList = r.toList[:last]
+	r.listing++
+	r.dispatch(jobList, t, func() event {
+		defer reserved.Release()
+		return r.worker.firstListing(reserved.Context(ctx), t)
+	})
+	return true, time.Time{}
+}
+
+// startCheck checks the secrets of a repository. Missing and due tokens are written
+// before the secrets of the other repositories are checked.
+func (r *Run) startCheck(ctx context.Context, apply, listingHeldBack bool) (started bool, again time.Time) {
+	if r.toCheck.len() == 0 || !r.toCheck.peek().decision.Urgent && !r.mayCheckOthers(apply, listingHeldBack) {
+		return false, time.Time{}
+	}
+	reserved, again := r.tryReserve(r.o.GitHubLimiter, len(r.o.Policy.Stores), 0)
+	if reserved == nil {
+		return false, again
+	}
+	t := r.toCheck.pop()
+	r.dispatch(jobCheck, t, func() event {
+		defer reserved.Release()
+		return r.worker.secretsChecked(reserved.Context(ctx), t)
+	})
+	return true, time.Time{}
+}
+
+// mayCheckOthers reports whether the secrets of repositories are checked whose token
+// is neither missing nor due: after everything else, or where a limit holds back
+// everything else and GitHub's quota is large enough for both.
+func (r *Run) mayCheckOthers(apply, listingHeldBack bool) bool {
+	listed := len(r.toList)+r.listing == 0 && len(r.undecided) == 0
+	if listed && (!apply || r.urgentLeft == 0) {
+		return true
+	}
+	writesHeldBack := !apply || r.toWrite.len() == 0 && r.awaitingCapacity == 0 || r.awaitingCapacity >= maxAwaitingCapacity && r.hasWaiters()
+	stores := len(r.o.Policy.Stores)
+	return (listed || listingHeldBack) && writesHeldBack && r.o.GitHubLimiter.QuotaLeaves(2*stores*(r.urgentLeft+1))
+}
+
+// tryReserve reserves capacity for n reads without blocking. If there is none and
+// no request is in flight, again is one second from now.
+func (r *Run) tryReserve(l *pace.Limiter, n, headroom int) (reserved *pace.Reservation, again time.Time) {
+	reserved, again = l.TryReserve(n, headroom)
+	if reserved == nil && again.IsZero() && r.busy == 0 {
 		again = time.Now().Add(time.Second)
 	}
-	return room, again
+	return reserved, again
 }
 
-// toBeMade is how many requests those that are to be written will send to Codacy
-// in the five minutes of its limit: another look and the making of a token. So
-// much is left to them by those that only look, once the queue is open.
-func (r *Run) reservedForWrites(open bool) int {
-	if !open {
+// reservedForWrites returns the number of Codacy requests that queued writes need
+// within its five-minute period: another listing and the creation of a token. Reads
+// leave this much capacity.
+func (r *Run) reservedForWrites(apply bool) int {
+	if !apply {
 		return 0
 	}
-	n := len(r.toWrite) + r.applying
-	if r.WritesPerMinute > 0 {
-		n = min(n, 5*r.WritesPerMinute/len(r.Policy.Stores)+1)
+	n := r.toWrite.len() + r.applying
+	if r.o.WritesPerMinute > 0 {
+		n = min(n, 5*r.o.WritesPerMinute/len(r.o.Policy.Stores)+1)
 	}
 	return 2 * n
 }
 
-// queued tells whether anybody waits for a limit.
-func (r *Run) hasWaiters() bool { return r.GitHubLimiter.HasWaiters() || r.CodacyLimiter.HasWaiters() }
+// hasWaiters reports whether a request waits for a limit.
+func (r *Run) hasWaiters() bool {
+	return r.o.GitHubLimiter.HasWaiters() || r.o.CodacyLimiter.HasWaiters()
+}
 
-// begin has a worker carry out work: one that has nothing to do, whose stack has
-// grown by then, or a new one.
+// dispatch runs a job.
 func (r *Run) dispatch(kind job, t *task, work func() event) {
-	job := func() {
+	r.busy++
+	go func() {
 		e := work()
 		e.kind, e.task = kind, t
 		r.events <- e
-	}
-	if r.busy++; r.busy <= r.workers {
-		r.jobs <- job // who has told its last event comes for the next job at once
-		return
-	}
-	r.workers++
-	go func(jobs <-chan func()) {
-		job()
-		for job := range jobs {
-			job()
-		}
-	}(r.jobs)
+	}()
 }
 
-// handle takes in what a worker tells.
+// handle takes a message from a worker.
 func (r *Run) handle(e event) {
-	if e.reserved {
+	switch {
+	case e.ready:
+		r.ready = append(r.ready, e.task)
+		return
+	case e.reserved:
 		r.awaitingCapacity--
 		return
 	}
 	r.busy--
 	switch e.kind {
 	case jobList:
-		r.listing--
-		if e.err == nil && e.result == nil && e.task.decision.Urgent {
-			e.task.countedUrgent = true
-			r.urgentLeft++
-		}
+		r.listed(e)
+		return
 	case jobWrite:
 		r.applying--
-	}
-	if e.result == nil && e.err != nil {
-		result := r.failedResult(e.task, applied{}, e.err)
-		e.result = &result
-	}
-	if e.result == nil {
-		switch {
-		case e.task.decision.Action == rotation.CheckSecrets:
-			heap.Push(&r.toCheck, e.task)
-		case e.task.writes() || len(r.revocable(e.task, false)) > 0:
-			heap.Push(&r.toWrite, e.task)
-		default:
-			result := r.noOpResult(e.task)
-			e.result = &result
-		}
-	}
-	if e.result == nil {
+		r.endTurn(e.task)
+	case jobProbe:
+		r.breaker.probed(e.denial)
+		return
+	case jobVerify:
+		r.breaker.accountVerified(e.denial)
 		return
 	}
+	r.settle(e)
+}
+
+// listed takes the end of a listing. Whether the server is a legacy one is decided
+// by all listings together.
+func (r *Run) listed(e event) {
+	r.listing--
+	o := e.task.observation
+	r.named = r.named || o.Total > 0 && !o.LooksLegacy
+	if e.err == nil && e.result == nil && o.LooksLegacy {
+		r.undecided = append(r.undecided, e.task)
+	} else {
+		r.countUrgent(e)
+		r.settle(e)
+	}
+	if len(r.undecided) > 0 && (r.named || len(r.toList)+r.listing == 0) {
+		undecided := r.undecided
+		r.undecided = nil
+		for _, t := range undecided {
+			t.legacyServer = !r.named
+			t.observation.Legacy = t.legacyServer
+			r.worker.decide(t)
+			e := event{kind: jobList, task: t}
+			r.countUrgent(e)
+			r.settle(e)
+		}
+	}
+	if r.breaker.needsWitness() {
+		r.searched++
+		r.drawWitnesses()
+	}
+}
+
+func (r *Run) countUrgent(e event) {
+	if e.err == nil && e.result == nil && e.task.decision.Urgent {
+		e.task.countedUrgent = true
+		r.urgentLeft++
+	}
+}
+
+// settle puts a task into its next queue, or reports its result.
+func (r *Run) settle(e event) {
+	switch {
+	case e.requeue:
+		r.toWrite.push(e.task)
+		return
+	case e.result == nil && e.err != nil:
+		result := r.worker.failedResult(e.task, applied{}, e.err)
+		e.result = &result
+	case e.result == nil:
+		if r.route(e.task) {
+			return
+		}
+		result := r.worker.noOpResult(e.task)
+		e.result = &result
+	}
+	r.judge(&e)
 	if e.task.countedUrgent {
 		r.urgentLeft--
 	}
-	r.record(e)
-	r.finish(*e.result)
+	r.report(*e.result)
 }
 
-// tell tells a result, once for each repository.
-func (r *Run) finish(result outcome.Result) {
-	r.done++
-	r.OnResult(result)
+// route puts a task into its next queue. It returns false if the task is done.
+func (r *Run) route(t *task) bool {
+	switch {
+	case t.decision.Action == rotation.CheckSecrets:
+		r.toCheck.push(t)
+	case t.decision.Writes():
+		r.toWrite.push(t)
+	case len(r.worker.revocable(t, nil)) > 0:
+		r.toRevoke = append(r.toRevoke, t)
+	default:
+		return false
+	}
+	return true
 }
 
-// abandon tells what was not reached.
-func (r *Run) deferRemaining(why error) {
-	if why == nil {
+// judge sees whether what happened to one repository concerns all of them.
+func (r *Run) judge(e *event) {
+	v := newVerdict(*e)
+	if stopped := r.breaker.stopped; stopped != nil && v.covered() && !e.applied.mayBeStored() && e.result.Outcome == outcome.Failed {
+		// The same failure in a job that was under way: one error covers it.
+		e.result.Outcome, e.result.Reason, e.result.Err = outcome.Deferred, stopped.reason(), nil
 		return
 	}
-	reason := why.Error()
-	if r.stopped != nil {
-		reason = r.stopped.reason()
+	e.result.Reported = v.unauthorized != nil
+	if v.stored {
+		r.lastWritten = e.task
 	}
-	for _, list := range [][]*task{r.toList, r.toCheck, r.toWrite} {
-		for _, t := range list {
+	random := r.breaker.drawsAtRandom()
+	reaction := r.breaker.record(v, e.task.witness)
+	e.task.witness = false
+	r.breaker.revoked(e.revokeFailed, e.revoked)
+	if r.breaker.drawsAtRandom() && !random {
+		r.recallReady() // they were chosen by priority
+	}
+	switch reaction {
+	case drawWitnesses:
+		r.searched = 0
+		r.drawWitnesses()
+	case askWitness:
+		witness := r.lastWritten
+		r.dispatch(jobProbe, witness, func() event { return event{denial: r.worker.probe(r.requests, witness)} })
+	case verifyAccount:
+		r.dispatch(jobVerify, e.task, func() event { return event{denial: r.worker.verifyAccount(r.requests)} })
+	}
+}
+
+// drawWitnesses draws repositories that an earlier run could write. As long as none
+// is in the queue and not every repository is listed, the search goes on.
+func (r *Run) drawWitnesses() {
+	r.witnesses = r.toWrite.drawWhere(r.o.Rand, maxWitnesses, func(t *task) bool { return len(t.observation.Managed) > 0 })
+	for _, t := range r.witnesses {
+		t.witness = true
+	}
+	if len(r.witnesses) > 0 || r.searched >= maxWitnessSearch || len(r.toList)+r.listing == 0 && r.toCheck.len() == 0 {
+		r.breaker.drawn(len(r.witnesses))
+	}
+}
+
+// grantTurns lets the tasks that have read their keys create a token: one at a time
+// until a secret was written.
+func (r *Run) grantTurns() {
+	slices.SortFunc(r.ready, byPriority)
+	r.ready = slices.DeleteFunc(r.ready, func(t *task) bool {
+		switch {
+		case r.breaker.stopped != nil, r.breaker.suspected && !t.witness:
+			t.turn <- false
+		case r.breaker.verified || r.creating == 0:
+			r.creating++
+			t.holdsTurn = true
+			t.turn <- true
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// recallReady sends the tasks that wait for their turn back to the queue.
+func (r *Run) recallReady() {
+	for _, t := range r.ready {
+		t.turn <- false
+	}
+	r.ready = nil
+}
+
+// endTurn takes back the turn of a task whose job has ended.
+func (r *Run) endTurn(t *task) {
+	if t.holdsTurn {
+		t.holdsTurn = false
+		r.creating--
+	}
+	r.ready = slices.DeleteFunc(r.ready, func(other *task) bool { return other == t })
+	select {
+	case <-t.turn: // the job ended before it took its turn
+	default:
+	}
+}
+
+// report reports a result, once for each repository.
+func (r *Run) report(result outcome.Result) {
+	r.done++
+	r.o.OnResult(result)
+}
+
+// deferRemaining reports the repositories that were not reached.
+func (r *Run) deferRemaining(reason string) {
+	for _, tasks := range [][]*task{r.toList, r.undecided, r.toCheck.clear(), r.toWrite.clear(), r.toRevoke, r.witnesses} {
+		for _, t := range tasks {
 			if t.target.Skip != "" {
-				r.finish(r.newResult(t, outcome.Skipped, t.target.Skip))
+				r.report(r.worker.newResult(t, outcome.Skipped, t.target.Skip))
 				continue
 			}
-			r.finish(r.withToken(t, r.newResult(t, outcome.Deferred, reason)))
+			result := r.worker.withToken(t, r.worker.newResult(t, outcome.Deferred, reason))
+			result.NotListed = t.observedAt.IsZero()
+			r.report(result)
 		}
 	}
-	r.toList, r.toCheck, r.toWrite = nil, nil, nil
+	r.toList, r.undecided, r.toRevoke, r.witnesses = nil, nil, nil, nil
 }

@@ -320,7 +320,7 @@ func BenchmarkNet(b *testing.B) {
 	}
 }
 
-// BenchmarkHostile is an answer of 64 KiB that repeats what a hostile service made
+// BenchmarkHostile is a response of 64 KiB that repeats what a hostile service made
 // the value of: at each byte one may end.
 func BenchmarkHostile(b *testing.B) {
 	n := net(strings.Repeat("long", 1024))

@@ -1,18 +1,19 @@
 package report
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/codacy/codacy-project-tokens/internal/match"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
 // entry is a repository in the report file.
@@ -26,37 +27,38 @@ type entry struct {
 	ExpiresAt  *string          `json:"expires_at"`
 }
 
-// head is the summary of the JSON report.
-type head struct {
-	Organization string `json:"organization"`
-	Secret       string `json:"secret"`
-	DryRun       bool   `json:"dry_run"`
-	Version      string `json:"version"`
-	Selected     int    `json:"selected"`
-	match.Counts
-	Created    int      `json:"created"`
-	Renewed    int      `json:"renewed"`
-	Current    int      `json:"current"`
-	Kept       int      `json:"kept"`
-	Skipped    int      `json:"skipped"`
-	Deferred   int      `json:"deferred"`
-	Failed     int      `json:"failed"`
-	NextExpiry *string  `json:"next_expiry"`
-	Errors     []string `json:"errors"`
-	Warnings   []string `json:"warnings"`
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	name  string
+	value any
 }
 
-// writeFile writes the report, as JSON or CSV by the file's ending: whole or
-// not at all.
+// MarshalJSON encodes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) {
+	members := make([][]byte, 0, len(o))
+	for _, m := range o {
+		value, err := json.Marshal(m.value)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, fmt.Appendf(nil, "%q:%s", m.name, value))
+	}
+	return slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}")), nil
+}
+
+// writeFile writes the report, as JSON or CSV by the path's extension: completely
+// or not at all.
 func (r *Report) writeFile() (err error) {
 	f, err := os.CreateTemp(filepath.Dir(r.o.File), ".report-*")
 	if err != nil {
 		return err
 	}
 	defer func() {
-		_ = f.Close() // closed already where all went well
+		_ = f.Close() // closed already on success
 		if err != nil {
-			_ = os.Remove(f.Name()) // the first error is the one to tell
+			_ = os.Remove(f.Name()) // the first error is the one to report
 		}
 	}()
 	write := r.writeJSON
@@ -84,38 +86,56 @@ func (r *Report) writeJSON(w io.Writer) error {
 	enc.SetIndent("", "  ")
 	entries := make([]entry, 0, r.tally.Len())
 	for _, res := range r.tally.Results() {
-		e := entry{
-			Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(res.Reason),
-			Stores: res.Stores, ExpiresAt: optional(res.ExpiresAt),
-		}
-		if e.Stores == nil {
-			e.Stores = []rotation.Store{}
-		}
-		if res.TokenID != 0 {
-			e.TokenID = &res.TokenID
-		}
-		if res.TokenName != "" {
-			name := plain(res.TokenName)
-			e.TokenName = &name
-		}
-		entries = append(entries, e)
+		entries = append(entries, r.newEntry(res))
 	}
 	return enc.Encode(struct {
-		Summary      head    `json:"summary"`
+		Summary      object  `json:"summary"`
 		Repositories []entry `json:"repositories"`
-	}{head{
-		Organization: r.o.Organization, Secret: r.o.SecretName, DryRun: r.o.DryRun, Version: r.o.Version,
-		Selected: r.selected, Counts: r.left,
-		Created: r.tally.Count(outcome.Created), Renewed: r.tally.Count(outcome.Renewed),
-		Current: r.tally.Count(outcome.Current), Kept: r.tally.Count(outcome.Kept),
-		Skipped: r.tally.Count(outcome.Skipped), Deferred: r.tally.Count(outcome.Deferred),
-		Failed: r.tally.Count(outcome.Failed), NextExpiry: optional(r.tally.NextExpiry()),
-		Errors: plainAll(r.errors), Warnings: plainAll(r.warnings),
-	}, entries})
+	}{r.fileSummary(), entries})
+}
+
+// fileSummary returns the summary of the JSON report.
+func (r *Report) fileSummary() object {
+	summary := object{
+		{"organization", r.o.Organization},
+		{"secret", r.o.SecretName},
+		{"dry_run", r.o.DryRun},
+		{"version", r.o.Version},
+		{"interrupted", r.interrupted},
+		{"selected", r.selected},
+		{"not_added", r.skipped.NotAdded},
+		{"excluded", r.skipped.Excluded},
+		{"other_shards", r.skipped.OtherShards},
+	}
+	for _, o := range outcome.All() {
+		summary = append(summary, member{string(o), r.tally.Count(o)})
+	}
+	return append(summary, object{
+		{"next_expiry", optionalTime(r.tally.NextExpiry())},
+		{"errors", plainAll(slices.Concat(r.errors, r.unwritten))},
+		{"warnings", plainAll(r.warnings)},
+	}...)
+}
+
+func (r *Report) newEntry(res outcome.Result) entry {
+	e := entry{
+		Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(r.explain(res)),
+		Stores: res.Stores, ExpiresAt: optionalTime(res.ExpiresAt),
+	}
+	if e.Stores == nil {
+		e.Stores = []rotation.Store{}
+	}
+	if res.TokenID != 0 {
+		e.TokenID = &res.TokenID
+	}
+	if res.TokenName != "" {
+		name := plain(res.TokenName)
+		e.TokenName = &name
+	}
+	return e
 }
 
 func (r *Report) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
 	rows := [][]string{{"repository", "outcome", "reason", "stores", "token_id", "token_name", "expires_at"}}
 	for _, res := range r.tally.Results() {
 		var stores []string
@@ -130,14 +150,14 @@ func (r *Report) writeCSV(w io.Writer) error {
 			expires = stamp(res.ExpiresAt)
 		}
 		rows = append(rows, []string{
-			cell(res.Repository()), string(res.Outcome), cell(res.Reason), strings.Join(stores, " "),
+			cell(res.Repository()), string(res.Outcome), cell(r.explain(res)), strings.Join(stores, " "),
 			id, cell(res.TokenName), expires,
 		})
 	}
-	return out.WriteAll(rows)
+	return csv.NewWriter(w).WriteAll(rows)
 }
 
-func optional(t time.Time) *string {
+func optionalTime(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
@@ -145,10 +165,10 @@ func optional(t time.Time) *string {
 	return &s
 }
 
-func plainAll(notes []message) []string {
-	all := make([]string, 0, len(notes))
-	for _, n := range notes {
-		all = append(all, plain(strings.TrimSuffix(n.text+": "+n.hint, ": ")))
+func plainAll(messages []message) []string {
+	all := make([]string, 0, len(messages))
+	for _, m := range messages {
+		all = append(all, plain(strings.TrimSuffix(m.text+": "+m.hint, ": ")))
 	}
 	return all
 }

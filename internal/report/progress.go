@@ -2,45 +2,53 @@ package report
 
 import (
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"math"
 	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// silence is how long a wait in which nothing changes is not told again.
-const repeatAfter = 5 * time.Minute
-
-// Progress tells in one line of the log how far the run has come, if that has
-// changed; on a terminal a bar does.
+// Progress logs in one line how far the run has come, if that has changed. On a
+// terminal it moves the progress bar instead.
 func (r *Report) Progress(p outcome.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	p.WaitingFor.Cause = r.o.Redactor.Redact(p.WaitingFor.Cause)
+	r.waits.update(p.WaitingFor, now)
 	if r.o.ProgressBar {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		r.updateBar(p)
 		return
 	}
-	now := time.Now()
-	if p.Done == r.lastProgress.Done && p.WaitingFor == r.lastProgress.WaitingFor && now.Sub(r.lastProgressAt) < repeatAfter {
+	last := r.lastProgress
+	if p.Done == last.Done && p.WaitingFor.Cause == last.WaitingFor.Cause && now.Sub(r.lastProgressAt) < repeatAfter {
 		return
 	}
 	r.lastProgress, r.lastProgressAt = p, now
-	text := fmt.Sprintf("progress %d of %d done", p.Done, p.Total)
+	if p.WaitingFor.Cause != "" {
+		r.waits.markLogged(now)
+	}
+	r.print(progressLine(p))
+}
+
+func progressLine(p outcome.Progress) string {
+	text := fmt.Sprintf("%s of %s done", number(p.Done), count(p.Total, "repository", "repositories"))
 	if p.Rate > 0 {
-		text += fmt.Sprintf(", %.0f a minute", math.Ceil(p.Rate))
+		text += fmt.Sprintf(", %.0f per minute", math.Ceil(p.Rate))
 	}
 	if p.PendingWrites > 0 {
-		text += fmt.Sprintf("; %d to be written", p.PendingWrites)
+		text += fmt.Sprintf("; %s pending", count(p.PendingWrites, "write", "writes"))
 	}
-	if p.WaitingFor != "" {
-		text += "; waits for " + p.WaitingFor
+	if p.WaitingFor.Cause != "" {
+		text += "; waiting for " + waitText(p.WaitingFor)
 	}
 	if p.Remaining > 0 {
 		text += "; about " + roundDuration(p.Remaining) + " left"
 	}
-	r.Info("%s", text)
+	return text
 }
 
-// roughly tells a time for people: "41 min", "2 h 5 min".
+// roundDuration returns a duration in whole minutes: "41 min", "2 h 5 min".
 func roundDuration(d time.Duration) string {
 	minutes := int(math.Ceil(d.Minutes()))
 	if minutes < 60 {

@@ -1,16 +1,19 @@
 package report
 
 import (
+	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// maxText bounds a text from elsewhere, in bytes, wherever it is shown.
+// maxText is the maximum length of a text from elsewhere, in bytes, wherever it is
+// shown.
 const maxText = 1000
 
-// plain makes a text one line of printable characters: control, format and
-// bidirectional characters become visible, and what is too long is cut with a
+// plain makes a text one line of printable characters. Control, format and
+// bidirectional characters become visible, and a long text is truncated with a
 // mark.
 func plain(s string) string {
 	s = strings.ToValidUTF8(s, "�")
@@ -32,8 +35,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// line neutralises a text for the log: the runner takes a line that begins with
-// "::", and "##[" anywhere in a line, for a command.
+// line escapes a text for the log: the runner takes a line that starts with "::",
+// and "##[" anywhere in a line, as a command.
 func line(s string) string {
 	s = plain(s)
 	s = strings.ReplaceAll(s, "##[", "##\\[")
@@ -43,7 +46,7 @@ func line(s string) string {
 	return s
 }
 
-// markdown neutralises a text for a cell or a paragraph of the summary.
+// markdown escapes a text for a cell or a paragraph of the summary.
 func markdown(s string) string {
 	var b strings.Builder
 	for _, r := range plain(s) {
@@ -57,7 +60,7 @@ func markdown(s string) string {
 			b.WriteString("&gt;")
 		case '&':
 			b.WriteString("&amp;")
-		case '@': // no mention
+		case '@': // must not mention a user
 			b.WriteString("@\u200b")
 		default:
 			b.WriteRune(r)
@@ -67,8 +70,8 @@ func markdown(s string) string {
 	return strings.ReplaceAll(b.String(), "www.", "www\u200b.")
 }
 
-// breakable lets a text of markdown's break behind slashes and underscores of its
-// long words: a path would make a table wider than a phone.
+// breakable lets long words of a Markdown text wrap after slashes and underscores:
+// a path would make a table wider than a phone.
 func breakable(text string) string {
 	breaks := strings.NewReplacer("/", "/<wbr>", `\_`, `\_<wbr>`)
 	words := strings.Split(text, " ")
@@ -80,8 +83,8 @@ func breakable(text string) string {
 	return strings.Join(words, " ")
 }
 
-// cell neutralises a text for CSV: a spreadsheet takes what begins with one of
-// these for a formula, some after blanks, some in their wide forms too.
+// cell escapes a text for CSV: a spreadsheet takes a text that starts with one of
+// these characters as a formula, some also after blanks or in their wide forms.
 func cell(s string) string {
 	s = plain(s)
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " "))
@@ -90,3 +93,33 @@ func cell(s string) string {
 	}
 	return s
 }
+
+// truncate shortens an escaped line to a width, in characters.
+func truncate(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return text
+}
+
+// count returns a number with its noun.
+func count(n int, one, many string) string { return number(n) + " " + plural(n, one, many) }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// number returns a number with commas: "12,500".
+func number(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func date(t time.Time) string  { return t.UTC().Format(time.DateOnly) }
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

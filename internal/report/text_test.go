@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// texts are what servers and users may send.
+// texts are samples of what servers and users may send.
 var texts = []string{
 	"", " ", "api", "a\nb", "a\r\nb", "a\rb", "::error::x", "  ::set-output name=a::b", "\t::x", "\u00a0::x", "\u3000::x", "a ::b",
 	"##[error]x", "###[x", "####[[x", "##\n[x", "##\u200b[x", "##\\[x", "#[#[##[##[", "a##[group]b", "\\::x", ":: ::", ":",
@@ -27,7 +27,7 @@ func fuzz(f *testing.F, check func(t *testing.T, s string)) {
 	f.Fuzz(check)
 }
 
-// checkPlain asserts what holds of every text that goes out.
+// checkPlain asserts what is true of all escaped text.
 func checkPlain(t *testing.T, s, out string) {
 	t.Helper()
 	if !utf8.ValidString(out) {
@@ -48,7 +48,7 @@ func FuzzPlain(f *testing.F) {
 			t.Errorf("%d bytes became %d characters", len(s), utf8.RuneCountInString(out))
 		}
 		if len(s) > maxText != strings.HasSuffix(out, "…[cut]") && !strings.HasSuffix(s, "…[cut]") {
-			// Bytes that are no UTF-8 become longer.
+			// Invalid UTF-8 becomes longer.
 			if utf8.ValidString(s) {
 				t.Errorf("%d bytes became %q", len(s), out)
 			}
@@ -59,8 +59,8 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
-// What the runner takes for a command, in its own rules: "::" after blanks, and
-// "##[" anywhere.
+// isCommand reports whether the runner takes a line as a command: "::" after
+// blanks, or "##[" anywhere.
 // https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 func isCommand(line string) bool {
 	return strings.HasPrefix(strings.TrimLeftFunc(line, unicode.IsSpace), "::") || strings.Contains(line, "##[")
@@ -73,14 +73,14 @@ func FuzzLine(f *testing.F) {
 		if isCommand(out) {
 			t.Errorf("%q became the command %q", s, out)
 		}
-		// As a part of a line it gives no command either.
+		// Within a line it isn't a command either.
 		if isCommand("failed   acme/api: " + out) {
 			t.Errorf("%q gives a command within a line: %q", s, out)
 		}
 	})
 }
 
-// What is well stays as it is.
+// Harmless text is unchanged.
 func TestLineKeeps(t *testing.T) {
 	t.Parallel()
 
@@ -100,11 +100,11 @@ func TestLineKeeps(t *testing.T) {
 	}
 }
 
-// entity is what markdown writes for the three signs of HTML.
+// entity matches the entities that markdown writes.
 var entity = regexp.MustCompile(`&(lt|gt|amp);`)
 
-// read reads markdown's output as GitHub would, as far as it may go: signs that
-// are escaped, entities, and letters. Anything that means something is a fault.
+// read parses markdown's output as GitHub would. Only letters, entities and escaped
+// characters are allowed: any markup is an error.
 func read(t *testing.T, out string) string {
 	t.Helper()
 	var b strings.Builder
@@ -145,7 +145,7 @@ func FuzzMarkdown(f *testing.F) {
 		if got, want := read(t, out), plain(s); got != want {
 			t.Errorf("%q became %q, which reads %q, want %q", s, out, got, want)
 		}
-		// In a cell it stays in its cell: a row of one has two bare pipes.
+		// It must not end its cell: a row with one cell has two bare pipes.
 		row := "| " + out + " |"
 		bare := 0
 		for i := 0; i < len(row); i++ {
@@ -186,7 +186,7 @@ func TestCellKeeps(t *testing.T) {
 	}
 }
 
-// A path may break in a table, and where it can't do harm only.
+// A long path may wrap in a table, and nothing else changes.
 func TestBreakable(t *testing.T) {
 	t.Parallel()
 

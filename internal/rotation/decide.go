@@ -23,6 +23,8 @@ const (
 	Keep
 	// Defer leaves a repository that another run may be working on.
 	Defer
+	// Fail leaves a repository none of whose stores can be accessed.
+	Fail
 )
 
 // Decision is the result of Decide.
@@ -30,10 +32,14 @@ type Decision struct {
 	Action Action
 	// Reason explains the action to users.
 	Reason string
-	// Stores lists the stores to write, in order.
+	// Stores lists the stores to write, in the order of writing: those that do not
+	// hold the newest token first.
 	Stores []Store
 	// Urgent reports whether the token is missing, expired or due for renewal.
 	Urgent bool
+	// Necessary reports whether the write must not be given up when one store denies
+	// it: something is due, or rotate is always.
+	Necessary bool
 }
 
 // Writes reports whether the decision creates a token.
@@ -41,12 +47,17 @@ func (d Decision) Writes() bool { return d.Action == Create || d.Action == Renew
 
 // situation is what the rows of Decide test.
 type situation struct {
-	newest   Token
-	exists   bool         // there is a managed token
-	due      bool         // newest is due for renewal
-	urgent   bool         // there is no token, or it is due
-	eligible []StoreState // the stores that may be written
-	allHold  bool         // every eligible store holds newest
+	newest      Token
+	exists      bool         // there is a managed token
+	due         bool         // newest is due for renewal
+	urgent      bool         // there is no token, or it is due
+	recent      Token        // a token that another run may still be storing
+	hasRecent   bool         // there is such a token
+	eligible    []StoreState // the stores that may be written
+	allHold     bool         // every eligible store holds newest
+	anyAbsent   bool         // an eligible store has no secret
+	unavailable bool         // a store is unavailable
+	message     string       // what GitHub said about it
 	// skipSecrets reports whether the decision is made without the secrets.
 	skipSecrets bool
 }
@@ -54,11 +65,13 @@ type situation struct {
 func assess(o Observation, p Policy, now time.Time, jitter float64) situation {
 	s := situation{eligible: o.eligible(p)}
 	s.newest, s.exists = o.Newest()
-	s.due = s.exists && !s.newest.Expires.IsZero() && s.newest.Expires.Sub(now) < p.RenewBefore+p.renewalJitter(jitter)
+	s.recent, s.hasRecent = o.newestRecent()
+	s.message, s.unavailable = o.UnavailableMessage()
+	s.due = s.exists && s.newest.expiresWithin(p.RenewBefore+p.renewalJitter(jitter), now)
 	s.urgent = !s.exists && !o.Legacy || s.due
-	s.allHold = s.exists && !slices.ContainsFunc(s.eligible, func(st StoreState) bool { return !st.holds(s.newest) })
-	s.skipSecrets = !p.CheckAllSecrets && p.Existing == ExistingReplace && p.Rotate == RotateExpiring &&
-		s.urgent && !(s.exists && s.newest.recent(o.ListedAt))
+	s.allHold = s.exists && !slices.ContainsFunc(s.eligible, func(st StoreState) bool { return !o.holdsNewest(st) })
+	s.anyAbsent = slices.ContainsFunc(s.eligible, StoreState.absent)
+	s.skipSecrets = !p.CheckAllSecrets && p.Existing == ExistingReplace && p.Rotate == RotateExpiring && s.urgent && !s.hasRecent
 	return s
 }
 
@@ -68,54 +81,67 @@ func assess(o Observation, p Policy, now time.Time, jitter float64) situation {
 func Decide(o Observation, p Policy, now time.Time, jitter float64) Decision {
 	s := assess(o, p, now, jitter)
 	decide := func(a Action, reason string) Decision {
-		d := Decision{Action: a, Reason: reason, Urgent: s.urgent}
+		d := Decision{Action: a, Reason: reason, Urgent: s.urgent, Necessary: s.urgent || p.Rotate == RotateAlways}
 		if d.Writes() {
-			d.Stores = p.Stores
-			if o.SecretsChecked {
-				d.Stores = names(s.eligible)
-			}
+			d.Stores = o.writeOrder(s.eligible)
 		}
 		return d
 	}
 	switch {
-	case !o.SecretsChecked && !s.skipSecrets:
+	case !o.SecretsChecked() && !s.skipSecrets:
 		return decide(CheckSecrets, "")
-	case o.SecretsChecked && len(s.eligible) == 0 && p.Existing == ExistingOnly:
+	case len(s.eligible) == 0 && s.unavailable:
+		return decide(Fail, s.message)
+	case len(s.eligible) == 0 && p.Existing == ExistingOnly:
 		return decide(Keep, "no secret, and existing-secrets is only")
-	case o.SecretsChecked && len(s.eligible) == 0:
+	case len(s.eligible) == 0:
 		return decide(Keep, "the secret is not from this action")
-	case o.Legacy && !slices.ContainsFunc(s.eligible, StoreState.absent):
+	case o.Legacy && !s.anyAbsent:
 		return decide(NoOp, "there is a secret; tokens of this Codacy server do not expire")
 	case o.Legacy:
 		return decide(Create, "no secret"+absentNames(s.eligible))
 	case !s.exists:
 		return decide(Create, "no token from this action")
-	case s.newest.recent(o.ListedAt) && s.allHold:
+	case s.hasRecent && s.allHold:
 		return decide(NoOp, "created recently")
-	case s.newest.recent(o.ListedAt):
+	case s.hasRecent:
 		return decide(Defer, fmt.Sprintf("another run may be working on it: %s was created less than %d minutes ago",
-			s.newest.Name, int((settlePeriod+s.newest.uncertainty()).Minutes())))
+			s.recent.Name, int((settlePeriod+s.recent.lateness()+2*o.Uncertainty).Minutes())))
 	case p.Rotate == RotateAlways:
 		return decide(Renew, "rotate is always")
 	case s.newest.Expired(now):
 		return decide(Renew, s.newest.Name+" has expired")
 	case s.due:
-		return decide(Renew, fmt.Sprintf("%s expires in %d days", s.newest.Name, int(s.newest.Expires.Sub(now).Hours()/24)))
+		return decide(Renew, daysLeft(s.newest.Expires.Sub(now)))
 	case s.allHold:
 		return decide(NoOp, "")
-	case slices.ContainsFunc(s.eligible, StoreState.absent):
+	case s.anyAbsent:
 		return decide(Renew, "no secret"+absentNames(s.eligible))
 	default:
 		return decide(Renew, "the secret was changed after "+s.newest.Name+" was created")
 	}
 }
 
-func names(stores []StoreState) []Store {
-	var all []Store
-	for _, s := range stores {
-		all = append(all, s.Store)
+// daysLeft says how many whole days are left.
+func daysLeft(d time.Duration) string {
+	if days := int(d.Hours() / 24); days != 1 {
+		return fmt.Sprintf("%d days left", days)
 	}
-	return all
+	return "1 day left"
+}
+
+// writeOrder returns the stores in the order of writing: those that hold the
+// newest token, and so work, last.
+func (o Observation) writeOrder(stores []StoreState) []Store {
+	var first, last []Store
+	for _, s := range stores {
+		if o.holdsNewest(s) {
+			last = append(last, s.Store)
+		} else {
+			first = append(first, s.Store)
+		}
+	}
+	return append(first, last...)
 }
 
 // absentNames names the stores without a secret, unless there is only one store.

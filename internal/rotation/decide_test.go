@@ -372,14 +372,14 @@ func FuzzDecide(f *testing.F) {
 			p.RevokeAfter = time.Duration(r.IntN(3)) * 24 * time.Hour
 		})
 		d := Decide(o, p, now, 0)
-		newest, any := o.Newest()
+		newest, exists := o.Newest()
 		if d.Action == CheckSecrets && o.SecretsChecked {
 			t.Error("asks again what was asked")
 		}
 		if (d.Action == Create || d.Action == Renew) != (len(d.Stores) > 0) {
 			t.Errorf("decided %v for the stores %v", d.Action, d.Stores)
 		}
-		if d.Action == Renew && any && newest.recent(now) {
+		if d.Action == Renew && exists && newest.recent(now) {
 			t.Error("renews within the time of another run")
 		}
 		for _, s := range o.Stores {

@@ -17,48 +17,70 @@ type Token struct {
 	Number int
 	// Created is the creation time; zero if it is unknown, which counts as long ago.
 	Created time.Time
-	// Derived reports whether Created was computed from the expiry. The token may
-	// then be up to LifetimeJitter older.
+	// Derived reports whether Created was computed from the expiry, because Codacy
+	// gave no creation time, or a date only.
 	Derived bool
+	// DateOnly reports whether the expiry of a derived token has no time of day.
+	DateOnly bool
 	// Expires is zero if the token never expires.
 	Expires time.Time
 }
 
-// uncertainty returns how far the token's creation time may be off.
-func (t Token) uncertainty() time.Duration {
-	if t.Derived {
+// lateness returns how much later than Created the token may have been created.
+func (t Token) lateness() time.Duration {
+	switch {
+	case t.Derived && t.DateOnly:
+		return dateJitter
+	case t.Derived:
 		return LifetimeJitter
 	}
 	return 0
 }
 
-// recent reports whether another run may still be storing t at the time.
-func (t Token) recent(at time.Time) bool {
-	return !t.Created.IsZero() && at.Sub(t.Created) < settlePeriod+t.uncertainty()
+// earliness returns how much earlier than Created the token may have been created.
+func (t Token) earliness() time.Duration {
+	if t.Derived && t.DateOnly {
+		return dateEarly
+	}
+	return 0
 }
 
 // Expired reports whether t has expired at the time.
 func (t Token) Expired(at time.Time) bool { return !t.Expires.IsZero() && !t.Expires.After(at) }
 
+// expiresWithin reports whether t expires, or has expired, before d has passed.
+func (t Token) expiresWithin(d time.Duration, at time.Time) bool {
+	return !t.Expires.IsZero() && t.Expires.Sub(at) < d
+}
+
+// Condition is what is known of one store's secret.
+type Condition int
+
+const (
+	// Unread means that the store was not checked.
+	Unread Condition = iota
+	// Absent means that there is no secret.
+	Absent
+	// Present means that there is a secret, last written at Updated.
+	Present
+	// Unavailable means that GitHub gives no access to the store, so that nothing
+	// is known of its secret.
+	Unavailable
+)
+
 // StoreState describes the secret in one store.
 type StoreState struct {
-	Store Store
-	// Updated is the time of the last write; zero if there is no secret.
+	Store     Store
+	Condition Condition
+	// Updated is the time of the last write, if the secret is present.
 	Updated time.Time
+	// Message is GitHub's, if the store is unavailable.
+	Message string
 }
 
-// holds reports whether the secret was last written inside t's window, so that it
-// contains t.
-func (s StoreState) holds(t Token) bool {
-	return !s.Updated.IsZero() && !t.Created.IsZero() &&
-		!s.Updated.Before(t.Created.Add(-windowBefore)) &&
-		!s.Updated.After(t.Created.Add(windowAfter+t.uncertainty()))
-}
-
-// holdsAny reports whether the store holds one of the tokens.
-func (s StoreState) holdsAny(tokens []Token) bool { return slices.ContainsFunc(tokens, s.holds) }
-
-func (s StoreState) absent() bool { return s.Updated.IsZero() }
+func (s StoreState) absent() bool      { return s.Condition == Absent }
+func (s StoreState) present() bool     { return s.Condition == Present }
+func (s StoreState) unavailable() bool { return s.Condition == Unavailable }
 
 // Observation is the state of one repository: its tokens and, where they were
 // checked, its secrets. All times are on Codacy's clock.
@@ -66,14 +88,16 @@ type Observation struct {
 	// Managed lists the managed tokens by number; Total counts all tokens.
 	Managed []Token
 	Total   int
-	// Legacy reports whether the tokens have neither names nor expiries.
-	Legacy bool
+	// LooksLegacy reports whether there are tokens, and none has a name or an
+	// expiry. Legacy reports whether that is so because the server is a legacy one.
+	LooksLegacy, Legacy bool
 	// ListedAt is the time at which the tokens were listed.
 	ListedAt time.Time
-	// SecretsChecked reports whether Stores is known. The stores are read after the
-	// tokens were listed.
-	SecretsChecked bool
-	Stores         []StoreState
+	// Uncertainty is the sum of the uncertainties of both services' clocks.
+	Uncertainty time.Duration
+	// Stores holds a state for each configured store, in the policy's order. The
+	// secrets were read after the tokens were listed.
+	Stores []StoreState
 }
 
 // ListedToken is a token as Codacy lists it; zero times are unknown.
@@ -84,29 +108,96 @@ type ListedToken struct {
 }
 
 // NewObservation returns what a list of a repository's tokens shows under the
-// policy. Names that follow the scheme are managed.
-func NewObservation(p Policy, listedAt time.Time, tokens []ListedToken) Observation {
-	o := Observation{Total: len(tokens), ListedAt: listedAt, Legacy: p.SelfHosted && len(tokens) > 0}
+// policy: the tokens whose names follow the scheme are managed. No secret has been
+// read yet.
+func NewObservation(p Policy, listedAt time.Time, uncertainty time.Duration, tokens []ListedToken) Observation {
+	o := Observation{
+		Total: len(tokens), ListedAt: listedAt, Uncertainty: uncertainty,
+		LooksLegacy: p.SelfHosted && len(tokens) > 0,
+	}
 	prefix := TokenPrefix(p.SecretName)
 	for _, listed := range tokens {
-		if listed.Name != "" || !listed.Created.IsZero() {
-			o.Legacy = false
+		if listed.Name != "" || !listed.Expires.IsZero() {
+			o.LooksLegacy = false
 		}
 		n, managed := tokenNumber(prefix, listed.Name)
 		if !managed {
 			continue
 		}
 		t := Token{ID: listed.ID, Name: listed.Name, Number: n, Created: listed.Created, Expires: listed.Expires}
-		if t.Created.IsZero() && !t.Expires.IsZero() {
-			t.Created, t.Derived = t.Expires.Add(-p.Lifetime), true
-			if t.Created.After(listedAt.Add(maxFutureCreation)) {
-				t.Created = time.Time{}
-			}
-		}
-		o.Managed = append(o.Managed, t)
+		o.Managed = append(o.Managed, t.derive(p.Lifetime, listedAt))
 	}
 	slices.SortFunc(o.Managed, func(a, b Token) int { return cmp.Compare(a.Number, b.Number) })
+	for _, s := range p.Stores {
+		o.Stores = append(o.Stores, StoreState{Store: s})
+	}
 	return o
+}
+
+// derive computes the creation time from the expiry where Codacy gave none, or
+// maybe a date only.
+func (t Token) derive(lifetime time.Duration, listedAt time.Time) Token {
+	if t.Expires.IsZero() || !t.Created.IsZero() && !isMidnight(t.Created) {
+		return t
+	}
+	derived := t.Expires.Add(-lifetime)
+	if !t.Created.IsZero() {
+		if derived.Before(t.Created.Add(-LifetimeJitter)) || derived.After(t.Created.Add(24*time.Hour+LifetimeJitter)) {
+			return t // created at midnight, or with another lifetime
+		}
+	}
+	t.Created, t.Derived, t.DateOnly = derived, true, isMidnight(t.Expires)
+	if derived.After(listedAt.Add(maxFutureCreation)) {
+		t.Created = time.Time{} // the lifetime was shortened since
+	}
+	return t
+}
+
+// isMidnight reports whether t is at midnight, in its own offset or in UTC, so
+// that it may be a date only.
+func isMidnight(t time.Time) bool {
+	midnight := func(t time.Time) bool {
+		hour, minute, second := t.Clock()
+		return hour == 0 && minute == 0 && second == 0 && t.Nanosecond() == 0
+	}
+	return midnight(t) || midnight(t.UTC())
+}
+
+// recent reports whether another run may still be storing t.
+func (o Observation) recent(t Token) bool {
+	return !t.Created.IsZero() && o.ListedAt.Sub(t.Created) < settlePeriod+t.lateness()+2*o.Uncertainty
+}
+
+// newestRecent returns the managed token with the highest number that another run
+// may still be storing.
+func (o Observation) newestRecent() (Token, bool) {
+	for _, t := range slices.Backward(o.Managed) {
+		if o.recent(t) {
+			return t, true
+		}
+	}
+	return Token{}, false
+}
+
+// holds reports whether the secret in s was last written inside t's window, so
+// that it contains t unless it is in the window of another token as well.
+func (o Observation) holds(s StoreState, t Token) bool {
+	return s.present() && !t.Created.IsZero() &&
+		!s.Updated.Before(t.Created.Add(-windowBefore-t.earliness()-o.Uncertainty)) &&
+		!s.Updated.After(t.Created.Add(windowAfter+t.lateness()+o.Uncertainty))
+}
+
+// explained reports whether a managed token explains the secret in s.
+func (o Observation) explained(s StoreState) bool {
+	return slices.ContainsFunc(o.Managed, func(t Token) bool { return o.holds(s, t) })
+}
+
+// holdsNewest reports whether the secret in s contains the newest token. A secret
+// in the windows of several tokens proves nothing.
+func (o Observation) holdsNewest(s StoreState) bool {
+	newest, exists := o.Newest()
+	return exists && o.holds(s, newest) &&
+		!slices.ContainsFunc(o.Managed[:len(o.Managed)-1], func(t Token) bool { return o.holds(s, t) })
 }
 
 // Newest returns the managed token with the highest number, if there is one.
@@ -117,8 +208,40 @@ func (o Observation) Newest() (Token, bool) {
 	return o.Managed[len(o.Managed)-1], true
 }
 
+// SecretsChecked reports whether every store was read, or found to be unavailable.
+func (o Observation) SecretsChecked() bool {
+	return !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unread })
+}
+
+// SetStore sets the state of one store.
+func (o *Observation) SetStore(s StoreState) {
+	o.Stores = slices.Clone(o.Stores) // an earlier copy of the observation keeps its states
+	for i := range o.Stores {
+		if o.Stores[i].Store == s.Store {
+			o.Stores[i] = s
+		}
+	}
+}
+
+// MustConfirmAbsence reports whether an absent secret is believed only after the
+// store's public key was read: GitHub answers 404 for a hidden secret as well.
+func (o Observation) MustConfirmAbsence(p Policy) bool {
+	return len(o.Managed) > 0 || p.Existing == ExistingKeep
+}
+
+// UnavailableMessage returns GitHub's message about the first store that is
+// unavailable, if there is one.
+func (o Observation) UnavailableMessage() (message string, unavailable bool) {
+	for _, s := range o.Stores {
+		if s.unavailable() {
+			return s.Message, true
+		}
+	}
+	return "", false
+}
+
 // ErrNumbersUsedUp reports that no number is left for the name of another token.
-var ErrNumbersUsedUp = errors.New("the numbers of its tokens' names are used up")
+var ErrNumbersUsedUp = errors.New("no number is left for the name of a new token")
 
 // NextNumber returns the number for the name of the next token.
 func (o Observation) NextNumber() int {
@@ -145,44 +268,73 @@ func (o Observation) Numbered(number int) (Token, bool) {
 }
 
 // Current returns the token that the secrets contain, and the stores that hold
-// it: of several such tokens the one that expires first. Where the secrets were
-// not checked it is the newest token, held by no known store.
+// it: of several such tokens the one that expires first. Where a store was not
+// read and no other one holds a token, it is the newest token, held by no known
+// store.
 func (o Observation) Current() (Token, []Store, bool) {
-	if !o.SecretsChecked {
-		newest, ok := o.Newest()
-		return newest, nil, ok
-	}
 	current := -1
 	for i, t := range o.Managed {
-		held := slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.holds(t) })
+		held := slices.ContainsFunc(o.Stores, func(s StoreState) bool { return o.holds(s, t) })
 		if held && (current < 0 || t.Expires.Before(o.Managed[current].Expires)) {
 			current = i
 		}
 	}
-	if current < 0 {
+	_, unavailable := o.UnavailableMessage()
+	switch {
+	case current < 0 && (unavailable || !o.SecretsChecked()):
+		newest, ok := o.Newest()
+		return newest, nil, ok
+	case current < 0:
 		return Token{}, nil, false
 	}
 	var stores []Store
 	for _, s := range o.Stores {
-		if s.holds(o.Managed[current]) {
+		if o.holds(s, o.Managed[current]) {
 			stores = append(stores, s.Store)
 		}
 	}
 	return o.Managed[current], stores, true
 }
 
-// HasSecret reports whether one of the stores is known to have a secret.
-func (o Observation) HasSecret(stores []Store) bool {
-	return slices.ContainsFunc(o.Stores, func(s StoreState) bool { return !s.absent() && slices.Contains(stores, s.Store) })
+// ExpiringFirst returns the token whose expiry would break a build first: of the
+// newest token and those that a store may hold, the one that expires first.
+func (o Observation) ExpiringFirst() (Token, bool) {
+	var first Token
+	found := false
+	for i, t := range o.Managed {
+		mayBeHeld := i == len(o.Managed)-1 || slices.ContainsFunc(o.Stores, func(s StoreState) bool {
+			return s.Condition == Unread || s.unavailable() || o.holds(s, t)
+		})
+		if mayBeHeld && !t.Expires.IsZero() && (!found || t.Expires.Before(first.Expires)) {
+			first, found = t, true
+		}
+	}
+	return first, found
 }
 
-// Priority orders the repositories to write, lowest first: those without a token,
-// then by expiry.
-func (o Observation) Priority() int64 {
+// State returns the state of a configured store, and whether its secret is one that
+// no managed token explains.
+func (o Observation) State(store Store) (s StoreState, foreign bool) {
+	i := slices.IndexFunc(o.Stores, func(s StoreState) bool { return s.Store == store })
+	if i < 0 {
+		return StoreState{Store: store}, false
+	}
+	return o.Stores[i], o.Stores[i].present() && !o.explained(o.Stores[i])
+}
+
+// Priority orders the repositories to write, lowest first: those in which a token
+// that a secret may contain has expired or is about to, because a working build
+// breaks; then those without a managed token, because nothing works yet; then by
+// expiry.
+func (o Observation) Priority(now time.Time) int64 {
+	const class = 1 << 60 // more than any expiry in seconds
 	newest, exists := o.Newest()
+	first, expires := o.ExpiringFirst()
 	switch {
+	case expires && first.expiresWithin(critical, now):
+		return -2*class + first.Expires.Unix()
 	case !exists && !o.Legacy:
-		return math.MinInt64 + 1
+		return -class
 	case newest.Expires.IsZero():
 		return math.MaxInt64 - 1
 	}
@@ -191,19 +343,14 @@ func (o Observation) Priority() int64 {
 
 // eligible returns the stores that may be written under the policy.
 func (o Observation) eligible(p Policy) []StoreState {
-	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool { return o.excludes(p, s) })
-}
-
-// excluded returns the other stores.
-func (o Observation) excluded(p Policy) []StoreState {
-	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool { return !o.excludes(p, s) })
+	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool { return s.unavailable() || o.excludes(p, s) })
 }
 
 // excludes reports whether existing-secrets keeps a store from being written.
 func (o Observation) excludes(p Policy, s StoreState) bool {
 	switch p.Existing {
 	case ExistingKeep:
-		return !s.absent() && !s.holdsAny(o.Managed)
+		return s.present() && !o.explained(s)
 	case ExistingOnly:
 		return s.absent()
 	default:

@@ -25,6 +25,18 @@ const (
 	// LifetimeJitter is the maximum random part by which a lifetime is shortened,
 	// and so the uncertainty of a creation time that is derived from the expiry.
 	LifetimeJitter = time.Hour
+	// dateJitter is the same where the expiry has no time of day, and dateEarly is
+	// how much earlier the token may have been created.
+	dateJitter = 48 * time.Hour
+	dateEarly  = 24 * time.Hour
+	// MaxUncertainty is the uncertainty of both clocks above which nothing is created
+	// or revoked.
+	MaxUncertainty = 30 * time.Second
+	// nearCreation is the distance within which a secret that no managed token
+	// explains may after all contain a token, so that the token stays.
+	nearCreation = time.Hour
+	// critical is the time before the expiry in which a token comes first.
+	critical = 7 * 24 * time.Hour
 	// maxRenewalJitter is the maximum time by which a renewal is moved forward.
 	maxRenewalJitter = 14 * 24 * time.Hour
 	// maxFutureCreation bounds a derived creation time. One that is further in the
@@ -85,10 +97,11 @@ type Policy struct {
 	// RevokeAfter is the minimum time that a replaced token stays valid, in whole
 	// hours; zero revokes it as soon as the new one is stored.
 	RevokeAfter time.Duration
-	// SelfHosted reports whether Codacy may be a legacy server.
+	// SelfHosted reports whether Codacy may be a legacy server, which it never is on
+	// Codacy Cloud.
 	SelfHosted bool
 	// CheckAllSecrets has the secrets checked even where the decision does not
-	// need them, so that a dry run can say what would be overwritten.
+	// need them, so that a plan can say what would be overwritten.
 	CheckAllSecrets bool
 }
 

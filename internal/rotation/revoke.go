@@ -5,51 +5,127 @@ import (
 	"time"
 )
 
-// Revocable returns the tokens that may be revoked after applying a decision based
-// on o. Renewed reports whether a newer token was put into every store of the
-// decision.
-func Revocable(o Observation, p Policy, now time.Time, renewed bool) []Token {
-	newest, exists := o.Newest()
-	if !exists || o.Legacy {
+// Revocable returns the tokens that may be revoked after a decision based on o was
+// applied. Written lists the stores that this run put a newer token into: all
+// eligible ones, or none if nothing was to be written. After a failed apply nothing
+// may be revoked, so Revocable is not called then.
+func Revocable(o Observation, p Policy, now time.Time, written []Store) []Token {
+	if o.Legacy {
 		return nil
 	}
-	derived := slices.ContainsFunc(o.Managed, func(t Token) bool { return t.Derived })
-	if derived && !renewed && (!o.SecretsChecked || slices.ContainsFunc(o.Stores, func(s StoreState) bool { return !s.absent() && !s.holds(newest) })) {
-		return nil
-	}
-	if derived && renewed && slices.ContainsFunc(o.excluded(p), func(s StoreState) bool { return !s.absent() }) {
-		return nil
-	}
-	// The grace period is over when no job that read an older secret can still run.
-	present := slices.DeleteFunc(slices.Clone(o.Stores), StoreState.absent)
-	grace := len(present) > 0 && !slices.ContainsFunc(o.eligible(p), StoreState.absent) &&
-		!slices.ContainsFunc(present, func(s StoreState) bool { return now.Sub(s.Updated) < p.RevokeAfter })
-	var toRevoke []Token
+	r := revocation{o: o, p: p, now: now, written: written, eligible: o.eligible(p)}
+	var revocable []Token
 	for _, t := range o.Managed {
-		if renewed && (t.Expired(now) || p.RevokeAfter == 0) ||
-			t.ID != newest.ID && o.unreferenced(t) && (t.Expired(now) || grace) {
-			toRevoke = append(toRevoke, t)
+		if r.allows(t) {
+			revocable = append(revocable, t)
 		}
 	}
-	return toRevoke
+	return revocable
 }
 
-// unreferenced reports whether t was old enough when listed, and no store holds it.
-func (o Observation) unreferenced(t Token) bool {
-	return o.SecretsChecked && !t.recent(o.ListedAt) && !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.holds(t) })
+// revocation is what decides whether a token may be revoked.
+type revocation struct {
+	o        Observation
+	p        Policy
+	now      time.Time
+	written  []Store
+	eligible []StoreState
+}
+
+// allows reports whether t meets the conditions of the contract's paragraph.
+func (r revocation) allows(t Token) bool {
+	newest, _ := r.o.Newest()
+	replaced := len(r.eligible) > 0 && !slices.ContainsFunc(r.eligible, func(s StoreState) bool { return !r.wrote(s) })
+	_, unavailable := r.o.UnavailableMessage()
+	switch {
+	case r.o.recent(t):
+		return false
+	case t.ID == newest.ID && !replaced:
+		return false
+	case !r.o.unreferenced(t, r.now, r.written):
+		return false
+	case unavailable && r.p.Existing == ExistingKeep:
+		return false
+	case t.Expired(r.now):
+		return true
+	case unavailable, r.derivedTokensMayBeHeld():
+		return false
+	}
+	return r.gracePeriodOver(t, newest) && !r.o.nearForeignSecret(t, r.written)
+}
+
+func (r revocation) wrote(s StoreState) bool { return slices.Contains(r.written, s.Store) }
+
+// derivedTokensMayBeHeld reports whether the creation time of a valid token is not
+// known exactly, so that only a store that holds the newest token shows what it
+// contains.
+func (r revocation) derivedTokensMayBeHeld() bool {
+	inexact := slices.ContainsFunc(r.o.Managed, func(t Token) bool {
+		return (t.Derived || t.Created.IsZero()) && !t.Expired(r.now)
+	})
+	return inexact && slices.ContainsFunc(r.o.Stores, func(s StoreState) bool {
+		return s.present() && !r.wrote(s) && !r.o.holdsNewest(s)
+	})
+}
+
+// gracePeriodOver reports whether no job that read an older secret can still run.
+func (r revocation) gracePeriodOver(t, newest Token) bool {
+	if r.p.RevokeAfter == 0 && len(r.written) > 0 {
+		return true // every eligible store was written just now
+	}
+	if len(r.eligible) == 0 || t.ID == newest.ID {
+		return false
+	}
+	for _, s := range r.eligible {
+		if !r.o.holdsNewest(s) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(r.o.Stores, func(s StoreState) bool {
+		return s.present() && r.now.Sub(s.Updated) < r.p.RevokeAfter
+	})
+}
+
+// unreferenced reports whether no store holds t. Written stores hold a newer token.
+// Of an unavailable store nothing is known, but an expired token is of no use to it.
+func (o Observation) unreferenced(t Token, now time.Time, written []Store) bool {
+	return !slices.ContainsFunc(o.Stores, func(s StoreState) bool {
+		switch {
+		case slices.Contains(written, s.Store):
+			return false
+		case s.unavailable():
+			return !t.Expired(now)
+		}
+		return s.Condition == Unread || o.holds(s, t)
+	})
+}
+
+// nearForeignSecret reports whether a secret that no managed token explains was
+// written near t's creation: it may contain t after all.
+func (o Observation) nearForeignSecret(t Token, written []Store) bool {
+	return slices.ContainsFunc(o.Stores, func(s StoreState) bool {
+		if !s.present() || o.explained(s) || slices.Contains(written, s.Store) {
+			return false
+		}
+		return t.Created.IsZero() ||
+			!s.Updated.Before(t.Created.Add(-nearCreation-t.earliness()-o.Uncertainty)) &&
+				!s.Updated.After(t.Created.Add(nearCreation+t.lateness()+o.Uncertainty))
+	})
 }
 
 // Evictable returns the token to delete where a repository has MaxTokens: the
 // lowest managed token that no store holds. The secrets must have been checked.
-func Evictable(o Observation) (Token, bool) {
+func Evictable(o Observation, p Policy, now time.Time) (Token, bool) {
 	newest, _ := o.Newest()
-	derived := slices.ContainsFunc(o.Managed, func(t Token) bool { return t.Derived })
-	if derived && slices.ContainsFunc(o.Stores, func(s StoreState) bool { return !s.absent() && !s.holds(newest) }) {
+	_, unavailable := o.UnavailableMessage()
+	if unavailable && p.Existing == ExistingKeep {
 		return Token{}, false
 	}
-	i := slices.IndexFunc(o.Managed, func(t Token) bool { return t.ID != newest.ID && o.unreferenced(t) })
-	if i < 0 {
-		return Token{}, false
+	for _, t := range o.Managed {
+		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) &&
+			(!unavailable || t.Expired(now)) {
+			return t, true
+		}
 	}
-	return o.Managed[i], true
+	return Token{}, false
 }

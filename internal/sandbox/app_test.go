@@ -83,7 +83,7 @@ func TestApp(t *testing.T) {
 	}))
 	c.do(422, "POST", tokens, map[string]any{"permissions": map[string]string{"administration": "write"}})
 	if life := first.Expires.Sub(w.Time()).Round(time.Minute); !strings.HasPrefix(first.Token, "ghs_") || len(first.Token) < 200 || life != time.Hour {
-		t.Errorf("the token %q lives for %s", first.Token, life)
+		t.Errorf("the token %q is valid for %s", first.Token, life)
 	}
 	c.githubToken = narrow.Token
 	c.do(404, "GET", c.secretURL("app", "actions", "public-key"), nil)

@@ -9,12 +9,12 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// recorder is a TB that keeps what it is told.
-type recorder struct{ told []string }
+// recorder is a TB that keeps the errors.
+type recorder struct{ lines []string }
 
 func (r *recorder) Helper() {}
 func (r *recorder) Errorf(format string, args ...any) {
-	r.told = append(r.told, fmt.Sprintf(format, args...))
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
 }
 
 // TestViolations breaks each promise once.
@@ -25,62 +25,62 @@ func TestViolations(t *testing.T) {
 		do   func(*client)
 		want string
 	}{
-		"dead token": {func(c *client) {
-			made := c.create("web", one)
-			c.put(201, "web", "actions", secretName, made.Token)
-			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), made.ID), nil)
-		}, "dead token"},
-		"dead token in two stores, in bulk": {func(c *client) {
-			made := c.create("web", one)
-			c.put(201, "web", "actions", secretName, made.Token)
-			c.put(201, "web", "agents", secretName, made.Token)
-			c.do(204, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{made.ID}})
-		}, "dead token, dead token"},
-		"dead token of an earlier run": {func(c *client) {
-			made := c.world.Provision("web", sandbox.Token{Name: one}, "dependabot")
-			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), made.ID), nil)
-		}, "dead token"},
+		"invalid token": {func(c *client) {
+			added := c.create("web", one)
+			c.put(201, "web", "actions", secretName, added.Token)
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+		}, "invalid token"},
+		"invalid token in two stores, in bulk": {func(c *client) {
+			added := c.create("web", one)
+			c.put(201, "web", "actions", secretName, added.Token)
+			c.put(201, "web", "agents", secretName, added.Token)
+			c.do(204, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{added.ID}})
+		}, "invalid token, invalid token"},
+		"invalid token of an earlier run": {func(c *client) {
+			added := c.world.Provision("web", sandbox.Token{Name: one}, "dependabot")
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+		}, "invalid token"},
 		"replaced before it is deleted": {func(c *client) {
-			made := c.create("web", one)
-			c.put(201, "web", "actions", secretName, made.Token)
+			added := c.create("web", one)
+			c.put(201, "web", "actions", secretName, added.Token)
 			c.put(204, "web", "actions", secretName, c.create("web", two).Token)
-			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), made.ID), nil)
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
 		}, ""},
-		"replaced by hand before it is deleted": {func(c *client) {
-			made := c.create("web", one)
-			c.put(201, "web", "actions", secretName, made.Token)
-			c.world.SetSecret("web", "actions", secretName, "by hand")
-			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), made.ID), nil)
+		"replaced manually before it is deleted": {func(c *client) {
+			added := c.create("web", one)
+			c.put(201, "web", "actions", secretName, added.Token)
+			c.world.SetSecret("web", "actions", secretName, "manual")
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
 		}, ""},
 		"put after its deletion": {func(c *client) {
-			made := c.create("web", one)
-			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), made.ID), nil)
-			c.put(201, "web", "actions", secretName, made.Token)
+			added := c.create("web", one)
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+			c.put(201, "web", "actions", secretName, added.Token)
 		}, "bad put"},
-		"deleted by hand before the put": {func(c *client) {
-			made := c.create("web", one)
-			c.world.DeleteToken("web", made.ID)
-			c.put(201, "web", "actions", secretName, made.Token)
+		"deleted manually before the put": {func(c *client) {
+			added := c.create("web", one)
+			c.world.DeleteToken("web", added.ID)
+			c.put(201, "web", "actions", secretName, added.Token)
 		}, ""},
 		"put after its expiry": {func(c *client) {
-			made := c.create("web", one)
+			added := c.create("web", one)
 			c.world.Advance(300*24*time.Hour + time.Minute)
-			c.put(201, "web", "actions", secretName, made.Token)
+			c.put(201, "web", "actions", secretName, added.Token)
 		}, "bad put"},
 		"another repository's": {func(c *client) {
 			c.put(201, "app", "actions", secretName, c.create("web", one).Token)
-		}, "bad put"},
-		"no token": {func(c *client) { c.put(201, "web", "actions", secretName, "nonsense") }, "bad put"},
-		"not ours": {func(c *client) {
+		}, "foreign token"},
+		"no token": {func(c *client) { c.put(201, "web", "actions", secretName, "unknown") }, "bad put"},
+		"unmanaged token": {func(c *client) {
 			k := c.world.AddToken("web", sandbox.Token{Name: "by-hand"})
 			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), k.ID), nil)
-		}, "not ours"},
-		"nearly ours": {func(c *client) {
+		}, "unmanaged token"},
+		"nearly managed token": {func(c *client) {
 			for _, name := range []string{"codacy-project-token-01", "codacy-project-token-", "codacy-project-token-1234567890", "codacy-project-token-1a", "codacy-project-token--1"} {
 				k := c.world.AddToken("web", sandbox.Token{Name: name})
 				c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), k.ID), nil)
 			}
-		}, "not ours, not ours, not ours, not ours, not ours"},
+		}, "unmanaged token, unmanaged token, unmanaged token, unmanaged token, unmanaged token"},
 		"another secret": {func(c *client) {
 			c.put(201, "web", "actions", "OTHER", c.create("web", one).Token)
 			c.do(204, "DELETE", c.secretURL("web", "actions", "OTHER"), nil)
@@ -93,15 +93,15 @@ func TestViolations(t *testing.T) {
 			w.Add(sandbox.Repository{Name: "app"})
 			test.do(newClient(t, w))
 			wantViolations(t, w, test.want)
-			told := new(recorder)
-			w.Check(told)
-			if got := len(told.told); got != len(w.Violations()) {
-				t.Errorf("Check tells %d violations, want %d", got, len(w.Violations()))
+			found := new(recorder)
+			w.Check(found)
+			if got := len(found.lines); got != len(w.Violations()) {
+				t.Errorf("Check reports %d violations, want %d", got, len(w.Violations()))
 			}
-			for _, line := range told.told {
+			for _, line := range found.lines {
 				for _, value := range w.AllTokenValues() {
 					if strings.Contains(line, value) || !strings.Contains(line, "by request") {
-						t.Errorf("told as %s", line)
+						t.Errorf("reported as %s", line)
 					}
 				}
 			}
@@ -141,7 +141,7 @@ func TestOrphans(t *testing.T) {
 		t.Errorf("the orphans are %v", got)
 	}
 	if got := w.UpdatedAt("web", "actions", secretName).Sub(held.Created); got < 0 || got > time.Second {
-		t.Errorf("it was written %s after its making", got)
+		t.Errorf("it was written %s after its creation", got)
 	}
 	w.SetUpdatedAt("web", "actions", secretName, time.Unix(5, 7))
 	if got := w.UpdatedAt("web", "actions", secretName); !got.Equal(time.Unix(5, 0)) {

@@ -12,11 +12,10 @@ import (
 	"time"
 )
 
-// What Codacy takes.
+// Codacy's limits.
 const (
-	maxTokens   = 100 // of one repository
-	maxLifetime = 365 * 24 * time.Hour
-	maxPage     = 100
+	maxTokens = 100 // in one repository
+	maxPage   = 100
 )
 
 var codacyRoutes = routes(
@@ -47,16 +46,24 @@ func notOnCodacy(what string) *response {
 	return &a
 }
 
-// accountToken refuses a request without a living account token.
+// accountExpiry returns when an account token expires; zero if never.
+func (w *World) accountExpiry(value string) time.Time {
+	if expires, ok := w.options.CodacyTokenExpiries[value]; ok {
+		return expires
+	}
+	return w.options.CodacyTokenExpires
+}
+
+// accountToken rejects a request without a valid account token.
 func (w *World) accountToken(c *call) *response {
 	value := c.header.Get("Api-Token")
-	lives, known := w.accounts[value]
-	expires := w.options.CodacyTokenExpires
+	active, known := w.accounts[value]
+	expires := w.accountExpiry(value)
 	var a response
 	switch {
-	case lives && (expires.IsZero() || w.now(Codacy).Before(expires)):
+	case active && (expires.IsZero() || w.now(Codacy).Before(expires)):
 		return nil
-	case lives:
+	case active:
 		a = codacyError(http.StatusUnauthorized, "token expired")
 	case known && w.options.InvalidTokenStatus == http.StatusNotFound:
 		a = response{status: http.StatusNotFound, body: []byte(`{"error":"not found"}`)}
@@ -66,7 +73,7 @@ func (w *World) accountToken(c *call) *response {
 	return &a
 }
 
-// organization refuses a request about another organization.
+// organization rejects a request about another organization.
 func (w *World) organization(c *call) *response {
 	if c.provider != w.options.Provider || !strings.EqualFold(c.owner, w.options.Organization) ||
 		w.options.CaseSensitive && c.owner != w.options.Organization {
@@ -75,13 +82,13 @@ func (w *World) organization(c *call) *response {
 	return nil
 }
 
-// project resolves the repository of a request for tokens.
+// project returns the repository whose tokens a request is about.
 func (w *World) project(c *call) (*repository, *response) {
-	if refusal := w.accountToken(c); refusal != nil {
-		return nil, refusal
+	if rejection := w.accountToken(c); rejection != nil {
+		return nil, rejection
 	}
-	if refusal := w.organization(c); refusal != nil {
-		return nil, refusal
+	if rejection := w.organization(c); rejection != nil {
+		return nil, rejection
 	}
 	repo := w.codacyNames[c.name]
 	if repo == nil || repo.State == NotAdded || repo.CodacyRole != "admin" {
@@ -91,8 +98,8 @@ func (w *World) project(c *call) (*repository, *response) {
 }
 
 func (w *World) getUser(c *call) response {
-	if refusal := w.accountToken(c); refusal != nil {
-		return *refusal
+	if rejection := w.accountToken(c); rejection != nil {
+		return *rejection
 	}
 	return data(http.StatusOK, map[string]any{
 		"id": 1, "name": "Sandbox", "mainEmail": "sandbox@example.com", "otherEmails": []string{},
@@ -103,24 +110,26 @@ func (w *World) getUser(c *call) response {
 func (w *World) getVersion(*call) response { return data(http.StatusOK, "2026.11.0") }
 
 func (w *World) listUserTokens(c *call) response {
-	if refusal := w.accountToken(c); refusal != nil {
-		return *refusal
+	if rejection := w.accountToken(c); rejection != nil {
+		return *rejection
 	}
 	tokens := []apiToken{}
 	for i, value := range w.options.CodacyTokens {
 		if w.accounts[value] {
-			tokens = append(tokens, apiToken{ID: int64(i + 1), Token: value, Expires: w.options.CodacyTokenExpires.UTC()})
+			tokens = append(tokens, apiToken{
+				ID: int64(i + 1), Token: w.options.AccountTokenValues.show(value), Expires: w.accountExpiry(value).UTC(),
+			})
 		}
 	}
 	return pageOf(tokens, "", maxPage, len(tokens))
 }
 
 func (w *World) getOrganization(c *call) response {
-	if refusal := w.accountToken(c); refusal != nil {
-		return *refusal
+	if rejection := w.accountToken(c); rejection != nil {
+		return *rejection
 	}
-	if refusal := w.organization(c); refusal != nil {
-		return *refusal
+	if rejection := w.organization(c); rejection != nil {
+		return *rejection
 	}
 	kind := "Organization"
 	if w.options.OwnerType == "User" {
@@ -169,10 +178,10 @@ func (w *World) show(repo *repository) projectBody {
 }
 
 func (w *World) listRepositories(c *call) response {
-	if refusal := w.organization(c); refusal != nil {
-		return *refusal
+	if rejection := w.organization(c); rejection != nil {
+		return *rejection
 	}
-	anonymous := w.accountToken(c) != nil // public repositories are shown to anybody
+	anonymous := w.accountToken(c) != nil // public repositories need no token
 	filter := c.query.Get("filter")
 	if !slices.Contains([]string{"", "Synced", "NotSynced", "AllSynced"}, filter) {
 		return codacyError(http.StatusBadRequest, "filter is not known")
@@ -207,7 +216,7 @@ func (w *World) listRepositories(c *call) response {
 	return pageOf(page, cursor, limit, total)
 }
 
-// A cursor is opaque, and has every character that must be escaped in a URL.
+// cursorHead has every character that must be escaped in a URL.
 const cursorHead = "+/=&? %"
 
 func toCursor(i int) string {
@@ -226,15 +235,15 @@ func fromCursor(query map[string][]string) (next int, ok bool) {
 }
 
 func (w *World) getRepository(c *call) response {
-	if refusal := w.organization(c); refusal != nil {
-		return *refusal
+	if rejection := w.organization(c); rejection != nil {
+		return *rejection
 	}
 	repo := w.codacyNames[c.name]
 	if repo != nil && !repo.Private {
 		return data(http.StatusOK, w.show(repo))
 	}
-	if refusal := w.accountToken(c); refusal != nil {
-		return *refusal
+	if rejection := w.accountToken(c); rejection != nil {
+		return *rejection
 	}
 	if repo == nil {
 		return *notOnCodacy("Repository")
@@ -251,24 +260,31 @@ type apiToken struct {
 	Expires time.Time `json:"expiresAt,omitzero"`
 }
 
-func (w *World) body(t *token, value bool) apiToken {
+// body returns a token as Codacy shows it, when it is created or in the list.
+func (w *World) body(t *token, created bool) apiToken {
 	if w.options.Legacy {
 		return apiToken{ID: t.ID, Token: t.Value}
 	}
-	b := apiToken{ID: t.ID, Name: t.Name, Expires: t.Expires, Created: t.Created}
-	if value {
+	b := apiToken{ID: t.ID, Name: t.Name, Created: cut(t.Created, w.options.CreationDay)}
+	if !t.Expires.IsZero() {
+		b.Expires = t.Expires
+		if w.options.ExpiryDay != nil {
+			b.Expires = t.Expires.In(w.options.ExpiryDay)
+		}
+	}
+	if created || w.options.ListValues {
 		b.Token = t.Value
 	}
-	if w.options.NoCreationDates {
+	if w.options.NoCreationDates || t.Undated {
 		b.Created = time.Time{}
 	}
 	return b
 }
 
 func (w *World) listTokens(c *call) response {
-	repo, refusal := w.project(c)
-	if refusal != nil {
-		return *refusal
+	repo, rejection := w.project(c)
+	if rejection != nil {
+		return *rejection
 	}
 	now := w.now(Codacy)
 	bodies := []apiToken{}
@@ -282,78 +298,110 @@ func (w *World) listTokens(c *call) response {
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9-]{1,100}$`)
 
+// newTokenRequest is the body of a request for a token.
+type newTokenRequest struct {
+	Name    string `json:"name"`
+	Expires string `json:"expiresAt"`
+}
+
 func (w *World) createToken(c *call) response {
-	repo, refusal := w.project(c)
-	if refusal != nil {
-		return *refusal
+	repo, rejection := w.project(c)
+	if rejection != nil {
+		return *rejection
 	}
-	now := w.now(Codacy)
-	var wanted struct {
-		Name    string `json:"name"`
-		Expires string `json:"expiresAt"`
-	}
+	var requested newTokenRequest
 	var expires time.Time
 	if !w.options.Legacy {
-		if !c.decode(&wanted) {
+		if !c.decode(&requested) {
 			return response{}
 		}
-		living := 0
-		taken := false
-		for _, t := range repo.tokens {
-			if !t.Deleted {
-				living++
-				taken = taken || t.Name != "" && t.Name == wanted.Name
-			}
+		var rejection *response
+		if expires, rejection = w.admit(repo, requested); rejection != nil {
+			return *rejection
 		}
-		var err error
-		expires, err = time.Parse(time.RFC3339, wanted.Expires)
-		switch {
-		case err != nil:
-			return codacyError(http.StatusBadRequest, "expiresAt is mandatory, an RFC 3339 time")
-		case !expires.After(now):
-			return codacyError(http.StatusUnprocessableEntity, "expiresAt must be in the future")
-		case expires.After(now.Add(maxLifetime)):
-			return codacyError(http.StatusUnprocessableEntity, "expiresAt must be at most one year ahead")
-		case wanted.Name != "" && !tokenName.MatchString(wanted.Name):
-			return codacyError(http.StatusUnprocessableEntity, "name must be 1 to 100 letters, digits and dashes")
-		case living >= maxTokens:
-			return codacyError(http.StatusUnprocessableEntity, "A repository can't have more than 100 tokens")
-		case taken:
-			return codacyError(http.StatusConflict, "A token with this name already exists")
-		}
-		wanted.Name = or(wanted.Name, fmt.Sprintf("token-%d", w.lastToken+1))
+		requested.Name = or(requested.Name, fmt.Sprintf("token-%d", w.lastToken+1))
 	}
-	t := w.newToken(repo, Token{Name: wanted.Name, Created: now.Truncate(time.Millisecond), Expires: expires.UTC()})
-	t.viaAPI = true
-	return data(http.StatusCreated, w.body(t, true))
+	t := Token{Name: requested.Name, Created: w.written(c).Truncate(time.Millisecond), Expires: expires}
+	if c.changeToken != nil {
+		c.changeToken(&t)
+	}
+	added := w.newToken(repo, t)
+	added.viaAPI = true
+	return data(http.StatusCreated, w.body(added, true))
+}
+
+// admit checks a request for a token and returns the token's expiry.
+func (w *World) admit(repo *repository, requested newTokenRequest) (time.Time, *response) {
+	reject := func(status int, message string) (time.Time, *response) {
+		a := codacyError(status, message)
+		return time.Time{}, &a
+	}
+	now := w.now(Codacy)
+	taken, count := false, 0
+	for _, t := range repo.tokens { // expired ones too, whether the list shows them or not
+		if !t.Deleted {
+			count++
+			taken = taken || t.Name != "" && t.Name == requested.Name
+		}
+	}
+	expires, err := time.Parse(time.RFC3339, requested.Expires)
+	latest := now.Add(w.options.MaxLifetime)
+	if w.options.CapLifetime && expires.After(latest) {
+		expires = latest.Truncate(time.Second)
+	}
+	tooLate := expires.After(latest)
+	expires = cut(expires.UTC(), w.options.ExpiryDay)
+	switch {
+	case err != nil:
+		return reject(http.StatusBadRequest, "expiresAt is mandatory, an RFC 3339 time")
+	case !expires.After(now):
+		return reject(http.StatusUnprocessableEntity, "expiresAt must be in the future")
+	case tooLate:
+		return reject(http.StatusUnprocessableEntity, "expiresAt must be at most "+lifetime(w.options.MaxLifetime)+" ahead")
+	case requested.Name != "" && !tokenName.MatchString(requested.Name):
+		return reject(http.StatusUnprocessableEntity, "name must be 1 to 100 letters, digits and dashes")
+	case count >= maxTokens:
+		return reject(w.options.TooManyTokens, "A repository can't have more than 100 tokens")
+	case taken:
+		return reject(w.options.NameTaken, "A token with this name already exists")
+	}
+	return expires, nil
+}
+
+// lifetime names the longest lifetime of a token.
+func lifetime(d time.Duration) string {
+	if days := int(d.Hours() / 24); days != 365 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return "one year"
 }
 
 func (w *World) deleteToken(c *call) response {
 	id, err := strconv.ParseInt(c.token, 10, 64)
 	if err != nil {
-		return codacyError(http.StatusBadRequest, "the token id is no number")
+		return codacyError(http.StatusBadRequest, "the token ID is not a number")
 	}
 	return w.delete(c, []int64{id})
 }
 
 func (w *World) deleteTokens(c *call) response {
-	var wanted struct {
+	var requested struct {
 		IDs []int64 `json:"ids"`
 	}
 	if w.options.Legacy {
 		return *notOnCodacy("Operation")
 	}
-	if !c.decode(&wanted) {
+	if !c.decode(&requested) {
 		return response{}
 	}
-	return w.delete(c, wanted.IDs)
+	return w.delete(c, requested.IDs)
 }
 
-// delete deletes all of the tokens, or none where one of them is not there.
+// delete deletes all of the tokens, or none of them if one does not exist.
 func (w *World) delete(c *call, ids []int64) response {
-	repo, refusal := w.project(c)
-	if refusal != nil {
-		return *refusal
+	repo, rejection := w.project(c)
+	if rejection != nil {
+		return *rejection
 	}
 	var found []*token
 	for _, id := range ids {
@@ -373,16 +421,17 @@ func (w *World) delete(c *call, ids []int64) response {
 // token is a Token in its repository.
 type token struct {
 	Token
-	repo   *repository
-	viaAPI bool // by a request, not by hand
-	manual bool // deleted so
+	repo     *repository
+	viaAPI   bool      // created by a request instead of a test
+	manual   bool      // deleted by a test
+	released time.Time // true time at which the last secret that held it changed; zero if none ever held it
 }
 
 func (t *token) valid(now time.Time) bool {
 	return !t.Deleted && (t.Expires.IsZero() || now.Before(t.Expires))
 }
 
-// newToken adds a token, with an id and a value where it has none.
+// newToken adds a token. It generates a missing ID or value.
 func (w *World) newToken(repo *repository, t Token) *token {
 	w.lastToken++
 	t.ID = or(t.ID, w.lastToken)
@@ -396,7 +445,7 @@ func (w *World) newToken(repo *repository, t Token) *token {
 	return added
 }
 
-// data wraps an answer as Codacy does.
+// data wraps a response as Codacy does.
 func data(status int, body any) response {
 	return jsonResponse(status, struct {
 		Data any `json:"data"`

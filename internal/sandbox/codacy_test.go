@@ -24,11 +24,11 @@ func TestTokens(t *testing.T) {
 
 	first := c.create("web", "codacy-project-token-1")
 	if first.Token == "" || first.Name != "codacy-project-token-1" || first.ID < 1<<31 {
-		t.Errorf("made %+v", first)
+		t.Errorf("created %+v", first)
 	}
 	listed := c.list("web")[first.Name]
 	if listed.Token != "" || !listed.ExpiresAt.Equal(first.ExpiresAt) || listed.CreatedAt.IsZero() || listed.ID != first.ID {
-		t.Errorf("listed %+v, made %+v", listed, first)
+		t.Errorf("listed %+v, created %+v", listed, first)
 	}
 	for name, test := range map[string]struct {
 		body   any
@@ -69,13 +69,13 @@ func TestTokens(t *testing.T) {
 	c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), first.ID), nil)
 	c.do(404, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), first.ID), nil)
 	if w.TokenValid("web", first.Token) || !w.TokenValid("app", other.Token) || w.TokenValid("web", other.Token) {
-		t.Error("the wrong token lives")
+		t.Error("the wrong token is valid")
 	}
 	again := c.create("web", "codacy-project-token-1")
 	second := c.create("web", "codacy-project-token-2")
 	c.do(404, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{again.ID, other.ID}})
 	if !w.TokenValid("web", again.Token) {
-		t.Error("half of a refused deletion was done")
+		t.Error("half of a rejected deletion took effect")
 	}
 	c.do(204, "POST", c.tokensURL("web")+"/delete", map[string]any{"ids": []int64{again.ID, second.ID}})
 	if w.TokenValid("web", again.Token) || w.TokenValid("web", second.Token) {
@@ -115,7 +115,7 @@ func TestFirstGeneration(t *testing.T) {
 	first := decode[struct{ Data token }](t, c.do(201, "POST", c.tokensURL("web"), nil)).Data
 	r := c.do(201, "POST", c.tokensURL("web"), `{"name":"ignored"}`)
 	if strings.Contains(r.body, "ignored") || strings.Contains(r.body, "expiresAt") {
-		t.Errorf("made %s", r.body)
+		t.Errorf("created %s", r.body)
 	}
 	if listed := c.list("web")[""]; listed.Token != first.Token || !listed.CreatedAt.IsZero() {
 		t.Errorf("listed %+v", listed)
@@ -127,10 +127,10 @@ func TestFirstGeneration(t *testing.T) {
 	}
 	w.Check(t)
 	c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), first.ID), nil)
-	w.Check(t) // undone: it was made by a request
+	w.Check(t) // undone: a request created it
 	preset := w.AddToken("web", sandbox.Token{})
 	c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), preset.ID), nil)
-	wantViolations(t, w, "not ours")
+	wantViolations(t, w, "unmanaged token")
 }
 
 func TestListOptions(t *testing.T) {
@@ -138,13 +138,13 @@ func TestListOptions(t *testing.T) {
 	w := sandbox.New(sandbox.Options{NoCreationDates: true, HideExpired: true})
 	w.Add(sandbox.Repository{Name: "web"})
 	c := newClient(t, w)
-	w.AddToken("web", sandbox.Token{Name: "gone", Expires: w.Time().Add(-time.Hour)})
+	w.AddToken("web", sandbox.Token{Name: "expired-one", Expires: w.Time().Add(-time.Hour)})
 	w.AddToken("web", sandbox.Token{Name: "never", Created: w.Time().Add(-time.Hour)})
 	r := c.do(200, "GET", c.tokensURL("web"), nil)
-	if strings.Contains(r.body, "createdAt") || strings.Contains(r.body, "gone") || !strings.Contains(r.body, "never") || strings.Contains(r.body, "expiresAt") {
+	if strings.Contains(r.body, "createdAt") || strings.Contains(r.body, "expired-one") || !strings.Contains(r.body, "never") || strings.Contains(r.body, "expiresAt") {
 		t.Errorf("listed %s", r.body)
 	}
-	c.do(409, "POST", c.tokensURL("web"), map[string]any{"name": "gone", "expiresAt": w.Time().Add(time.Hour)})
+	c.do(409, "POST", c.tokensURL("web"), map[string]any{"name": "expired-one", "expiresAt": w.Time().Add(time.Hour)})
 }
 
 // TestAccountToken sees what each operation says to a token that is not good.
@@ -169,7 +169,7 @@ func TestAccountToken(t *testing.T) {
 	if r := c.do(200, "GET", c.codacy+"/user/tokens", nil); !strings.Contains(r.body, expires.Format(time.RFC3339)) || !strings.Contains(r.body, `"token":"b"`) {
 		t.Errorf("the account has %s", r.body)
 	}
-	refused := func(status int, text string) {
+	rejected := func(status int, text string) {
 		t.Helper()
 		for _, address := range all {
 			if r := c.do(status, "GET", address, nil); !strings.Contains(r.body, text) {
@@ -181,14 +181,14 @@ func TestAccountToken(t *testing.T) {
 		}
 	}
 	w.Revoke("a")
-	refused(404, `{"error":"not found"}`)
-	c.codacyToken = "nonsense"
-	refused(401, `"code":"Unauthorized"`)
+	rejected(404, `{"error":"not found"}`)
+	c.codacyToken = "unknown"
+	rejected(401, `"code":"Unauthorized"`)
 	c.codacyToken = ""
-	refused(401, `"code":"Unauthorized"`)
+	rejected(401, `"code":"Unauthorized"`)
 	c.codacyToken = "b"
 	w.Advance(2 * time.Hour)
-	refused(401, "token expired")
+	rejected(401, "token expired")
 	w.Check(t)
 	if w.Count(sandbox.KindUser) != 5 {
 		t.Errorf("%d requests for the user", w.Count(sandbox.KindUser))

@@ -8,8 +8,8 @@ import (
 //go:embed organization.json
 var organizationJSON []byte
 
-// CodacyOrganization is the name of Codacy's own organization on GitHub, and
-// those of its public repositories in November 2026.
+// CodacyOrganization returns the name of Codacy's own organization on GitHub, and
+// the names of its public repositories in November 2026.
 func CodacyOrganization() (name string, repositories []string) {
 	var data struct {
 		Organization string

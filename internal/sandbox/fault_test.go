@@ -20,7 +20,7 @@ import (
 )
 
 // TestFaults has each fault reach the client, with and without a network, and
-// looks at what was carried out.
+// checks whether the request took effect.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	reset := func(r response, err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) }
@@ -31,26 +31,26 @@ func TestFaults(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		effect sandbox.Effect
-		done   int // tokens that were made
+		done   int // tokens that were created
 		want   func(response, error) bool
 	}{
-		"none":               {sandbox.Effect{}, 1, status(201, `"token"`)},
-		"delay":              {sandbox.Effect{Delay: time.Millisecond}, 1, status(201, `"token"`)},
-		"refused":            {sandbox.Effect{Skip: true, Status: 429, Header: http.Header{"Retry-After": {"3"}}}, 0, status(429, `"error":"TooManyRequests"`)},
-		"skipped":            {sandbox.Effect{Skip: true}, 0, status(500, `"error":"InternalServerError"`)},
-		"done, 504":          {sandbox.Effect{Status: 504}, 1, status(504, `"error":"GatewayTimeout"`)},
-		"lost":               {sandbox.Effect{Skip: true, End: sandbox.Reset}, 0, reset},
-		"answer lost":        {sandbox.Effect{End: sandbox.Reset}, 1, reset},
-		"garbage":            {sandbox.Effect{Skip: true, Body: []byte("<html>")}, 0, status(200, "<html>")},
-		"garbage, done":      {sandbox.Effect{Status: 200, Body: []byte("<html>")}, 1, status(200, "<html>")},
-		"another body":       {sandbox.Effect{Body: []byte(`{"data":{}}`)}, 1, status(201, `{"data":{}}`)},
-		"an empty body":      {sandbox.Effect{Body: []byte{}}, 1, func(r response, err error) bool { return err == nil && r.status == 201 && r.body == "" }},
-		"cut":                {sandbox.Effect{End: sandbox.Cut}, 1, func(r response, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && r.status == 201 }},
-		"hang":               {sandbox.Effect{Skip: true, End: sandbox.Hang}, 0, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
-		"hang, done":         {sandbox.Effect{End: sandbox.Hang}, 1, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
-		"delay, given up":    {sandbox.Effect{Delay: time.Hour}, 0, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
-		"late, not yet":      {sandbox.Effect{Late: time.Hour}, 0, reset},
-		"late, and answered": {sandbox.Effect{Late: time.Hour, Status: 502}, 0, status(502, `"error":"BadGateway"`)},
+		"none":                  {sandbox.Effect{}, 1, status(201, `"token"`)},
+		"delay":                 {sandbox.Effect{Delay: time.Millisecond}, 1, status(201, `"token"`)},
+		"rejected":              {sandbox.Effect{Skip: true, Status: 429, Header: http.Header{"Retry-After": {"3"}}}, 0, status(429, `"error":"TooManyRequests"`)},
+		"skipped":               {sandbox.Effect{Skip: true}, 0, status(500, `"error":"InternalServerError"`)},
+		"done, 504":             {sandbox.Effect{Status: 504}, 1, status(504, `"error":"GatewayTimeout"`)},
+		"lost":                  {sandbox.Effect{Skip: true, End: sandbox.Reset}, 0, reset},
+		"response lost":         {sandbox.Effect{End: sandbox.Reset}, 1, reset},
+		"malformed":             {sandbox.Effect{Skip: true, Body: []byte("<html>")}, 0, status(200, "<html>")},
+		"malformed, done":       {sandbox.Effect{Status: 200, Body: []byte("<html>")}, 1, status(200, "<html>")},
+		"another body":          {sandbox.Effect{Body: []byte(`{"data":{}}`)}, 1, status(201, `{"data":{}}`)},
+		"an empty body":         {sandbox.Effect{Body: []byte{}}, 1, func(r response, err error) bool { return err == nil && r.status == 201 && r.body == "" }},
+		"cut":                   {sandbox.Effect{End: sandbox.Cut}, 1, func(r response, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && r.status == 201 }},
+		"hang":                  {sandbox.Effect{Skip: true, End: sandbox.Hang}, 0, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
+		"hang, done":            {sandbox.Effect{End: sandbox.Hang}, 1, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
+		"delay, given up":       {sandbox.Effect{Delay: time.Hour}, 0, func(_ response, err error) bool { return errors.Is(err, context.Canceled) }},
+		"late, not yet":         {sandbox.Effect{Late: time.Hour}, 0, reset},
+		"late, with a response": {sandbox.Effect{Late: time.Hour, Status: 502}, 0, status(502, `"error":"BadGateway"`)},
 	} {
 		for way, client := range map[string]func(*testing.T, *sandbox.World) *client{"memory": newClient, "network": newServedClient} {
 			t.Run(name+"/"+way, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestFaults(t *testing.T) {
 				})
 				r, err := c.send(c.request(ctx, "POST", c.tokensURL("web"), map[string]any{"name": "a", "expiresAt": w.Time().Add(time.Hour)}))
 				if !test.want(r, err) {
-					t.Errorf("answered %d %q, %v", r.status, r.body, err)
+					t.Errorf("got %d %q, %v", r.status, r.body, err)
 				}
 				for key, values := range effect.Header {
 					if r.header.Get(key) != values[0] {
@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 					}
 				}
 				if got := len(w.Tokens("web")); got != test.done {
-					t.Errorf("%d tokens were made, want %d", got, test.done)
+					t.Errorf("%d tokens were created, want %d", got, test.done)
 				}
 				if h := hooked.Load(); h == nil || h.Kind != sandbox.KindCreateToken || h.Service != sandbox.Codacy || h.Sequence != 1 ||
 					h.Attempt != 1 || h.Repository != "web" || h.Method != "POST" {
@@ -106,15 +106,15 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLate carries requests out after the client has gone, in virtual time.
+// TestLate has requests take effect after the client has given up, in virtual time.
 func TestLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := sandbox.New(sandbox.Options{Latency: 40 * time.Millisecond})
 		w.Add(sandbox.Repository{Name: "web"})
 		c := newClient(t, w)
-		made := c.create("web", "codacy-project-token-1")
-		body := c.seal("web", "actions", made.Token)
+		added := c.create("web", "codacy-project-token-1")
+		body := c.seal("web", "actions", added.Token)
 		w.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindPutSecret && r.Attempt == 1 {
 				return sandbox.Effect{Late: 3 * time.Minute, End: sandbox.Hang}
@@ -131,14 +131,14 @@ func TestLate(t *testing.T) {
 			t.Errorf("the client waited for %s", waited)
 		}
 		if _, ok := w.Secret("web", "actions", secretName); ok || w.Pending() != 1 {
-			t.Error("the PUT was carried out too soon")
+			t.Error("the PUT took effect too soon")
 		}
 		// The client gives up and deletes its token; then the PUT arrives after all.
-		c.do(204, "DELETE", c.tokensURL("web")+"/"+itoa(made.ID), nil)
+		c.do(204, "DELETE", c.tokensURL("web")+"/"+itoa(added.ID), nil)
 		w.Check(t)
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		if value, _ := w.Secret("web", "actions", secretName); value != made.Token || w.Pending() != 0 {
+		if value, _ := w.Secret("web", "actions", secretName); value != added.Token || w.Pending() != 0 {
 			t.Errorf("the secret is %q", value)
 		}
 		if got, want := w.UpdatedAt("web", "actions", secretName), start.Add(3*time.Minute+40*time.Millisecond).Truncate(time.Second); !got.Equal(want) {
@@ -176,8 +176,8 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestDirectHandler calls a handler without a server: what can't be answered
-// panics as net/http wants it.
+// TestDirectHandler calls a handler without a server: a missing response
+// panics as net/http expects.
 func TestDirectHandler(t *testing.T) {
 	t.Parallel()
 	w := sandbox.New(sandbox.Options{})

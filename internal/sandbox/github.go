@@ -26,6 +26,7 @@ var gitHubRoutes = routes(append(
 		route{kind: KindInstallation, method: "GET", path: "orgs/{owner}/installation", do: (*World).getInstallation},
 		route{kind: KindInstallation, method: "GET", path: "users/{owner}/installation", do: (*World).getInstallation},
 		route{kind: KindAccessToken, method: "POST", path: "app/installations/{token}/access_tokens", do: (*World).createAccessToken},
+		route{kind: KindRevokeAccessToken, method: "DELETE", path: "installation/token", do: (*World).revokeAccessToken},
 	)...)...)
 
 const listQuery = "type sort direction per_page page"
@@ -42,7 +43,7 @@ func secretRoutes(repository string) []route {
 	}
 }
 
-// byID finds a repository by GitHub's id in a path.
+// byID returns the repository with GitHub's ID in a path, or nil.
 func (w *World) byID(id string) *repository {
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
@@ -51,11 +52,11 @@ func (w *World) byID(id string) *repository {
 	return w.ids[number]
 }
 
-// visible resolves the repository of a request for its credential, and redirects
-// from an old name to the id.
+// visible returns the repository of a request if its credential may see it, and
+// redirects from an old name to the address by ID.
 func (w *World) visible(c *call) (*repository, *response) {
-	repo := w.meant(c)
-	if repo == nil || !c.credential.seesRepository(repo) {
+	repo := w.target(c)
+	if repo == nil || !c.credential.seesRepository(repo) || c.id != "" && w.options.NoIDAddresses {
 		a := githubError(http.StatusNotFound, "Not Found")
 		return nil, &a
 	}
@@ -66,9 +67,11 @@ func (w *World) visible(c *call) (*repository, *response) {
 	if c.Method == http.MethodGet {
 		status = http.StatusMovedPermanently
 	}
-	rest := strings.SplitN(c.path, "/", 5) // "", repos, owner, name, rest
 	location := fmt.Sprintf("%s/repositories/%d", c.base, repo.ID)
-	if len(rest) == 5 {
+	if w.options.NoIDAddresses {
+		location = fmt.Sprintf("%s/repos/%s/%s", c.base, url.PathEscape(repo.Owner), url.PathEscape(repo.Name))
+	}
+	if rest := strings.SplitN(c.path, "/", 5); len(rest) == 5 { // "", repos, owner, name, rest
 		location += "/" + rest[4]
 	}
 	a := jsonResponse(status, map[string]string{
@@ -79,9 +82,9 @@ func (w *World) visible(c *call) (*repository, *response) {
 }
 
 func (w *World) getGitHubRepository(c *call) response {
-	repo, refusal := w.visible(c)
-	if refusal != nil {
-		return *refusal
+	repo, rejection := w.visible(c)
+	if rejection != nil {
+		return *rejection
 	}
 	return response{status: http.StatusOK, body: w.render(nil, repo)}
 }
@@ -89,16 +92,19 @@ func (w *World) getGitHubRepository(c *call) response {
 //go:embed repository.json.tmpl
 var repositoryTemplate string
 
-// splitTemplate cuts a repository's JSON at its placeholders: text and
-// placeholder by turns.
+// splitTemplate splits a repository's JSON at its placeholders: text and
+// placeholder alternate.
 func splitTemplate() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimSpace(repositoryTemplate), "\n", ""), "%")
 }
 
-// render appends a repository's JSON. (It has the length of GitHub's own.)
+// render appends a repository's JSON, which is as long as GitHub's own.
 func (w *World) render(to []byte, repo *repository) []byte {
 	visibility := "public"
-	if repo.Private {
+	switch {
+	case repo.Internal:
+		visibility = "internal"
+	case repo.Private:
 		visibility = "private"
 	}
 	owner, name := escape(repo.Owner), escape(repo.Name)
@@ -122,6 +128,10 @@ func (w *World) render(to []byte, repo *repository) []byte {
 			to = strconv.AppendBool(to, repo.Private)
 		case "visibility":
 			to = append(to, visibility...)
+		case "topics":
+			topics, err := json.Marshal(append([]string{}, repo.Topics...))
+			must(err)
+			to = append(to, topics...)
 		case "archived":
 			to = strconv.AppendBool(to, repo.Archived)
 		case "disabled":
@@ -135,14 +145,14 @@ func (w *World) render(to []byte, repo *repository) []byte {
 	return to
 }
 
-// escape makes text fit for the inside of a JSON string.
+// escape escapes text for the inside of a JSON string.
 func escape(text string) []byte {
 	quoted, err := json.Marshal(text)
 	must(err)
 	return quoted[1 : len(quoted)-1]
 }
 
-// accountID makes up the id of a user or an organization.
+// accountID generates the ID of a user or an organization.
 func accountID(login string) int64 { return int64(crc32.ChecksumIEEE([]byte(strings.ToLower(login)))) }
 
 func (w *World) ownerType(login string) string {
@@ -152,7 +162,7 @@ func (w *World) ownerType(login string) string {
 	return "User"
 }
 
-// sorted lists what is on GitHub: newest first, or by name.
+// sorted returns the repositories on GitHub: newest first, or by name.
 func (w *World) sorted(c *call, byName bool) []*repository {
 	if sort := c.query.Get("sort"); sort != "" {
 		byName = sort == "full_name"
@@ -183,7 +193,8 @@ func (w *World) sorted(c *call, byName bool) []*repository {
 	return list
 }
 
-// listPage answers a page of those of the credential's repositories that pass.
+// listPage returns one page of the visible repositories that pass, and the number
+// of all of them.
 func (w *World) listPage(c *call, byName bool, pass func(*repository) bool) (all int, a response) {
 	var list []*repository
 	for _, repo := range w.sorted(c, byName) {
@@ -220,8 +231,8 @@ func (w *World) listOrganizationRepositories(c *call) response {
 	if !strings.EqualFold(c.owner, w.options.Organization) || w.options.OwnerType != "Organization" {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
-	if refusal := c.credential.unauthorized(c.owner); refusal != nil {
-		return *refusal
+	if rejection := w.denied(c.credential, c.owner); rejection != nil {
+		return *rejection
 	}
 	return w.listOwned(c, false, c.owner)
 }
@@ -230,7 +241,7 @@ func (w *World) listUserRepositories(c *call) response {
 	if !w.exists(c.owner) {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
-	_, a := w.listPage(c, true, func(repo *repository) bool { // the public ones, whoever asks
+	_, a := w.listPage(c, true, func(repo *repository) bool { // the public ones, for every credential
 		return strings.EqualFold(repo.Owner, c.owner) && !repo.Private
 	})
 	return a
@@ -248,8 +259,7 @@ func (w *World) listOwnRepositories(c *call) response {
 }
 
 func (w *World) listInstallationRepositories(c *call) response {
-	// Whether a workflow's token may do this is not verified; one that names its
-	// repository may.
+	// Undocumented: here a workflow's token may do this if it names its repository.
 	if c.credential.Kind != Installation && (c.credential.Kind != Workflow || c.credential.sees == nil) {
 		return githubError(http.StatusForbidden, "You must authenticate with an installation access token in order to list repositories for an installation.")
 	}
@@ -267,14 +277,14 @@ func (w *World) listInstallationRepositories(c *call) response {
 	return a
 }
 
-// page reads per_page and page, and answers with 200 and the Link header.
+// page reads per_page and page. Its response has status 200 and the Link header.
 func (c *call) page(total int) (from, to int, a response) {
 	size, page := 30, 1
 	for name, into := range map[string]*int{"per_page": &size, "page": &page} {
 		if text := c.query.Get(name); text != "" {
 			number, err := strconv.Atoi(text)
 			if err != nil || number < 1 {
-				return 0, 0, githubError(http.StatusUnprocessableEntity, name+" is no positive number")
+				return 0, 0, githubError(http.StatusUnprocessableEntity, name+" is not a positive number")
 			}
 			*into = number
 		}
@@ -308,7 +318,7 @@ func (c *call) page(total int) (from, to int, a response) {
 	return from, min(from+size, total), a
 }
 
-// exists tells whether GitHub knows an owner.
+// exists reports whether GitHub knows an owner.
 func (w *World) exists(login string) bool {
 	if strings.EqualFold(login, w.options.Organization) {
 		return true
@@ -344,7 +354,7 @@ func (w *World) getGitHubUser(c *call) response {
 	return jsonResponse(http.StatusOK, user)
 }
 
-// account is what GitHub shows of an owner wherever it names one.
+// account returns what GitHub shows about an owner inside other responses.
 func (w *World) account(login string) map[string]any {
 	id := accountID(login)
 	account := map[string]any{
@@ -364,7 +374,7 @@ func (w *World) account(login string) map[string]any {
 	return account
 }
 
-// user is what GitHub shows of an owner when asked for it.
+// user returns what GitHub shows about an owner on request.
 func (w *World) user(login, view string) map[string]any {
 	user := w.account(login)
 	user["user_view_type"] = view

@@ -19,12 +19,12 @@ func TestSecrets(t *testing.T) {
 	w := sandbox.New(sandbox.Options{SecretName: "MY_SECRET"})
 	w.Add(sandbox.Repository{Name: "Web"})
 	c := newClient(t, w)
-	made := c.create("Web", "my-secret-1")
+	added := c.create("Web", "my-secret-1")
 	c.do(404, "GET", c.secretURL("web", "actions", "MY_SECRET"), nil)
-	c.put(201, "wEB", "actions", "my_secret", made.Token)
-	created := w.UpdatedAt("web", "actions", "MY_SECRET")
+	c.put(201, "wEB", "actions", "my_secret", added.Token)
+	firstWrite := w.UpdatedAt("web", "actions", "MY_SECRET")
 	w.Advance(time.Hour)
-	c.put(204, "web", "actions", "MY_SECRET", made.Token)
+	c.put(204, "web", "actions", "MY_SECRET", added.Token)
 
 	r := c.do(200, "GET", c.secretURL("web", "actions", "My_Secret"), nil)
 	s := decode[struct {
@@ -32,7 +32,7 @@ func TestSecrets(t *testing.T) {
 		Created time.Time `json:"created_at"`
 		Updated time.Time `json:"updated_at"`
 	}](t, r)
-	if s.Name != "MY_SECRET" || !s.Created.Equal(created) || s.Updated.Sub(created).Round(time.Minute) != time.Hour || strings.Contains(r.body, ".") {
+	if s.Name != "MY_SECRET" || !s.Created.Equal(firstWrite) || s.Updated.Sub(firstWrite).Round(time.Minute) != time.Hour || strings.Contains(r.body, ".") {
 		t.Errorf("the secret is %s", r.body)
 	}
 	c.do(404, "GET", c.secretURL("web", "dependabot", "MY_SECRET"), nil)
@@ -48,8 +48,8 @@ func TestSecrets(t *testing.T) {
 	if got := list("actions"); !strings.Contains(got, `"total_count":0`) {
 		t.Errorf("the list is %s", got)
 	}
-	w.SetSecret("web", "codespaces", "OTHER", "by hand")
-	if value, ok := w.Secret("web", "codespaces", "other"); !ok || value != "by hand" {
+	w.SetSecret("web", "codespaces", "OTHER", "manual")
+	if value, ok := w.Secret("web", "codespaces", "other"); !ok || value != "manual" {
 		t.Errorf("the secret is %q, %v", value, ok)
 	}
 	w.DeleteSecret("web", "codespaces", "OTHER")
@@ -59,7 +59,7 @@ func TestSecrets(t *testing.T) {
 	w.Check(t)
 }
 
-// TestBadPuts has each refused with 422, and nothing stored.
+// TestBadPuts has each rejected with 422, and nothing stored.
 func TestBadPuts(t *testing.T) {
 	t.Parallel()
 	w := sandbox.New(sandbox.Options{})
@@ -99,8 +99,8 @@ func TestBadPuts(t *testing.T) {
 		"URL's base64":         {"actions", secretName, changed("encrypted_value", "-_"+good["encrypted_value"][2:])},
 		"nothing":              {"actions", secretName, changed("encrypted_value", "")},
 		"too large":            {"actions", secretName, c.seal("web", "actions", strings.Repeat("x", 48<<10+1))},
-		"begins with GITHUB_":  {"actions", "GitHub_TOKEN", good},
-		"begins with a number": {"actions", "1A", good},
+		"starts with GITHUB_":  {"actions", "GitHub_TOKEN", good},
+		"starts with a number": {"actions", "1A", good},
 		"dash":                 {"actions", "A-B", good},
 	} {
 		r := c.do(422, "PUT", c.secretURL("web", test.store, test.secret), test.body)
@@ -150,7 +150,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestCredentials has each kind do what it may, and be refused as GitHub does.
+// TestCredentials has each kind do what it may, and be denied as GitHub does.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	expires := time.Date(2199, 12, 31, 9, 0, 0, 0, time.UTC)
@@ -166,7 +166,7 @@ func TestCredentials(t *testing.T) {
 	w.Add(sandbox.Repository{Name: "hidden", Hidden: true})
 	c := newClient(t, w)
 	value := w.AddToken("web", sandbox.Token{}).Value
-	refused := func(credential, method, store string, body any, message, permission string) {
+	rejected := func(credential, method, store string, body any, message, permission string) {
 		t.Helper()
 		c.githubToken = credential
 		r := c.do(403, method, c.secretURL("web", store, secretName), body)
@@ -178,13 +178,13 @@ func TestCredentials(t *testing.T) {
 	sealed := c.seal("web", "dependabot", value)
 	c.put(201, "web", "actions", secretName, value)
 	if got := c.do(200, "GET", c.github+"/user", nil).header.Get("github-authentication-token-expiration"); got != "2199-12-31 09:00:00 UTC" {
-		t.Errorf("the expiry is told as %q", got)
+		t.Errorf("the expiry is reported as %q", got)
 	}
 	personal, integration := "Resource not accessible by personal access token", "Resource not accessible by integration"
-	refused("fine", "PUT", "dependabot", sealed, personal, "dependabot_secrets=write")
-	refused("fine", "GET", "codespaces", nil, personal, "codespaces_secrets=read")
-	refused("workflow", "PUT", "actions", sealed, integration, "secrets=write")
-	refused("reader", "PUT", "actions", sealed, "Must have admin rights to Repository.", "")
+	rejected("fine", "PUT", "dependabot", sealed, personal, "dependabot_secrets=write")
+	rejected("fine", "GET", "codespaces", nil, personal, "codespaces_secrets=write")
+	rejected("workflow", "PUT", "actions", sealed, integration, "secrets=write")
+	rejected("reader", "PUT", "actions", sealed, "Must have admin rights to Repository.", "")
 
 	c.githubToken = "few"
 	c.put(204, "web", "actions", secretName, value)
@@ -201,7 +201,7 @@ func TestCredentials(t *testing.T) {
 	c.githubToken = "fine"
 	c.do(403, "GET", c.github+"/installation/repositories", nil)
 
-	for _, credential := range []string{"old", "nonsense", ""} {
+	for _, credential := range []string{"old", "unknown", ""} {
 		c.githubToken = credential
 		if r := c.do(401, "GET", c.github+"/user", nil); !strings.Contains(r.body, "Bad credentials") {
 			t.Errorf("%q: %s", credential, r.body)
@@ -213,14 +213,14 @@ func TestCredentials(t *testing.T) {
 	w.Check(t)
 }
 
-// TestOwners tells organizations and users apart.
+// TestOwners distinguishes organizations from users.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	for ownerType, organization := range map[string]int{"Organization": 200, "User": 404} {
 		w := sandbox.New(sandbox.Options{Organization: "octo", OwnerType: ownerType})
 		w.Add(sandbox.Repository{Name: "web", Private: true})
 		w.Add(sandbox.Repository{Name: "app"})
-		w.Add(sandbox.Repository{Name: "foreign", Owner: "somebody"})
+		w.Add(sandbox.Repository{Name: "foreign", Owner: "octopus"})
 		c := newClient(t, w)
 		count := func(path string) int {
 			return len(decode[[]struct{ Name string }](t, c.do(200, "GET", c.github+path, nil)))
@@ -228,9 +228,9 @@ func TestOwners(t *testing.T) {
 		if got := decode[struct{ Type, Login string }](t, c.do(200, "GET", c.github+"/users/OCTO", nil)); got.Type != ownerType || got.Login != "octo" {
 			t.Errorf("the owner is %+v", got)
 		}
-		c.do(404, "GET", c.github+"/users/nobody", nil)
+		c.do(404, "GET", c.github+"/users/unknown", nil)
 		c.do(organization, "GET", c.github+"/orgs/octo/repos", nil)
-		c.do(404, "GET", c.github+"/orgs/somebody/repos", nil)
+		c.do(404, "GET", c.github+"/orgs/octopus/repos", nil)
 		if got := count("/users/octo/repos"); got != 1 {
 			t.Errorf("%d public repositories, want 1", got)
 		}
@@ -242,7 +242,7 @@ func TestOwners(t *testing.T) {
 		if got := count("/user/repos?affiliation=owner"); got != want {
 			t.Errorf("%s owns %d repositories, want %d", login, got, want)
 		}
-		c.do(200, "GET", c.github+"/repos/somebody/foreign/actions/secrets/public-key", nil)
+		c.do(200, "GET", c.github+"/repos/octopus/foreign/actions/secrets/public-key", nil)
 		w.Check(t)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Secrets are all values that must not be found in what the program has written:
-// of every token that was ever made, and of every credential that was ever valid.
+// Secrets returns all values that must not appear in the action's output: of every
+// token that was ever created, and of every credential that was ever valid.
 func (w *World) Secrets() []string {
 	values := w.AllTokenValues()
 	w.mu.Lock()
@@ -20,11 +20,11 @@ func (w *World) Secrets() []string {
 	return slices.Concat(values, slices.Collect(maps.Keys(w.accounts)), w.everCredentials)
 }
 
-// Leaks searches texts, by their names, for secret values in any form: as they
-// are, in base64, URL-encoded, JSON-escaped or in hex, also across line ends and
-// blanks. On a runner the lines of stdout that mask one may hold it. It returns a
-// line for each secret in each text, without the value; a value of less than eight bytes is
-// passed over.
+// Leaks searches texts, by their names, for secret values in any encoding: plain,
+// base64, URL-encoded, JSON-escaped or hex, also across line ends and blanks. On a
+// runner, the lines of stdout that mask a value may contain it. Leaks returns one
+// line for each secret in each text, without the value. It ignores values of less
+// than eight bytes.
 func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -32,7 +32,7 @@ func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 		if runner && name == "stdout" {
 			text = withoutMasks(text, secrets)
 		}
-		// As it is, and as one line: what the log makes of a text of two.
+		// As it is, and as one line, because the log joins the lines of a text.
 		joined := strings.NewReplacer("\n", "", "\r", "", " ", "", `\`, "").Replace(text)
 		whole, line := newSearchable(text), newSearchable(joined)
 		for i, secret := range secrets {
@@ -48,7 +48,7 @@ func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 	return found
 }
 
-// withoutMasks leaves out the lines that are a mask of a secret and nothing else.
+// withoutMasks removes the lines that mask a secret and contain nothing else.
 func withoutMasks(stdout string, secrets []string) string {
 	masks := map[string]bool{}
 	for _, s := range secrets {
@@ -63,7 +63,7 @@ func withoutMasks(stdout string, secrets []string) string {
 	return rest.String()
 }
 
-// secretForms are the ways in which a value could be written.
+// secretForms returns the encodings in which a value could be written.
 func secretForms(v string) map[string]string {
 	if len(v) < 8 {
 		return nil
@@ -75,12 +75,12 @@ func secretForms(v string) map[string]string {
 		"hex": hex.EncodeToString([]byte(v)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(v))),
 	}
 	for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
-		for before, prefix := range []string{"", "x", "xx"} { // wherever it begins in what was encoded
+		for before, prefix := range []string{"", "x", "xx"} { // at each offset in the encoded text
 			encoded := encoding.EncodeToString([]byte(prefix + v))
 			forms[fmt.Sprint(name, before)] = encoded[min(4, 4*before) : len(encoded)-1]
 		}
 	}
-	// A value of several lines, such as a key, could be written line by line.
+	// A value of several lines, such as a key, could be written one line at a time.
 	for i, line := range strings.Split(strings.TrimSpace(v), "\n") {
 		if len(line) >= 40 && line != v {
 			forms[fmt.Sprint("line ", i)] = line

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// TestLeaks: the search finds a value in every form and place, and nothing where
-// there is none. Whatever a test says about leaks rests on this.
+// TestLeaks: the search finds a value in every encoding and text, and reports none
+// without a value. All tests for leaks rely on this.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 
 	w := New(Options{})
 	w.Add(Repository{Name: "web"})
-	made := w.AddToken("web", Token{})
+	added := w.AddToken("web", Token{})
 	w.AddCredential(Credential{Value: "ghs_of_an_hour_ago", Kind: Installation})
 	w.Revoke("ghs_of_an_hour_ago")
 	secrets := append(w.Secrets(), "odd\"<&>%value", "-----BEGIN-----\n"+strings.Repeat("0123456789", 5)+"\n-----END-----\n")
@@ -41,20 +41,20 @@ func TestLeaks(t *testing.T) {
 			}
 		}
 	}
-	mask := "::add-mask::" + made.Value + "\n"
+	mask := "::add-mask::" + added.Value + "\n"
 	for name, c := range map[string]struct {
 		runner bool
 		where  string
 		text   string
 		want   bool
 	}{
-		"nothing":                  {true, "stdout", "failed  acme/web: status 403\n", false},
-		"a mask":                   {true, "stdout", "a line\n" + mask + "a line\n", false},
-		"a mask by hand":           {false, "stdout", mask, true},
-		"a mask elsewhere":         {true, "stderr", mask, true},
-		"a mask and more":          {true, "stdout", strings.TrimSpace(mask) + " it is\n", true},
-		"a mask of something else": {true, "stdout", "::add-mask::x\n", false},
-		"a mask within a line":     {true, "stdout", "see " + mask, true},
+		"nothing":                    {true, "stdout", "failed  acme/web: status 403\n", false},
+		"a mask":                     {true, "stdout", "a line\n" + mask + "a line\n", false},
+		"a mask on the command line": {false, "stdout", mask, true},
+		"a mask elsewhere":           {true, "stderr", mask, true},
+		"a mask and more":            {true, "stdout", strings.TrimSpace(mask) + " it is\n", true},
+		"a mask of something else":   {true, "stdout", "::add-mask::x\n", false},
+		"a mask within a line":       {true, "stdout", "see " + mask, true},
 	} {
 		if found := Leaks(c.runner, map[string]string{c.where: c.text}, secrets); (len(found) > 0) != c.want {
 			t.Errorf("%s: %q", name, found)
@@ -77,7 +77,7 @@ func TestSecretInURL(t *testing.T) {
 		}
 		response.Body.Close()
 		found := w.Violations()[before:]
-		if len(found) == 0 || !strings.Contains(found[0].Text, "secret in the address") {
+		if len(found) == 0 || !strings.Contains(found[0].Text, "address contains a secret") {
 			t.Errorf("%s: %v", path, found)
 		}
 	}

@@ -6,33 +6,32 @@ import (
 	"time"
 )
 
-// Limits are the services' rate limits; 0 is none. A request beyond one is
-// refused, and a violation unless Expected. They are counted as a strict reader
-// of the documents would: the service may count a request at any moment between
-// its arrival and its answer, and a window may begin at any moment, so that
-// whatever may fall into one window counts.
+// Limits are the services' rate limits; 0 means no limit. A request above one is rejected,
+// and a violation unless Expected. The limits are counted strictly: a service may
+// count a request at any moment between its arrival and its response, and a period
+// may start at any moment, so everything that may fall into one period counts.
 type Limits struct {
 	Writes      int // GitHub: changes of secrets in any 60 s
-	Points      int // GitHub: in any 60 s; GET 1, anything else 5
-	Concurrency int // GitHub: requests at once
-	Primary     int // GitHub: requests an hour for each credential
-	Codacy      int // Codacy: requests in any 5 minutes; beyond it 503
-	// Hourly is a limit of GitHub that no client knows beforehand: changes of
-	// secrets in any hour. Reaching it is no violation; see Refused.
+	Points      int // GitHub: points in any 60 s; a GET costs 1, any other request 5
+	Concurrency int // GitHub: concurrent requests
+	Primary     int // GitHub: requests per hour and credential
+	Codacy      int // Codacy: requests in any 5 minutes; above it 503
+	// Hourly is a limit of GitHub that no client can know in advance: changes of
+	// secrets in any hour. Reaching it is no violation; see World.Rejected.
 	Hourly int
 
-	Status     int           // of GitHub's refusals: 403 (default) or 429
-	RetryAfter time.Duration // told with a secondary limit, for which all is refused; a minute by default
-	Expected   bool          // reaching a limit is what the test wants
+	Status     int           // of GitHub's rejections: 403 (default) or 429
+	RetryAfter time.Duration // sent with a secondary limit, which rejects everything for that long; a minute by default
+	Expected   bool          // the test intends to reach a limit
 }
 
-// limitState is what is counted.
+// limitState holds the counters of the limits.
 type limitState struct {
 	writes, points, hourly, codacy window
 
 	inFlight int
-	refused  int
-	blocked  time.Time // GitHub refuses everything until then
+	rejected int
+	blocked  time.Time // GitHub rejects everything until then
 	primary  map[string]*hour
 }
 
@@ -42,11 +41,11 @@ type hour struct {
 	used  int
 }
 
-// window counts what may have happened in any span of time.
+// window counts the requests that may fall into any period of one length.
 type window struct {
-	open        int // arrived, and not answered yet
+	inFlight    int // arrived, no response yet
 	completions []completion
-	sum         int // of them
+	sum         int // of the completions' weights
 }
 
 type completion struct {
@@ -54,8 +53,8 @@ type completion struct {
 	weight int
 }
 
-// arrive counts a request that arrives, and returns the most that a window of
-// that span may hold by now.
+// arrive counts a request that arrives, and returns the largest number that a
+// period of that length may contain now.
 func (v *window) arrive(at time.Time, span time.Duration, weight int) int {
 	old := 0
 	for old < len(v.completions) && !v.completions[old].at.After(at.Add(-span)) {
@@ -63,18 +62,18 @@ func (v *window) arrive(at time.Time, span time.Duration, weight int) int {
 		old++
 	}
 	v.completions = v.completions[old:]
-	v.open += weight
-	return v.open + v.sum
+	v.inFlight += weight
+	return v.inFlight + v.sum
 }
 
-// answer counts that a request is answered.
-func (v *window) answer(at time.Time, weight int) {
-	v.open -= weight
+// complete counts the response to a request.
+func (v *window) complete(at time.Time, weight int) {
+	v.inFlight -= weight
 	v.sum += weight
 	v.completions = append(v.completions, completion{at, weight})
 }
 
-// points are what GitHub counts a request for.
+// points returns a request's cost.
 func (c *call) points() int {
 	if c.Method == http.MethodGet {
 		return 1
@@ -82,7 +81,7 @@ func (c *call) points() int {
 	return 5
 }
 
-// refuse counts a request that arrives, and refuses it where it is one too many.
+// reject counts a request that arrives, and rejects it if it exceeds a limit.
 func (w *World) reject(c *call) *response {
 	l, s := w.options.Limits, &w.limits
 	now := w.now(c.Service)
@@ -95,6 +94,9 @@ func (w *World) reject(c *call) *response {
 		return nil
 	}
 	s.inFlight++
+	if w.options.RateHeaders == RateAlways && c.Kind != KindAccessToken && c.Kind != KindInstallation {
+		c.hour = w.hourOf(c.bearer(), now)
+	}
 	points := s.points.arrive(now, time.Minute, c.points())
 	writes, hourly := 0, 0
 	if c.Kind.Writes() {
@@ -117,54 +119,46 @@ func (w *World) reject(c *call) *response {
 		s.blocked = now.Add(pause)
 	}
 	if s.blocked.After(now) {
-		s.refused++
+		s.rejected++
 		a := secondaryLimit(status, s.blocked.Sub(now))
 		return &a
 	}
 	return w.rejectPrimary(c, now, status)
 }
 
-// answered counts a request that is answered, or given up by its client.
+// complete counts a request that got its response, or that its client gave up.
 func (w *World) complete(c *call) {
 	now := w.now(c.Service)
 	s := &w.limits
 	if c.Service == Codacy {
-		s.codacy.answer(now, 1)
+		s.codacy.complete(now, 1)
 		return
 	}
 	s.inFlight--
-	s.points.answer(now, c.points())
+	s.points.complete(now, c.points())
 	if c.Kind.Writes() {
-		s.writes.answer(now, 1)
-		s.hourly.answer(now, 1)
+		s.writes.complete(now, 1)
+		s.hourly.complete(now, 1)
 	}
 }
 
-// Refused is how many requests were refused for a limit of GitHub's.
+// Rejected returns the number of requests that exceeded one of GitHub's limits.
 func (w *World) Rejected() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.limits.refused
+	return w.limits.rejected
 }
 
-// refusePrimary counts a request against its credential's hour.
+// rejectPrimary counts a request against its credential's hour.
 func (w *World) rejectPrimary(c *call, now time.Time, status int) *response {
 	limit := w.options.Limits.Primary
 	if limit == 0 || c.Kind == KindRateLimit {
 		return nil
 	}
-	key := c.bearer()
-	h := w.limits.primary[key]
-	if h == nil || !now.Before(h.reset) {
-		if w.limits.primary == nil {
-			w.limits.primary = map[string]*hour{}
-		}
-		h = &hour{reset: now.Add(time.Hour).Truncate(time.Second)}
-		w.limits.primary[key] = h
-	}
+	h := w.hourOf(c.bearer(), now)
 	c.hour = h
 	if h.used >= limit {
-		w.limits.refused++
+		w.limits.rejected++
 		w.exceeded(c, "more than %d requests to GitHub in an hour", limit)
 		a := primaryLimit(status, limit, h.reset)
 		return &a
@@ -173,16 +167,29 @@ func (w *World) rejectPrimary(c *call, now time.Time, status int) *response {
 	return nil
 }
 
-// exceeded records that a limit was passed.
+// hourOf returns the current hour of a credential.
+func (w *World) hourOf(credential string, now time.Time) *hour {
+	h := w.limits.primary[credential]
+	if h == nil || !now.Before(h.reset) {
+		if w.limits.primary == nil {
+			w.limits.primary = map[string]*hour{}
+		}
+		h = &hour{reset: now.Add(time.Hour).Truncate(time.Second)}
+		w.limits.primary[credential] = h
+	}
+	return h
+}
+
+// exceeded records that a limit was exceeded.
 func (w *World) exceeded(c *call, format string, limit int) {
 	if !w.options.Limits.Expected {
 		w.violate(RateExceeded, c, nil, format, limit)
 	}
 }
 
-// rateHeaders tells how much of the credential's hour is left.
+// rateHeaders adds what remains of the credential's hour.
 func (w *World) rateHeaders(c *call, a *response) {
-	if c.hour == nil || a.header["X-Ratelimit-Limit"] != nil {
+	if c.hour == nil || w.options.RateHeaders == RateNever || a.header["X-Ratelimit-Limit"] != nil {
 		return
 	}
 	limit := w.options.Limits.Primary
@@ -207,6 +214,19 @@ func secondaryLimit(status int, retryAfter time.Duration) response {
 	return a
 }
 
+// abuseLimit is how GitHub Enterprise Server used to reject a request that exceeds
+// a secondary limit.
+// https://docs.github.com/enterprise-server@2.22/rest/overview/resources-in-the-rest-api
+func abuseLimit(retryAfter time.Duration) response {
+	a := githubErrorAbout(http.StatusForbidden,
+		"You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
+		"https://developer.github.com/v3/#abuse-rate-limits")
+	if retryAfter > 0 {
+		a.set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
+	}
+	return a
+}
+
 func primaryLimit(status, limit int, reset time.Time) response {
 	a := githubErrorAbout(status, "API rate limit exceeded for user ID 1.",
 		"https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api")
@@ -214,7 +234,7 @@ func primaryLimit(status, limit int, reset time.Time) response {
 	return a
 }
 
-// getRateLimit answers GET /rate_limit.
+// getRateLimit serves GET /rate_limit.
 func (w *World) getRateLimit(c *call) response {
 	type rate struct {
 		Limit     int   `json:"limit"`
@@ -223,7 +243,7 @@ func (w *World) getRateLimit(c *call) response {
 		Reset     int64 `json:"reset"`
 	}
 	limit := w.options.Limits.Primary
-	if limit == 0 {
+	if limit == 0 || w.options.RateHeaders == RateNever {
 		return githubError(http.StatusNotFound, "Rate limiting is not enabled.")
 	}
 	r := rate{Limit: limit, Remaining: limit, Reset: w.now(GitHub).Add(time.Hour).Unix()}

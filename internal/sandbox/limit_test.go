@@ -13,7 +13,7 @@ import (
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // TestWritesInAMinute passes the limit by one, and then by pacing from arrivals
-// alone, though the service may have counted an early one as late as its answer.
+// alone, though the service may have counted an early one as late as its response.
 func TestWritesInAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -31,17 +31,17 @@ func TestWritesInAMinute(t *testing.T) {
 		time.Sleep(29 * time.Second)
 		r := c.do(403, "PUT", address, body)
 		if !strings.Contains(r.body, "secondary rate limit") || !strings.Contains(r.body, `secondary-rate-limits"`) || r.header.Get("Retry-After") != "90" {
-			t.Errorf("refused with %v %s", r.header, r.body)
+			t.Errorf("rejected with %v %s", r.header, r.body)
 		}
 		wantViolations(t, w, "rate exceeded")
 		time.Sleep(89 * time.Second)
 		if r := c.do(403, "GET", c.github+"/user", nil); r.header.Get("Retry-After") != "1" {
-			t.Errorf("still refused with %v", r.header)
+			t.Errorf("still rejected with %v", r.header)
 		}
 		time.Sleep(time.Second)
 		c.do(204, "PUT", address, body)
 
-		// The first of these may be counted when it is answered.
+		// The first of these may be counted when its response is sent.
 		w.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Attempt == 1 {
 				return sandbox.Effect{Delay: 59 * time.Second}
@@ -56,7 +56,7 @@ func TestWritesInAMinute(t *testing.T) {
 		c.do(403, "PUT", address, body)
 		wantViolations(t, w, "rate exceeded, rate exceeded")
 		if n := w.Rejected(); n != 3 {
-			t.Errorf("%d requests were refused", n)
+			t.Errorf("%d requests were rejected", n)
 		}
 	})
 }
@@ -98,11 +98,11 @@ func TestPrimaryLimit(t *testing.T) {
 		r := c.do(200, "GET", c.github+"/user", nil)
 		reset, err := strconv.ParseInt(r.header.Get("X-RateLimit-Reset"), 10, 64)
 		if in := time.Until(time.Unix(reset, 0)); err != nil || in > time.Hour || in < 59*time.Minute || r.header.Get("X-RateLimit-Remaining") != remaining || r.header.Get("X-RateLimit-Limit") != "2" {
-			t.Errorf("told %v", r.header)
+			t.Errorf("got %v", r.header)
 		}
 	}
 	if r := c.do(403, "GET", c.github+"/user", nil); r.header.Get("X-RateLimit-Remaining") != "0" || !strings.Contains(r.body, "API rate limit exceeded") {
-		t.Errorf("refused with %v %s", r.header, r.body)
+		t.Errorf("rejected with %v %s", r.header, r.body)
 	}
 	if r := c.do(200, "GET", c.github+"/rate_limit", nil); !strings.Contains(r.body, `"remaining":0`) {
 		t.Errorf("the limit is %s", r.body)
@@ -123,7 +123,7 @@ func TestCodacyLimit(t *testing.T) {
 	c.do(200, "GET", c.codacy+"/user", nil)
 	w.Check(t)
 	if r := c.do(503, "GET", c.codacy+"/user", nil); r.header.Get("Retry-After") != "" {
-		t.Errorf("told %v", r.header)
+		t.Errorf("got %v", r.header)
 	}
 	wantViolations(t, w, "rate exceeded")
 	w.Advance(5*time.Minute + time.Second)
@@ -148,7 +148,7 @@ func TestLimitEffects(t *testing.T) {
 		w.Hook(func(sandbox.Request) sandbox.Effect { return test.effect })
 		r := c.do(test.effect.Status, "GET", c.github+"/user", nil)
 		if r.header.Get(test.header) != test.want || !strings.Contains(r.body, test.text) {
-			t.Errorf("answered with %v %s", r.header, r.body)
+			t.Errorf("got %v %s", r.header, r.body)
 		}
 	}
 	if w.Count(sandbox.KindGitHubUser) != 3 {

@@ -10,7 +10,7 @@ type Kind uint8
 
 // The operations.
 const (
-	KindUnknown          Kind = iota // nothing that the services know
+	KindUnknown          Kind = iota // no operation of the services
 	KindUser                         // Codacy: GET /user
 	KindUserTokens                   // Codacy: GET /user/tokens
 	KindVersion                      // Codacy: GET /version
@@ -30,6 +30,7 @@ const (
 	KindRateLimit                // GET /rate_limit
 	KindInstallation             // GET /orgs/{name}/installation, /users/{name}/installation
 	KindAccessToken              // POST /app/installations/{id}/access_tokens
+	KindRevokeAccessToken        // DELETE /installation/token
 	KindListSecrets              // GET …/{store}/secrets
 	KindPublicKey                // GET …/{store}/secrets/public-key
 	KindGetSecret                // GET …/{store}/secrets/{name}
@@ -42,15 +43,15 @@ var kindNames = [kinds]string{
 	"unknown", "user", "user tokens", "version", "organization", "list repositories", "get repository",
 	"list tokens", "create token", "delete token", "delete tokens",
 	"GitHub user", "GitHub owner", "GitHub repositories", "installation repositories", "GitHub repository",
-	"rate limit", "installation", "access token",
+	"rate limit", "installation", "access token", "revoke access token",
 	"list secrets", "public key", "get secret", "put secret", "delete secret",
 }
 
-// String names the operation in words.
+// String returns the operation's name.
 func (k Kind) String() string { return kindNames[k] }
 
-// Writes tells whether the operation changes a service's state. (An access token
-// of a GitHub App is not counted as a change.)
+// Writes reports whether the operation changes a service's state. An access token
+// of a GitHub App does not count as a change.
 func (k Kind) Writes() bool {
 	switch k {
 	case KindCreateToken, KindDeleteToken, KindDeleteTokens, KindPutSecret, KindDeleteSecret:
@@ -59,7 +60,7 @@ func (k Kind) Writes() bool {
 	return false
 }
 
-// Request is one request, as hooks see it and the log keeps it.
+// Request is one request, in hooks and in the log.
 type Request struct {
 	Sequence   int // from 1, over both services
 	Time       time.Time
@@ -67,26 +68,26 @@ type Request struct {
 	Kind       Kind
 	Method     string
 	Path       string // with the query
-	Repository string // its name on GitHub; as it was asked for, where it is unknown
+	Repository string // its name on GitHub; the one in the request if it is unknown
 	Store      string
 	Secret     string
-	Attempt    int // how often this kind was asked for this repository and store, from 1; counted while hooked or recorded
-	Status     int // in the log only: what was answered; 0 where no answer went out
+	Attempt    int // number of this kind's requests for this repository and store so far, from 1; counted while hooked or recorded
+	Status     int // of the response, in the log only; 0 if none was sent
 }
 
-// attempt is what Request.Attempt counts.
+// attempt is the key by which Request.Attempt counts.
 type attempt struct {
 	kind              Kind
 	repository, store string
 }
 
-// Count tells how many requests of a kind came in.
+// Count returns the number of requests of a kind.
 func (w *World) Count(k Kind) int { return int(w.counts[k].Load()) }
 
-// Total tells how many requests came in.
+// Total returns the number of all requests.
 func (w *World) Total() int { return int(w.sequence.Load()) }
 
-// Writes tells how many requests came in that would change a service's state.
+// Writes returns the number of requests that would change a service's state.
 func (w *World) Writes() int {
 	n := 0
 	for k := range kinds {
@@ -97,7 +98,7 @@ func (w *World) Writes() int {
 	return n
 }
 
-// Record turns the log of requests on, from an empty one, or off.
+// Record starts an empty log of requests, or ends the log.
 func (w *World) Record(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

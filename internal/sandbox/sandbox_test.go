@@ -53,14 +53,14 @@ func newServedClient(t *testing.T, w *sandbox.World) *client {
 	return c
 }
 
-// response is an answer, read to its end.
+// response is a complete response.
 type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// request builds a request with everything that the services ask for.
+// request builds a request with everything that the services require.
 func (c *client) request(ctx context.Context, method, address string, body any) *http.Request {
 	c.t.Helper()
 	var reader io.Reader
@@ -93,31 +93,31 @@ func (c *client) request(ctx context.Context, method, address string, body any) 
 	return r
 }
 
-// send sends a request and reads the answer.
+// send sends a request and reads the response.
 func (c *client) send(r *http.Request) (response, error) {
-	answer, err := c.http.Do(r)
+	got, err := c.http.Do(r)
 	if err != nil {
 		return response{}, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	return response{answer.StatusCode, answer.Header, string(body)}, err
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	return response{got.StatusCode, got.Header, string(body)}, err
 }
 
-// do sends a request which must be answered with the status.
+// do sends a request that must get the status.
 func (c *client) do(want int, method, address string, body any) response {
 	c.t.Helper()
-	answer, err := c.send(c.request(c.t.Context(), method, address, body))
+	got, err := c.send(c.request(c.t.Context(), method, address, body))
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, address, err)
 	}
-	if answer.status != want {
-		c.t.Fatalf("%s %s: status %d, want %d: %s", method, address, answer.status, want, answer.body)
+	if got.status != want {
+		c.t.Fatalf("%s %s: status %d, want %d: %s", method, address, got.status, want, got.body)
 	}
-	return answer
+	return got
 }
 
-// decode reads an answer's JSON.
+// decode reads a response's JSON.
 func decode[T any](t *testing.T, r response) T {
 	t.Helper()
 	var into T
@@ -143,7 +143,7 @@ type token struct {
 	ExpiresAt time.Time
 }
 
-// create makes a token that lives for 300 days.
+// creates a token that is valid for 300 days.
 func (c *client) create(repository, name string) token {
 	c.t.Helper()
 	r := c.do(http.StatusCreated, "POST", c.tokensURL(repository), map[string]any{
@@ -166,7 +166,12 @@ func (c *client) list(repository string) map[string]token {
 // seal seals a value for a store's key, as the body of a PUT.
 func (c *client) seal(repository, store, value string) map[string]string {
 	c.t.Helper()
-	r := c.do(http.StatusOK, "GET", c.secretURL(repository, store, "public-key"), nil)
+	return c.sealFor(c.do(http.StatusOK, "GET", c.secretURL(repository, store, "public-key"), nil), value)
+}
+
+// sealFor seals a value for the key in a response.
+func (c *client) sealFor(r response, value string) map[string]string {
+	c.t.Helper()
 	key := decode[struct {
 		ID  json.RawMessage `json:"key_id"`
 		Key string
@@ -215,16 +220,16 @@ func TestWholeWay(t *testing.T) {
 		w.Add(sandbox.Repository{Name: "web"})
 		c := newServedClient(t, w)
 		c.github += prefix
-		made := c.create("web", "codacy-project-token-1")
+		added := c.create("web", "codacy-project-token-1")
 		for _, store := range sandbox.Stores() {
-			c.put(http.StatusCreated, "web", store, secretName, made.Token)
-			c.put(http.StatusNoContent, "web", store, strings.ToLower(secretName), made.Token)
-			if value, ok := w.Secret("web", store, secretName); !ok || value != made.Token {
+			c.put(http.StatusCreated, "web", store, secretName, added.Token)
+			c.put(http.StatusNoContent, "web", store, strings.ToLower(secretName), added.Token)
+			if value, ok := w.Secret("web", store, secretName); !ok || value != added.Token {
 				t.Errorf("%s holds %q, %v", store, value, ok)
 			}
 		}
-		if !w.TokenValid("web", made.Token) {
-			t.Error("the token isn't alive")
+		if !w.TokenValid("web", added.Token) {
+			t.Error("the token isn't valid")
 		}
 		if got := w.Count(sandbox.KindPutSecret); got != 8 {
 			t.Errorf("%d PUTs were counted, want 8", got)
@@ -348,7 +353,7 @@ func TestRepositories(t *testing.T) {
 	w.Add(sandbox.Repository{Name: "only-github", NotOnCodacy: true})
 	w.Add(sandbox.Repository{Name: "low", Role: "write"})
 	id := w.Add(sandbox.Repository{Name: "new-name", CodacyName: "old-name", OldNames: []string{"old-name"}})
-	w.Add(sandbox.Repository{Name: "stranger", CodacyName: "impostor", RemoteID: "17"})
+	w.Add(sandbox.Repository{Name: "other", CodacyName: "impostor", RemoteID: "17"})
 	w.Add(sandbox.Repository{Name: "no-id", NoRemoteID: true, Private: true})
 	c := newClient(t, w)
 
@@ -365,7 +370,7 @@ func TestRepositories(t *testing.T) {
 			t.Errorf("GitHub shows %+v", r)
 		}
 	}
-	if got, want := strings.Join(github, " "), "archived disabled low new-name no-id not-added only-github stranger usual"; got != want {
+	if got, want := strings.Join(github, " "), "archived disabled low new-name no-id not-added only-github other usual"; got != want {
 		t.Errorf("GitHub lists %s, want %s", got, want)
 	}
 	codacy := map[string]string{}
@@ -387,7 +392,7 @@ func TestRepositories(t *testing.T) {
 	}
 	c.codacyToken = "wrong"
 	if list(""); len(codacy) != 9 || codacy["no-id"] != "" {
-		t.Errorf("anybody sees %v", codacy)
+		t.Errorf("without a token Codacy lists %v", codacy)
 	}
 	c.codacyToken = sandbox.CodacyToken
 
@@ -402,7 +407,7 @@ func TestRepositories(t *testing.T) {
 			t.Errorf("%s: %s, want %q", repo, r.body, want)
 		}
 	}
-	for _, repo := range []string{"hidden", "only-codacy", "nonsense"} {
+	for _, repo := range []string{"hidden", "only-codacy", "unknown"} {
 		c.do(404, "GET", c.secretURL(repo, "actions", "public-key"), nil)
 	}
 	w.Check(t)
@@ -415,7 +420,7 @@ func TestRenames(t *testing.T) {
 	id := w.Add(sandbox.Repository{Name: "before"})
 	w.Rename("before", "after")
 	c := newServedClient(t, w)
-	made := c.create("before", "codacy-project-token-1") // Codacy goes on with the old name
+	added := c.create("before", "codacy-project-token-1") // Codacy keeps the old name
 
 	moved := fmt.Sprintf("%s/repositories/%d", c.github, id)
 	for method, want := range map[string]int{"GET": 301, "PUT": 307, "DELETE": 307} {
@@ -429,15 +434,15 @@ func TestRenames(t *testing.T) {
 		}
 	}
 	c.http.CheckRedirect = nil
-	c.put(http.StatusCreated, "before", "actions", secretName, made.Token)
-	if value, _ := w.Secret("after", "actions", secretName); value != made.Token {
+	c.put(http.StatusCreated, "before", "actions", secretName, added.Token)
+	if value, _ := w.Secret("after", "actions", secretName); value != added.Token {
 		t.Errorf("the secret is %q", value)
 	}
 	if r := c.do(200, "GET", c.github+"/repos/acme/before", nil); !strings.Contains(r.body, `"full_name": "acme/after"`) {
 		t.Errorf("the repository is %.200s", r.body)
 	}
 
-	// A stranger takes the old name: no more redirects.
+	// Another repository takes the old name: no more redirects.
 	w.Add(sandbox.Repository{Name: "before", NotOnCodacy: true})
 	r := c.do(200, "GET", c.github+"/repos/acme/before", nil)
 	if other := decode[struct{ ID int64 }](t, r).ID; other == id {
@@ -478,11 +483,11 @@ func TestClocks(t *testing.T) {
 	if want := "Tue, 03 Nov 2026 11:00:00 GMT | Tue, 03 Nov 2026 12:00:00 GMT"; dates != want {
 		t.Errorf("the dates are %s, want %s", dates, want)
 	}
-	made := c.create("web", "codacy-project-token-1")
-	if got := c.list("web")[made.Name].CreatedAt; !got.Equal(start.Add(47 * time.Hour).Truncate(time.Millisecond)) {
-		t.Errorf("the token was made at %s", got)
+	added := c.create("web", "codacy-project-token-1")
+	if got := c.list("web")[added.Name].CreatedAt; !got.Equal(start.Add(47 * time.Hour).Truncate(time.Millisecond)) {
+		t.Errorf("the token was created at %s", got)
 	}
-	c.put(201, "web", "actions", secretName, made.Token)
+	c.put(201, "web", "actions", secretName, added.Token)
 	if got := w.UpdatedAt("web", "actions", secretName); !got.Equal(start.Add(48 * time.Hour).Truncate(time.Second)) {
 		t.Errorf("the secret was written at %s", got)
 	}
@@ -491,8 +496,7 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-// TestUnknownRequests sends what no service knows: each is answered with 501 and
-// told.
+// TestUnknownRequests sends unknown requests: each gets 501 and is a violation.
 func TestUnknownRequests(t *testing.T) {
 	t.Parallel()
 	w := sandbox.New(sandbox.Options{})
@@ -514,49 +518,48 @@ func TestUnknownRequests(t *testing.T) {
 	extra := c.seal("web", "actions", "x")
 	extra["visibility"] = "all"
 	for name, r := range map[string]*http.Request{
-		"path":                get(c.github + "/repos/acme/web/hooks"),
-		"store":               get(c.github + "/repos/acme/web/pages/secrets/public-key"),
-		"path of Codacy":      get(c.codacy + "/organisations"),
-		"outside of /api/v3":  get("https://codacy.test/user"),
-		"method":              c.request(t.Context(), "PATCH", c.github+"/user", nil),
-		"parameter":           get(c.github + "/user?x=1"),
-		"parameter, twice":    get(c.github + "/orgs/acme/repos?page=1&page=2"),
-		"field":               post(`{"name":"a","expiresAt":"2026-01-01T00:00:00Z","description":""}`),
-		"no JSON":             post(`name`),
-		"two bodies":          post(`{}{}`),
-		"field of a PUT":      put(extra),
-		"content type":        with(post(`{}`), "Content-Type", "text/plain"),
-		"no User-Agent":       without(get(c.codacy+"/user"), "User-Agent"),
-		"no Accept":           without(get(c.github+"/user"), "Accept"),
-		"GitHub's to Codacy":  with(get(c.codacy+"/user"), "Authorization", "Bearer "+sandbox.GitHubToken),
-		"Codacy's to GitHub":  with(get(c.github+"/user"), "api-token", sandbox.CodacyToken),
-		"DELETE of an agents": c.request(t.Context(), "DELETE", c.secretURL("web", "agents", secretName), nil),
+		"path":               get(c.github + "/repos/acme/web/hooks"),
+		"store":              get(c.github + "/repos/acme/web/pages/secrets/public-key"),
+		"path of Codacy":     get(c.codacy + "/organisations"),
+		"outside of /api/v3": get("https://codacy.test/user"),
+		"method":             c.request(t.Context(), "PATCH", c.github+"/user", nil),
+		"parameter":          get(c.github + "/user?x=1"),
+		"parameter, twice":   get(c.github + "/orgs/acme/repos?page=1&page=2"),
+		"field":              post(`{"name":"a","expiresAt":"2026-01-01T00:00:00Z","description":""}`),
+		"no JSON":            post(`name`),
+		"two bodies":         post(`{}{}`),
+		"field of a PUT":     put(extra),
+		"content type":       with(post(`{}`), "Content-Type", "text/plain"),
+		"no User-Agent":      without(get(c.codacy+"/user"), "User-Agent"),
+		"no Accept":          without(get(c.github+"/user"), "Accept"),
+		"GitHub's to Codacy": with(get(c.codacy+"/user"), "Authorization", "Bearer "+sandbox.GitHubToken),
+		"Codacy's to GitHub": with(get(c.github+"/user"), "api-token", sandbox.CodacyToken),
 	} {
 		before := len(w.Violations())
-		answer, err := c.send(r)
-		if err != nil || answer.status != http.StatusNotImplemented || !strings.Contains(answer.body, `"message":"the sandbox doesn't know`) {
-			t.Errorf("%s: %d %s %v", name, answer.status, answer.body, err)
+		got, err := c.send(r)
+		if err != nil || got.status != http.StatusNotImplemented || !strings.Contains(got.body, `"message":"the sandbox doesn't know`) {
+			t.Errorf("%s: %d %s %v", name, got.status, got.body, err)
 		}
 		if after := w.Violations(); len(after) != before+1 || after[before].Kind != sandbox.UnknownRequest {
 			t.Errorf("%s: %d violations more, want 1", name, len(after)-before)
 		}
 	}
 	if _, err := c.send(get("https://example.com/")); err == nil {
-		t.Error("a stranger answers")
+		t.Error("an unknown host responds")
 	}
 	if v := w.Violations(); !strings.Contains(v[len(v)-1].Text, "https://example.com/") {
-		t.Errorf("the stranger isn't told: %s", v[len(v)-1])
+		t.Errorf("the unknown host isn't reported: %s", v[len(v)-1])
 	}
 }
 
-// TestMisuse panics where a test asks for what is not there.
+// TestMisuse panics if a test names something that does not exist.
 func TestMisuse(t *testing.T) {
 	t.Parallel()
 	w := sandbox.New(sandbox.Options{})
 	w.Add(sandbox.Repository{Name: "web", ID: 7})
 	for name, f := range map[string]func(){
-		"repository": func() { w.Tokens("nonsense") },
-		"store":      func() { w.SetSecret("web", "nonsense", "A", "") },
+		"repository": func() { w.Tokens("unknown") },
+		"store":      func() { w.SetSecret("web", "unknown", "A", "") },
 		"secret":     func() { w.SetUpdatedAt("web", "actions", "A", time.Now()) },
 		"same name":  func() { w.Add(sandbox.Repository{Name: "WEB"}) },
 		"same id":    func() { w.Add(sandbox.Repository{Name: "app", ID: 7}) },

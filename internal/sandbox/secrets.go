@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// What GitHub takes.
+// GitHub's limits.
 const (
 	maxSecrets     = 100 // in one store of a repository
 	maxSecretBytes = 48 << 10
@@ -24,10 +24,10 @@ const (
 
 var storeNames = [...]string{"actions", "dependabot", "codespaces", "agents"}
 
-// Stores are the four secret stores.
+// Stores returns the names of the four secret stores.
 func Stores() []string { return storeNames[:] }
 
-// storeIndex finds a store by its name.
+// storeIndex returns the index of a store.
 func storeIndex(name string) int {
 	i := slices.Index(storeNames[:], name)
 	if i < 0 {
@@ -41,13 +41,14 @@ type secret struct {
 	store            int
 	name             string // in upper case
 	value            string
-	created, updated time.Time
-	token            *token // whose value it holds, of whatever repository
-	byAction         bool   // last written by a PUT, not by hand
-	reported         *token // whose expiry was recorded
+	created, updated time.Time // by GitHub's clock
+	changed          time.Time // true time of the last change
+	token            *token    // the one whose value it holds, of any repository
+	byAction         bool      // last written by a PUT of the action
+	reported         *token    // the one whose expiry was recorded
 }
 
-// secret finds a secret of a repository, or nil.
+// secret returns a secret of a repository, or nil.
 func (r *repository) secret(store int, name string) *secret {
 	for _, s := range r.secrets {
 		if s.store == store && strings.EqualFold(s.name, name) {
@@ -68,15 +69,32 @@ func (r *repository) in(store int) []*secret {
 	return found
 }
 
-// write sets a secret and tells whether it is new.
-func (w *World) write(repo *repository, store int, name, value string) (s *secret, created bool) {
-	now := w.now(GitHub).Truncate(time.Second)
+// write sets a secret and reports whether it is new. It is dated by a clock of
+// GitHub's, and changed is the true time.
+func (w *World) write(repo *repository, store int, name, value string, dated, changed time.Time) (s *secret, created bool) {
+	dated = dated.Truncate(time.Second)
 	if s = repo.secret(store, name); s == nil {
-		s, created = &secret{store: store, name: strings.ToUpper(name), created: now}, true
+		s, created = &secret{store: store, name: strings.ToUpper(name), created: dated}, true
 		repo.secrets = append(repo.secrets, s)
 	}
-	s.value, s.updated, s.token = value, now, w.values[value]
+	if s.token != w.values[value] {
+		w.release(s, changed)
+	}
+	s.value, s.updated, s.changed, s.token = value, dated, changed, w.values[value]
 	return s, created
+}
+
+// release records that a secret no longer holds its token.
+func (w *World) release(s *secret, at time.Time) {
+	if s.token != nil && strings.EqualFold(s.name, w.options.SecretName) && at.After(s.token.released) {
+		s.token.released = at
+	}
+}
+
+// remove deletes a secret.
+func (w *World) remove(repo *repository, s *secret) {
+	w.release(s, w.time())
+	repo.secrets = slices.DeleteFunc(repo.secrets, func(other *secret) bool { return other == s })
 }
 
 // keyPair is the key of one store of one repository.
@@ -85,8 +103,8 @@ type keyPair struct {
 	public, private *[32]byte
 }
 
-// deriveKey makes a key pair, the same one for the same repository, store and
-// generation.
+// deriveKey derives a key pair. The same repository, store and generation give
+// the same one.
 func deriveKey(repository int64, store, generation int) *keyPair {
 	seed := sha256.Sum256(fmt.Appendf(nil, "key/%d/%d/%d", repository, store, generation))
 	public, private, err := box.GenerateKey(bytes.NewReader(seed[:]))
@@ -95,11 +113,11 @@ func deriveKey(repository int64, store, generation int) *keyPair {
 	return &keyPair{id: strconv.FormatUint(id, 10), public: public, private: private}
 }
 
-// prepareKey has the key of the store at hand, made without the lock.
+// prepareKey derives the key of the store without holding the lock.
 func (w *World) prepareKey(c *call) {
 	store := storeIndex(c.Store)
 	w.mu.Lock()
-	repo := w.meant(c)
+	repo := w.target(c)
 	var id int64
 	var generation int
 	if repo != nil {
@@ -127,7 +145,7 @@ func (w *World) RotateKey(repository, store string) {
 	repo.keys[i] = nil
 }
 
-// sealed is what a PUT brings, as far as it could be opened.
+// sealed is the body of a PUT, and what it contains if it could be opened.
 type sealed struct {
 	Value  string `json:"encrypted_value"`
 	KeyID  string `json:"key_id"`
@@ -135,7 +153,7 @@ type sealed struct {
 	fault  string
 }
 
-// preparePut reads and opens the box, without the lock.
+// preparePut reads and opens the box without holding the lock.
 func (w *World) preparePut(c *call) {
 	w.prepareKey(c)
 	if !c.decode(&c.sealed) || c.key == nil {
@@ -156,40 +174,46 @@ func (w *World) preparePut(c *call) {
 	c.sealed.opened = opened
 }
 
-// store resolves the repository and store of a request, and refuses what the
-// credential may not do there.
+// store returns the repository and store of a request, or a denial if the
+// credential has no access.
 func (w *World) store(c *call, access Access) (*repository, int, *response) {
-	repo, refusal := w.visible(c)
-	if refusal != nil {
-		return nil, 0, refusal
+	repo, rejection := w.visible(c)
+	if rejection != nil {
+		return nil, 0, rejection
 	}
 	i := storeIndex(c.Store)
-	if refusal := c.credential.may(i, access); refusal != nil {
-		return nil, 0, refusal
+	if rejection := w.denied(c.credential, repo.Owner); rejection != nil {
+		return nil, 0, rejection
 	}
-	message := ""
+	if rejection := c.credential.may(i, access); rejection != nil {
+		return nil, 0, rejection
+	}
+	var denial Denial
 	switch {
+	case repo.denials[i][c.Kind.operation()] != nil:
+		denial = *repo.denials[i][c.Kind.operation()]
+	case c.credential.selected != nil && !c.credential.selected[lower(repo.Owner, repo.Name)]:
+		denial = DenyPermission
 	case repo.Disabled:
-		message = "Repository access blocked"
+		denial = DenyBlocked
 	case access == Write && repo.Archived:
-		message = "Repository was archived so is read-only."
-	case access == Write && repo.Role != "admin":
-		message = "Must have admin rights to Repository."
+		denial = DenyArchived
+	case access == Write && repo.Role != "admin" && repo.Role != w.options.SecretRole:
+		denial = DenyAdminRights
+	default:
+		return repo, i, nil
 	}
-	if message != "" {
-		a := githubError(http.StatusForbidden, message)
-		return nil, 0, &a
-	}
-	return repo, i, nil
+	a := denial.response(c.credential, i, access)
+	return nil, 0, &a
 }
 
 func (w *World) getPublicKey(c *call) response {
-	repo, store, refusal := w.store(c, Read)
-	if refusal != nil {
-		return *refusal
+	repo, store, rejection := w.store(c, Read)
+	if rejection != nil {
+		return *rejection
 	}
 	key := repo.keys[store]
-	if key == nil { // changed since it was prepared
+	if key == nil { // rotated since it was derived
 		key = deriveKey(repo.ID, store, repo.generation[store])
 		repo.keys[store] = key
 	}
@@ -202,7 +226,7 @@ func (w *World) getPublicKey(c *call) response {
 	})
 }
 
-// secretBody is a secret as GitHub shows it: never with its value.
+// secretBody is a secret as GitHub shows it, never with its value.
 type secretBody struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created_at"`
@@ -212,9 +236,9 @@ type secretBody struct {
 func (s *secret) body() secretBody { return secretBody{s.name, s.created, s.updated} }
 
 func (w *World) listSecrets(c *call) response {
-	repo, store, refusal := w.store(c, Read)
-	if refusal != nil {
-		return *refusal
+	repo, store, rejection := w.store(c, Read)
+	if rejection != nil {
+		return *rejection
 	}
 	all := repo.in(store)
 	from, to, a := c.page(len(all))
@@ -230,9 +254,9 @@ func (w *World) listSecrets(c *call) response {
 }
 
 func (w *World) getSecret(c *call) response {
-	repo, store, refusal := w.store(c, Read)
-	if refusal != nil {
-		return *refusal
+	repo, store, rejection := w.store(c, Read)
+	if rejection != nil {
+		return *rejection
 	}
 	s := repo.secret(store, c.Secret)
 	if s == nil {
@@ -244,9 +268,9 @@ func (w *World) getSecret(c *call) response {
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (w *World) putSecret(c *call) response {
-	repo, store, refusal := w.store(c, Write)
-	if refusal != nil {
-		return *refusal
+	repo, store, rejection := w.store(c, Write)
+	if rejection != nil {
+		return *rejection
 	}
 	fault := c.sealed.fault
 	switch {
@@ -260,9 +284,11 @@ func (w *World) putSecret(c *call) response {
 	if fault != "" {
 		return githubError(http.StatusUnprocessableEntity, fault)
 	}
-	s, created := w.write(repo, store, c.Secret, string(c.sealed.opened))
-	s.byAction = true
-	w.checkPut(c, repo, s)
+	s, created := w.write(repo, store, c.Secret, string(c.sealed.opened), w.written(c), w.time())
+	s.byAction = !c.credential.Manual
+	if s.byAction {
+		w.checkPut(c, repo, s)
+	}
 	if created {
 		return response{status: http.StatusCreated, body: []byte("{}")}
 	}
@@ -270,19 +296,17 @@ func (w *World) putSecret(c *call) response {
 }
 
 func (w *World) deleteSecret(c *call) response {
-	if c.Store == "agents" {
-		c.unknown = "the description has no DELETE for agents"
-		return response{}
-	}
-	repo, store, refusal := w.store(c, Write)
-	if refusal != nil {
-		return *refusal
+	repo, store, rejection := w.store(c, Write)
+	if rejection != nil {
+		return *rejection
 	}
 	s := repo.secret(store, c.Secret)
 	if s == nil {
 		return githubError(http.StatusNotFound, "Not Found")
 	}
-	w.checkSecretName(c, repo)
-	repo.secrets = slices.DeleteFunc(repo.secrets, func(other *secret) bool { return other == s })
+	if !c.credential.Manual {
+		w.checkSecretName(c, repo)
+	}
+	w.remove(repo, s)
 	return response{status: http.StatusNoContent}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -14,7 +15,7 @@ import (
 	"time"
 )
 
-// maxBody bounds what a request may send.
+// maxBody is the largest body of a request.
 const maxBody = 1 << 20
 
 // call is one request on its way through the world.
@@ -24,31 +25,34 @@ type call struct {
 	header  http.Header
 	query   url.Values
 	body    []byte
-	base    string // scheme, host and prefix that the client used: what links begin with
+	base    string // scheme, host and prefix that the client used; links start with it
 	path    string // after the prefix, still escaped
-	unknown string // why it is nothing that the services know
-	beside  bool   // it goes past the API, to the service's web pages
+	unknown string // why the services do not know the request
+	webPage bool   // its path is outside the API
 	route   *route
 
-	// What the path names.
+	// The names in the path.
 	owner, name, id, provider, token string
 
-	key        *keyPair    // of the store, for the public key and for a PUT
-	sealed     sealed      // what a PUT brings
-	credential *credential // GitHub's, once it was accepted
-	hour       *hour       // of the primary limit
-	rejection  *response   // for a limit
-	logged     int         // place in the log, from 1
+	key         *keyPair      // of the store, for the public key and for a PUT
+	sealed      sealed        // the body of a PUT
+	credential  *credential   // GitHub's, once it was accepted
+	changeToken func(*Token)  // of the hook
+	offset      time.Duration // of the clock of the machine that serves it
+	hour        *hour         // of the primary limit
+	rejection   *response     // because of a limit
+	logged      int           // index in the log, from 1
 }
 
-// route is an operation: which requests are meant, and what answers them.
+// route is an operation: the requests that match it, and the function that serves
+// them.
 type route struct {
 	kind    Kind
 	method  string
 	path    string // elements, some of them in braces
-	query   string // the parameters that are known
+	query   string // the known parameters
 	do      func(*World, *call) response
-	prepare func(*World, *call) // before do, and without the lock
+	prepare func(*World, *call) // before do, without the lock
 
 	elements []string
 }
@@ -61,14 +65,13 @@ func routes(table ...route) []route {
 	return table
 }
 
-// exchange takes a request through the world. Where the end is Hang, the client
-// is gone by now.
+// exchange serves a request. If the end is Hang, the client has given up.
 func (w *World) exchange(s Service, r *http.Request) (response, End) {
 	c := w.parse(s, r)
 	w.arrive(c)
-	a, end := w.perform(c, r)
-	w.leave(c, &a, end)
-	return a, end
+	a, effect := w.perform(c, r)
+	w.leave(c, &a, effect)
+	return a, effect.End
 }
 
 // parse reads a request and finds its route.
@@ -84,9 +87,9 @@ func (w *World) parse(s Service, r *http.Request) *call {
 	if rest, ok := strings.CutPrefix(c.path, "/api/v3"); ok {
 		c.base, c.path = c.base+"/api/v3", rest
 	} else if w.options.WebPages {
-		c.beside = true
+		c.webPage = true
 	} else if s == Codacy {
-		c.unknown = "the path does not begin with /api/v3"
+		c.unknown = "the path does not start with /api/v3"
 	}
 	if r.Body != nil {
 		var err error
@@ -99,7 +102,7 @@ func (w *World) parse(s Service, r *http.Request) *call {
 	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		c.unknown = "the query can't be read"
 	}
-	if c.beside {
+	if c.webPage {
 		return c
 	}
 	c.find(s)
@@ -124,7 +127,7 @@ func (c *call) find(s Service) {
 	c.unknown = or(c.unknown, "no operation has this method and path")
 }
 
-// match compares a path with a route's, and keeps what stands in its braces.
+// match compares a path with a route's, and stores the elements in braces.
 func (c *call) match(pattern, elements []string) bool {
 	for i, p := range pattern {
 		if p[0] != '{' && p != elements[i] {
@@ -162,8 +165,8 @@ func (c *call) match(pattern, elements []string) bool {
 	return true
 }
 
-// inspect sees what no service would see, but a careful reader: headers that are
-// missing, parameters that nobody knows, credentials on their way to a stranger.
+// inspect finds mistakes that the services would ignore: missing headers, unknown
+// parameters, credentials that are sent to the wrong service.
 func (c *call) inspect() {
 	switch {
 	case c.unknown != "":
@@ -185,26 +188,26 @@ func (c *call) inspect() {
 	}
 	for parameter, values := range c.query {
 		if !slices.Contains(strings.Fields(c.route.query), parameter) || len(values) != 1 {
-			c.unknown = fmt.Sprintf("nobody knows the parameter %q, or it is there twice", parameter)
+			c.unknown = fmt.Sprintf("the parameter %q is unknown, or is there twice", parameter)
 		}
 	}
 }
 
-// decode reads a JSON body strictly; where it can't, the request is unknown.
+// decode reads a JSON body strictly. A request with any other body is unknown.
 func (c *call) decode(into any) bool {
 	d := json.NewDecoder(bytes.NewReader(c.body))
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if err == nil && d.More() {
-		err = fmt.Errorf("something follows")
+		err = errors.New("more data follows")
 	}
 	if err != nil {
-		c.unknown = "its body is not what the description says: " + err.Error()
+		c.unknown = "its body does not fit the description: " + err.Error()
 	}
 	return err == nil
 }
 
-// arrive counts a request, and sees what it is about.
+// arrive counts a request and finds out what it is about.
 func (w *World) arrive(c *call) {
 	c.Sequence = int(w.sequence.Add(1))
 	w.counts[c.Kind].Add(1)
@@ -212,8 +215,9 @@ func (w *World) arrive(c *call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.Time = w.now(c.Service)
+	c.offset = w.servers[c.Service].assign()
 	c.Repository = c.name
-	if repo := w.meant(c); repo != nil {
+	if repo := w.target(c); repo != nil {
 		c.Repository = repo.Name
 	}
 	if hooked || w.recording {
@@ -226,7 +230,7 @@ func (w *World) arrive(c *call) {
 		c.logged = len(w.log)
 	}
 	if w.secretIn(c) {
-		c.unknown = "there is a secret in the address"
+		c.unknown = "its address contains a secret"
 	}
 	if c.unknown != "" {
 		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
@@ -234,8 +238,8 @@ func (w *World) arrive(c *call) {
 	c.rejection = w.reject(c)
 }
 
-// secretIn sees a token or a credential in the address of a request, where logs
-// and proxies would see it.
+// secretIn reports whether the address of a request contains a token or a
+// credential, which logs and proxies would see.
 func (w *World) secretIn(c *call) bool {
 	for _, part := range strings.FieldsFunc(c.Path, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
 		_, account := w.accounts[part]
@@ -246,8 +250,8 @@ func (w *World) secretIn(c *call) bool {
 	return false
 }
 
-// meant finds the repository that a request is about, whoever may see it.
-func (w *World) meant(c *call) *repository {
+// target returns the repository that a request is about, visible or not, or nil.
+func (w *World) target(c *call) *repository {
 	switch {
 	case c.Service == Codacy:
 		return w.codacyNames[c.name]
@@ -258,18 +262,20 @@ func (w *World) meant(c *call) *repository {
 	return or(w.names[key], w.oldNames[key])
 }
 
-// perform lets the hook have its way, and has the request carried out.
-func (w *World) perform(c *call, r *http.Request) (response, End) {
+// perform applies the hook's effect and serves the request.
+func (w *World) perform(c *call, r *http.Request) (response, Effect) {
 	var e Effect
 	if hook := w.hook.Load(); hook != nil {
 		e = (*hook)(c.Request)
 	}
+	c.changeToken = e.Token
 	wait := w.options.Latency + e.Delay
 	if w.options.LatencyFunc != nil {
 		wait += w.options.LatencyFunc(r)
 	}
 	if !sleep(c.ctx, wait) {
-		return response{}, Hang
+		e.End = Hang
+		return response{}, e
 	}
 	if e.Before != nil {
 		e.Before()
@@ -297,10 +303,10 @@ func (w *World) perform(c *call, r *http.Request) (response, End) {
 	if e.End == Hang {
 		<-c.ctx.Done()
 	}
-	return e.shape(c.Service, a), e.End
+	return e.shape(c.Service, a), e
 }
 
-// do carries a request out.
+// do has a request take effect and returns the true response.
 func (w *World) do(c *call) response {
 	known := c.unknown == ""
 	if known && c.route != nil && c.route.prepare != nil {
@@ -309,39 +315,45 @@ func (w *World) do(c *call) response {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var a response
-	if c.beside {
+	if c.webPage {
 		status := map[Service]int{Codacy: http.StatusOK, GitHub: http.StatusNotFound}[c.Service]
 		a = response{status: status, body: []byte("<!DOCTYPE html><title>Not the API</title>")}
 		a.set("Content-Type", "text/html; charset=utf-8")
 		return a
 	}
 	if c.unknown == "" {
-		if refusal := w.authenticate(c); refusal != nil {
-			return *refusal
+		if rejection := w.authenticate(c); rejection != nil {
+			return *rejection
 		}
 		a = c.route.do(w, c)
 	}
 	if c.unknown == "" {
 		return a
 	}
-	if known { // until the body was read
+	if known { // until its body was read
 		w.violate(UnknownRequest, c, nil, "%s", c.unknown)
 	}
 	return errorResponse(c.Service, http.StatusNotImplemented, "the sandbox doesn't know this request: "+c.unknown)
 }
 
-// leave dates the answer and closes the request's entry in the log.
-func (w *World) leave(c *call, a *response, end End) {
+// leave completes the response's header and the request's entry in the log.
+func (w *World) leave(c *call, a *response, e Effect) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.complete(c)
-	if end == Reset || end == Hang {
+	w.countRejection(c, a.status)
+	if e.End == Reset || e.End == Hang {
 		return
 	}
-	if i := c.logged; i > 0 && i <= len(w.log) && w.log[i-1].Sequence == c.Sequence { // it is still that log
+	if i := c.logged; i > 0 && i <= len(w.log) && w.log[i-1].Sequence == c.Sequence { // it is still the same log
 		w.log[c.logged-1].Status = a.status
 	}
-	a.set("Date", w.now(c.Service).Format(http.TimeFormat))
+	switch {
+	case e.NoDate:
+		a.set("Date") // without a value, so that net/http adds none
+	case e.Header["Date"] == nil:
+		a.set("Date", w.now(c.Service).Add(c.offset+e.Date).Format(http.TimeFormat))
+	}
 	if len(a.body) > 0 && a.header["Content-Type"] == nil {
 		a.set("Content-Type", "application/json; charset=utf-8")
 	}
@@ -351,7 +363,7 @@ func (w *World) leave(c *call, a *response, end End) {
 		if x := c.credential; x != nil && x.Kind != Installation && !x.Expires.IsZero() {
 			a.set("Github-Authentication-Token-Expiration", x.Expires.UTC().Format("2006-01-02 15:04:05 UTC"))
 		}
-		if x := c.credential; x != nil && x.Kind == Classic {
+		if x := c.credential; x != nil && x.isPersonal() {
 			a.set("X-Oauth-Scopes", strings.Join(x.scopes(), ", "))
 		}
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,8 +26,8 @@ import (
 	"time"
 )
 
-// The base URLs that RoundTripper and the certificate of TLS know, besides
-// those of the true services: https://app.codacy.com/api/v3,
+// The base URLs that RoundTripper and the certificate of TLS know, as well as
+// those of the real services: https://app.codacy.com/api/v3,
 // https://api.codacy.com/api/v3 and https://api.github.com.
 const (
 	CodacyURL = "https://codacy.test/api/v3"
@@ -40,7 +41,7 @@ var hosts = [2][]string{
 }
 
 // ServeHTTP serves both at one address: GitHub under its names, and under any
-// other name that is not Codacy's where the path does not begin with /api/v3/.
+// other name that is not Codacy's if the path does not start with /api/v3/.
 func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	host := (&url.URL{Host: r.Host}).Hostname()
 	isCodacy := slices.Contains(hosts[Codacy], host) || strings.HasPrefix(r.URL.Path, "/api/v3/")
@@ -57,12 +58,12 @@ func (w *World) Codacy() http.Handler { return w.handler(Codacy) }
 // GitHub serves GitHub's API, at / and, as GHES does, under /api/v3/ too.
 func (w *World) GitHub() http.Handler { return w.handler(GitHub) }
 
-// handler panics with http.ErrAbortHandler where no whole answer goes out and
-// the connection can't be had; a net/http server knows what to do then.
+// handler panics with http.ErrAbortHandler if the response is incomplete and the
+// connection can't be taken over; a net/http server then closes the connection.
 func (w *World) handler(s Service) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		a, end := w.exchange(s, r)
-		if end == Cut && len(a.body) < 2 {
+		if (end == Cut || end == Stall) && len(a.body) < 2 {
 			end = Reset
 		}
 		switch end {
@@ -79,9 +80,12 @@ func (w *World) handler(s Service) http.Handler {
 			rw.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 		}
 		rw.WriteHeader(a.status)
-		if end == Cut {
+		if end == Cut || end == Stall {
 			_, _ = rw.Write(a.body[:len(a.body)/2])
 			_ = http.NewResponseController(rw).Flush()
+			if end == Stall {
+				<-r.Context().Done()
+			}
 			panic(http.ErrAbortHandler)
 		}
 		if a.status != http.StatusNoContent {
@@ -90,7 +94,7 @@ func (w *World) handler(s Service) http.Handler {
 	})
 }
 
-// reset closes the connection with an RST, where there is one.
+// reset closes the connection with an RST, if it is a TCP connection.
 func reset(rw http.ResponseWriter) {
 	connection, _, err := http.NewResponseController(rw).Hijack()
 	if err != nil {
@@ -110,8 +114,8 @@ func (w *World) RoundTripper() http.RoundTripper { return roundTripper{w} }
 
 type roundTripper struct{ world *World }
 
-// RoundTrip implements http.RoundTripper. Its errors are those that a
-// connection has once it is there, or the context's.
+// RoundTrip implements http.RoundTripper. Its errors are those of an established
+// connection, or the context's.
 func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	if r.Body != nil {
@@ -128,7 +132,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.world.unknownHost(r)
 		return nil, errors.New("sandbox: a request to the unknown host " + host)
 	}
-	in := r.Clone(ctx) // as a server would see it
+	in := r.Clone(ctx) // as a server sees it
 	in.Host = r.URL.Host
 	if r.URL.Scheme == "https" {
 		in.TLS = &tls.ConnectionState{}
@@ -140,7 +144,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if end == Reset || end == Cut && len(a.body) < 2 {
+	if end == Reset || (end == Cut || end == Stall) && len(a.body) < 2 {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	}
 	if a.status == http.StatusNoContent {
@@ -155,21 +159,33 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(a.body)),
 		Request:       r,
 	}
-	if end == Cut {
-		response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), cutOff{}))
+	half := bytes.NewReader(a.body[:len(a.body)/2])
+	switch end {
+	case Cut:
+		response.Body = io.NopCloser(io.MultiReader(half, cutOff{}))
+	case Stall:
+		response.Body = io.NopCloser(io.MultiReader(half, stalled{ctx}))
 	}
 	return response, nil
 }
 
-// cutOff is the end of a body whose connection died.
+// cutOff is the end of a body whose connection broke.
 type cutOff struct{}
 
 func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// Serve serves both over HTTP on the loopback. The URLs are what the action's
-// inputs take: Codacy's ends in /api/v3. An idempotent request whose connection
-// is reset is sent once more by http.Transport, where the connection was used
-// before.
+// stalled is the end of a body on a silent connection: nothing until the client
+// gives up.
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+// Serve serves both over HTTP on the loopback. The URLs fit the action's
+// inputs: Codacy's ends in /api/v3. http.Transport repeats an idempotent request
+// whose connection is reset if the connection was used before.
 func (w *World) Serve() (codacyURL, gitHubURL string, shut func()) {
 	servers := [2]*httptest.Server{w.server(Codacy), w.server(GitHub)}
 	for _, s := range servers {
@@ -178,8 +194,8 @@ func (w *World) Serve() (codacyURL, gitHubURL string, shut func()) {
 	return servers[Codacy].URL + "/api/v3", servers[GitHub].URL, func() { closeAll(servers) }
 }
 
-// ServeTLS serves both over HTTPS on the loopback, with a certificate of a
-// private authority, whose own it returns.
+// ServeTLS serves both over HTTPS on the loopback. It returns the certificate of
+// the private authority that issued the servers' certificate.
 func (w *World) ServeTLS() (codacyURL, gitHubURL string, authority []byte, shut func()) {
 	config, authority := TLS()
 	servers := [2]*httptest.Server{w.server(Codacy), w.server(GitHub)}
@@ -203,9 +219,9 @@ func closeAll(servers [2]*httptest.Server) {
 	}
 }
 
-// TLS makes a private authority, which it returns in PEM, and a server's
-// configuration with a certificate of it. That is good for the loopback, for
-// each host that RoundTripper knows, and for the addresses given.
+// TLS creates a private authority, whose certificate it returns in PEM, and a
+// server's configuration with a certificate of it. That one is valid for the
+// loopback, for each host that RoundTripper knows, and for the addresses.
 func TLS(addresses ...net.IP) (server *tls.Config, authority []byte) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -235,7 +251,8 @@ func TLS(addresses ...net.IP) (server *tls.Config, authority []byte) {
 	}, authority
 }
 
-// certify makes a key and has it signed; by itself where there is no parent.
+// certify creates a key and a certificate for it, signed by the parent or, without
+// one, by itself.
 func certify(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
@@ -245,10 +262,4 @@ func certify(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecd
 	certificate, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	must(err)
 	return key, certificate
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

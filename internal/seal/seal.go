@@ -1,7 +1,7 @@
-// Package seal makes libsodium sealed boxes, the form in which GitHub takes
-// secrets: whoever has a public key can seal, and only the holder of the
-// private key can open.
-// See https://docs.github.com/en/rest/guides/encrypting-secrets-for-the-rest-api.
+// Package seal creates libsodium sealed boxes, the form in which GitHub accepts
+// secrets: a box is sealed with a public key, and only the holder of the private
+// key can open it.
+// https://docs.github.com/rest/guides/encrypting-secrets-for-the-rest-api
 package seal
 
 import (
@@ -19,16 +19,17 @@ import (
 
 const keySize = 32
 
-// Key is a public key that has been looked at: 32 bytes and no point of low
-// order. Only ParseKey makes one; the zero Key seals nothing.
+// Key is a valid public key: 32 bytes, and not a point of low order. Only ParseKey
+// returns one; the zero Key can't seal.
 type Key struct {
 	point *[keySize]byte
 }
 
-// ParseKey reads a public key in standard padded base64.
+// ParseKey parses a public key in standard padded base64.
 func ParseKey(encoded string) (Key, error) {
 	raw, err := base64.StdEncoding.DecodeString(encoded)
-	// Encoded again, because the decoder lets line breaks and stray bits pass.
+	// Compare with the encoding, because the decoder ignores line breaks and stray
+	// bits.
 	if err != nil || base64.StdEncoding.EncodeToString(raw) != encoded {
 		return Key{}, errors.New("public key: not standard padded base64")
 	}
@@ -41,17 +42,16 @@ func ParseKey(encoded string) (Key, error) {
 	return Key{point: (*[keySize]byte)(raw)}, nil
 }
 
-// checkOrder refuses the points of low order. With these, all-zero bytes among
-// them, every private key gives the same shared secret, so that anybody could
-// open the box.
+// checkOrder rejects points of low order, such as 32 zero bytes. With these, every
+// private key gives the same shared secret, so that the box protects nothing.
 func checkOrder(point []byte) error {
 	curve := ecdh.X25519()
 	public, err := curve.NewPublicKey(point)
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)
 	}
-	// Any scalar will do, zeros too: X25519 makes it a multiple of the cofactor,
-	// which takes a point of low order to zero, and ECDH refuses that.
+	// Any scalar will do, even zero: X25519 turns it into a multiple of the
+	// cofactor, which takes a point of low order to zero, and ECDH rejects that.
 	probe, err := curve.NewPrivateKey(make([]byte, keySize))
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)
@@ -62,9 +62,9 @@ func checkOrder(point []byte) error {
 	return nil
 }
 
-// Seal seals v and returns the box in standard padded base64. Each call gives
-// another box. An empty value is an error: it is never what somebody wants to
-// store.
+// Seal seals v and returns the box in standard padded base64. Each call returns a
+// different box. An empty value is an error, because storing one is always a
+// mistake.
 func (k Key) Seal(v secret.Value) (string, error) {
 	return k.seal(rand.Reader, v)
 }

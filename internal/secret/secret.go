@@ -1,22 +1,22 @@
 // Package secret holds values that must not be printed: credentials and
 // tokens. A Value prints as *** under every verb of fmt, in log/slog, JSON and
-// text encodings; it comes out through one method, Reveal, whose callers are
-// few and can be counted.
+// text encodings. Only Reveal returns the string; a test counts its callers.
 package secret
 
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
-// Mask is what a Value shows in place of itself.
+// Mask is printed in place of a Value.
 const Mask = "***"
 
-// Value is a secret string. The zero Value is empty. Values are compared by
-// Equal; == compares identity, not content.
+// Value is a secret string. The zero Value is empty. Compare values with Equal:
+// == compares identity, not content.
 type Value struct {
-	// A pointer, because fmt can't call the methods of an unexported field:
-	// it prints such a field by reflection, and of a pointer only the address.
+	// A pointer, because fmt can't call the methods of an unexported field. It
+	// prints such a field by reflection, and of a pointer only the address.
 	p *string
 }
 
@@ -36,11 +36,17 @@ func (v Value) Reveal() string {
 	return *v.p
 }
 
-// IsZero tells whether the value is empty.
+// IsZero reports whether the value is empty.
 func (v Value) IsZero() bool { return v.p == nil }
 
-// Equal tells whether both hold the same string.
+// Equal reports whether both hold the same string.
 func (v Value) Equal(other Value) bool { return v.Reveal() == other.Reveal() }
+
+// OneLine reports whether the value can be sent in a header and be masked as one
+// line: it isn't empty, and contains only visible ASCII characters.
+func (v Value) OneLine() bool {
+	return !v.IsZero() && !strings.ContainsFunc(v.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
+}
 
 // Format prints Mask under every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(Mask)) }

@@ -6,41 +6,214 @@ import (
 	"time"
 )
 
-// Clock is what is known of a service's clock: how far it is ahead of ours. An
-// answer's Date, in whole seconds, was set between the moment the request left
-// and the moment the answer came, so each answer bounds the offset from both
-// sides; the Clock keeps what all of them allow. The zero Clock says 0.
+const (
+	// maxSpread is how much the offsets of responses that agree may differ. A
+	// service may have several servers whose clocks differ.
+	maxSpread = 10 * time.Second
+	// A contradiction is believed after minContradicting responses in a row over at
+	// least minContradiction.
+	minContradicting = 3
+	minContradiction = 10 * time.Second
+	// maxStep is how much this machine's clock may deviate from its monotonic clock
+	// between two calls. More means that it was set.
+	maxStep = time.Second
+	// minUncertainty allows for servers whose clocks differ by so little that it
+	// can't be seen in whole seconds.
+	minUncertainty = time.Second
+	// unknownUncertainty is the uncertainty without an estimate. It is far above
+	// every threshold, and small enough that sums of it don't overflow.
+	unknownUncertainty = 10 * 365 * 24 * time.Hour
+	// maxCandidates bounds the responses that are kept without an estimate.
+	maxCandidates = 8
+)
+
+// Clock estimates how far a service's clock is ahead of this machine's clock.
+//
+// The Date of a response, in whole seconds, was set between the moment the request
+// was sent and the moment the response was received. So each response bounds the
+// offset from both sides, and responses that agree narrow the bounds. Only 2xx
+// responses count: error pages often come from another machine.
+//
+// One response proves nothing. Two that agree make an estimate; callers that need
+// more evidence check Agreeing. A response that contradicts the estimate is ignored,
+// until three in a row over at least 10 s agree with each other, and none agreed
+// with the estimate meanwhile: then the service's clock was set. If a response then
+// agrees with the estimate that was given up, the service has servers that
+// contradict each other, and the uncertainty covers both.
+//
+// The zero Clock has no estimate. It is safe for concurrent use.
 type Clock struct {
-	mu     sync.Mutex
-	known  bool
-	lo, hi time.Duration
+	mu         sync.Mutex
+	candidates []agreement // without an estimate: responses that don't agree
+	current    agreement   // the estimate; empty without one
+	other      agreement   // the estimate before the last contradiction; may be empty
+	both       bool        // responses agreed with other since
+	row        agreement   // the latest responses in a row that agree with each other
+	last       time.Time   // of the previous call, to recognize a step
+
+	// step returns how far this machine's clock was set between two of its times;
+	// nil for the difference of wall and monotonic time.
+	step func(from, to time.Time) time.Duration
 }
 
-// observe learns from one answer. A date that can't be read is passed over.
-func (c *Clock) observe(sent, received time.Time, date string) {
+// agreement is a group of responses whose offsets agree.
+type agreement struct {
+	n int // number of responses
+	// lo is the highest lower bound and hi the lowest upper bound of their offsets.
+	// If lo is above hi, their servers' clocks differ.
+	lo, hi time.Duration
+	// loWidth and hiWidth are the widths of the bounds that lo and hi come from.
+	loWidth, hiWidth time.Duration
+	first            time.Time // when the first response was received
+}
+
+// observe learns from the Date of a response.
+func (c *Clock) observe(status int, sent, received time.Time, date string) {
 	at, err := http.ParseTime(date)
-	if err != nil {
+	if err != nil || status < 200 || status > 299 {
 		return
 	}
-	lo, hi := at.Sub(received), at.Add(time.Second).Sub(sent)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known && lo <= c.hi && c.lo <= hi {
-		c.lo, c.hi = max(c.lo, lo), min(c.hi, hi)
-		return
+	c.checkStep(received)
+	if c.stepped(sent, received) {
+		return // the bounds are on two different clocks
 	}
-	// The first, or one of the two clocks was set anew: believe the latest.
-	c.known, c.lo, c.hi = true, lo, hi
+	lo, hi := at.Sub(received.Round(0)), at.Add(time.Second).Sub(sent.Round(0))
+	c.add(agreement{n: 1, lo: lo, hi: hi, loWidth: hi - lo, hiWidth: hi - lo, first: received}, received)
 }
 
-// Offset is how far the service's clock is ahead of ours.
+// add adds a response, a group of one.
+func (c *Clock) add(r agreement, received time.Time) {
+	if c.current.n == 0 {
+		c.addCandidate(r)
+		return
+	}
+	current, inCurrent := c.current.join(r)
+	other, inOther := c.other.join(r)
+	inOther = inOther && c.other.n > 0
+	if row, ok := c.row.join(r); ok && c.row.n > 0 {
+		c.row = row
+	} else {
+		c.row = r
+	}
+	settled := c.row.n >= minContradicting && received.Sub(c.row.first) >= minContradiction
+	switch {
+	case inCurrent:
+		c.current = current
+		if settled || !c.both {
+			c.both, c.row = false, agreement{}
+		}
+	case inOther:
+		c.other, c.both = other, true
+		if settled {
+			c.current, c.other, c.both, c.row = c.other, c.current, false, agreement{}
+		}
+	case settled:
+		c.current, c.other, c.both, c.row = c.row, c.current, false, agreement{}
+	}
+}
+
+// addCandidate adds a response while there is no estimate.
+func (c *Clock) addCandidate(r agreement) {
+	for _, candidate := range c.candidates {
+		if both, ok := candidate.join(r); ok {
+			c.current, c.candidates = both, nil
+			return
+		}
+	}
+	if len(c.candidates) == maxCandidates {
+		c.candidates = c.candidates[1:]
+	}
+	c.candidates = append(c.candidates, r)
+}
+
+// join returns the group with another response, and false if they don't agree.
+func (a agreement) join(r agreement) (agreement, bool) {
+	if r.lo > a.lo {
+		a.lo, a.loWidth = r.lo, r.loWidth
+	}
+	if r.hi < a.hi {
+		a.hi, a.hiWidth = r.hi, r.hiWidth
+	}
+	a.n += r.n
+	return a, a.lo-a.hi <= maxSpread
+}
+
+// bounds returns the lowest and the highest offset of the group's servers.
+func (a agreement) bounds() (lo, hi time.Duration) {
+	if a.lo <= a.hi {
+		return a.lo, a.hi
+	}
+	return a.hi - a.hiWidth, a.lo + a.loWidth
+}
+
+// checkStep drops the estimate if this machine's clock was set since the previous
+// call.
+func (c *Clock) checkStep(now time.Time) {
+	if !c.last.IsZero() && c.stepped(c.last, now) {
+		c.candidates, c.current, c.other, c.row, c.both = nil, agreement{}, agreement{}, agreement{}, false
+	}
+	c.last = now
+}
+
+func (c *Clock) stepped(from, to time.Time) bool {
+	if c.step != nil {
+		return c.step(from, to).Abs() > maxStep
+	}
+	return (to.Round(0).Sub(from.Round(0)) - to.Sub(from)).Abs() > maxStep
+}
+
+// bounds returns the lowest and the highest offset that the estimate allows.
+// Without an estimate, it returns those of the latest response.
+func (c *Clock) bounds() (lo, hi time.Duration) {
+	c.checkStep(time.Now())
+	switch {
+	case c.current.n == 0 && len(c.candidates) > 0:
+		return c.candidates[len(c.candidates)-1].bounds()
+	case c.current.n == 0:
+		return 0, 0
+	}
+	lo, hi = c.current.bounds()
+	if c.both {
+		otherLo, otherHi := c.other.bounds()
+		lo, hi = min(lo, otherLo), max(hi, otherHi)
+	}
+	return lo, hi
+}
+
+// Offset returns how far the service's clock is ahead of this machine's clock. With
+// fewer than two agreeing responses it is a guess.
 func (c *Clock) Offset() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.lo + (c.hi-c.lo)/2
+	lo, hi := c.bounds()
+	return lo + (hi-lo)/2
 }
 
-// Ours puts a time that the service told on our clock. A zero time stays zero.
+// Uncertainty returns how far Offset may be off in either direction. Without an
+// estimate it is ten years.
+func (c *Clock) Uncertainty() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lo, hi := c.bounds()
+	if c.current.n == 0 {
+		return unknownUncertainty
+	}
+	return max(minUncertainty, (hi-lo+1)/2)
+}
+
+// Agreeing returns the number of responses that agree with the estimate: zero, or
+// two and more. It starts again at zero when this machine's clock is set.
+func (c *Clock) Agreeing() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.checkStep(time.Now())
+	return c.current.n
+}
+
+// ToLocal converts a time of the service to this machine's clock. A zero time stays
+// zero.
 func (c *Clock) ToLocal(t time.Time) time.Time {
 	if t.IsZero() {
 		return t

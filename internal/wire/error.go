@@ -6,54 +6,60 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// Fate is what became of a request that failed.
+// Disposition is what became of a failed request.
 type Disposition int
 
 const (
-	// Unclear: whether it was carried out is not known. The connection was
-	// lost, the answer is a 5xx, cut off or makes no sense.
+	// Indeterminate means that the request may have taken effect: the connection
+	// was lost, or the response is a 5xx, cut off or malformed.
 	Indeterminate Disposition = iota
-	// Refused: the service said no; nothing was done.
+	// Rejected means that the service said no, or that the action refused to send
+	// the request. Nothing changed.
 	Rejected
-	// Limited: the service said not now; nothing was done.
+	// RateLimited means that the service rejected the request for now. Nothing
+	// changed.
 	RateLimited
-	// Unsent: it never left; nothing was done.
+	// NotSent means that the request never left. Nothing changed.
 	NotSent
 )
 
-// ErrTooLarge is the error of an answer longer than MaxBody.
-var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
+// ErrTooLarge is the error of a response longer than MaxBody.
+var ErrTooLarge = fmt.Errorf("the response is larger than %d MiB", MaxBody>>20)
 
-// Error is a request that failed. Its text may hold words of the service: quote
-// or neutralise it before it is printed.
+// Error is a failed request. Its text may contain text from the service: quote or
+// escape it before you print it.
 type Error struct {
 	// Service and Op name what failed: "Codacy", "list the tokens of api".
 	Service, Op string
-	// Status of the answer; 0 if there was none.
+	// Status is the response's status; 0 without a response.
 	Status int
-	// Message of the service, or what went wrong; at most 300 bytes.
+	// Message is the service's message, or what went wrong; at most 300 bytes.
 	Message string
-	// Fate is what became of the request.
+	// Disposition is what became of the request.
 	Disposition Disposition
-	// Garbled: there was an answer that says it was done, but makes no sense.
+	// Malformed reports whether the response was 2xx, but can't be used.
 	Malformed bool
-	// RetryAfter is how long the service asked to wait; 0 if it did not say.
+	// RetryAfter is how long the service asked to wait; 0 if it did not.
 	RetryAfter time.Duration
-	// Permission that GitHub would have wanted, as it names it.
+	// Offset is how far the service's clock was ahead: by the Clock's estimate, or
+	// without one by the response's own Date.
+	Offset time.Duration
+	// Permission is the missing permission, as GitHub names it.
 	Permission string
-	// Page: the answer was a web page, so it is no API that gave it.
+	// Page reports whether the response was a web page, so that it did not come
+	// from an API.
 	Page bool
-	// SSO: GitHub wants the credential to be authorized for the organization's
-	// single sign-on first. https://docs.github.com/rest/authentication/authenticating-to-the-rest-api
+	// SSO reports whether GitHub requires the credential to be authorized for the
+	// organization's single sign-on first.
+	// https://docs.github.com/rest/authentication/authenticating-to-the-rest-api
 	SSO bool
 	// Err is the cause, if there is one besides Message.
 	Err error
 }
 
-// Error tells service, operation, status and message in one line.
+// Error returns service, operation, status and message in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Service)
@@ -70,8 +76,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Failed says that op failed with err, which is any error of a client that uses
-// a Transport. What is no *Error is Unclear.
+// Failed returns err with the operation's name. Any error from a client of a
+// Transport will do; one that isn't an *Error is Indeterminate.
 func Failed(service, op string, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -79,24 +85,19 @@ func Failed(service, op string, err error) error {
 		named.Op = op
 		return &named
 	}
-	// What is too large once will be again.
+	// Too large a response is malformed: a retry would get it again.
 	return &Error{Service: service, Op: op, Disposition: Indeterminate, Malformed: errors.Is(err, ErrTooLarge), Message: truncateMessage(err.Error()), Err: err}
 }
 
-// Garbage says that the answer to op, though of status 2xx, makes no sense.
-func Garbage(service, op string, status int, what string) error {
-	return Unreadable(service, op, status, nil, what)
-}
-
-// Unreadable says that the answer to op, though of status 2xx, does not have the
-// described form; it may be a web page.
-func Unreadable(service, op string, status int, h http.Header, what string) error {
-	return &Error{Service: service, Op: op, Status: status, Disposition: Indeterminate, Malformed: true, Page: isPage(h), Message: truncateMessage(what)}
+// Malformed returns the error of a 2xx response to op that can't be used. With its
+// header, if there is one, the error also says whether it was a web page.
+func Malformed(service, op string, status int, h http.Header, message string) error {
+	return &Error{Service: service, Op: op, Status: status, Disposition: Indeterminate, Malformed: true, Page: isPage(h), Message: truncateMessage(message)}
 }
 
 func isPage(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "text/html") }
 
-// FateOf tells what became of the request that failed with err.
+// DispositionOf returns what became of the request that failed with err.
 func DispositionOf(err error) Disposition {
 	var e *Error
 	if errors.As(err, &e) {
@@ -105,7 +106,7 @@ func DispositionOf(err error) Disposition {
 	return Indeterminate
 }
 
-// StatusOf is the status of the answer that err was made from; 0 for none.
+// StatusOf returns the status of the response behind err; 0 for none.
 func StatusOf(err error) int {
 	var e *Error
 	if errors.As(err, &e) {
@@ -114,22 +115,8 @@ func StatusOf(err error) int {
 	return 0
 }
 
-// IsNotFound tells a 404.
+// IsNotFound reports whether err is a 404.
 func IsNotFound(err error) bool { return StatusOf(err) == http.StatusNotFound }
 
-// IsUnauthorized tells a 401: the credential is dead or was never alive.
+// IsUnauthorized reports whether err is a 401: the credential is invalid.
 func IsUnauthorized(err error) bool { return StatusOf(err) == http.StatusUnauthorized }
-
-// bound cuts s to 300 bytes and marks the cut.
-func truncateMessage(s string) string {
-	const most = 300
-	s = strings.ToValidUTF8(strings.TrimSpace(s), "�")
-	if len(s) <= most {
-		return s
-	}
-	s = s[:most]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "…"
-}

@@ -47,10 +47,10 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-func TestGarbage(t *testing.T) {
+func TestMalformed(t *testing.T) {
 	t.Parallel()
 
-	e := asError(t, Garbage("Codacy", "the operation", 200, "no JSON"))
+	e := asError(t, Malformed("Codacy", "the operation", 200, nil, "not JSON"))
 	if e.Disposition != Indeterminate || !e.Malformed || e.Status != 200 {
 		t.Errorf("got %#v", e)
 	}
@@ -61,12 +61,12 @@ func TestPredicatesOfOthers(t *testing.T) {
 
 	for _, err := range []error{nil, io.EOF, errors.New("404")} {
 		if DispositionOf(err) != Indeterminate || StatusOf(err) != 0 || IsNotFound(err) || IsUnauthorized(err) {
-			t.Errorf("%v is taken for an answer", err)
+			t.Errorf("%v is taken for a response", err)
 		}
 	}
 }
 
-// FuzzAnswer gives any answer: never a panic; an *Error, bounded and of a fate
+// FuzzAnswer gives any response: never a panic; an *Error, bounded and of a disposition
 // that fits the status, or a success.
 func FuzzAnswer(f *testing.F) {
 	f.Add(403, `{"message":"secondary rate limit"}`, "60", "0", "1790000000", "Fri, 20 Nov 2026 12:00:00 GMT")
@@ -99,9 +99,9 @@ func FuzzAnswer(f *testing.F) {
 		case e.Status != status || e.RetryAfter < 0 || len(e.Message) > 310 || !utf8.ValidString(e.Message) || e.Message == "":
 			t.Errorf("got %#v", e)
 		case (e.Disposition == Indeterminate) != (status >= 500 || status == 408 || status < 400):
-			t.Errorf("the status %d has the fate %d", status, e.Disposition)
+			t.Errorf("the status %d has the disposition %d", status, e.Disposition)
 		case e.Disposition == RateLimited && status != 403 && status != 429, e.Disposition == NotSent:
-			t.Errorf("the status %d has the fate %d", status, e.Disposition)
+			t.Errorf("the status %d has the disposition %d", status, e.Disposition)
 		}
 	})
 }

@@ -173,7 +173,7 @@ func TestHeaderBoundHTTP2(t *testing.T) {
 	}
 	size = 80 << 10
 	if e := asError(t, get(t, tr.Client(), server.URL)); e.Disposition != Indeterminate {
-		t.Errorf("got %v, fate %d", e, e.Disposition)
+		t.Errorf("got %v, disposition %d", e, e.Disposition)
 	}
 }
 

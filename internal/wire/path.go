@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Path joins the elements of a path, each of them escaped: whatever an element
-// holds, it stays one. So does one of dots alone, which a URL would resolve and
-// net/url does not escape.
+// Path joins the elements of a path and escapes each of them, so that an element
+// stays one element whatever it contains. It also escapes "." and "..", which
+// net/url leaves as they are and a server would resolve.
 func Path(elements ...string) string {
 	escaped := make([]string, 0, len(elements))
 	for _, e := range elements {
@@ -19,12 +19,4 @@ func Path(elements ...string) string {
 		escaped = append(escaped, e)
 	}
 	return strings.Join(escaped, "/")
-}
-
-// Clip cuts s after so many bytes, with a mark, and keeps the rest out of memory.
-func Truncate(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return s[:most] + "…"
 }

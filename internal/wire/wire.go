@@ -1,26 +1,18 @@
-// Package wire is what the two services have in common on the network: one
-// transport that adds the credential, bounds times and sizes, refuses to leave
-// the service's origin and reads its clock, and one Error that says what became
-// of a request.
+// Package wire sends requests to the two services. Its Transport adds the
+// credential, bounds times and sizes, refuses to leave the service's origin and
+// reads the service's clock. Its Error says what became of a failed request.
 //
-// An answer that is not 2xx becomes an *Error before a client library sees it.
-// So both clients report alike, and go-github neither interprets limits nor
-// refuses calls by itself: what may be sent when is the Gate's to say.
+// A response that is not 2xx becomes an *Error before a client library sees it.
+// Therefore both clients report failures alike, and go-github neither interprets
+// rate limits nor rejects calls locally: the Limiter decides what is sent when.
 package wire
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,10 +20,10 @@ import (
 )
 
 const (
-	// MaxBody bounds an answer, in bytes after decompression: a page of a
-	// hundred repositories takes less than one of its 16 MiB.
+	// MaxBody bounds a response's body, in bytes after decompression. A page of
+	// 100 repositories takes less than 1 MiB of it.
 	MaxBody = 16 << 20
-	// maxErrorBody bounds what is read of an error's body, in bytes.
+	// maxErrorBody bounds how much of an error's body is read, in bytes.
 	maxErrorBody = 64 << 10
 	// ReadTimeout bounds one GET, its body included.
 	ReadTimeout = 12 * time.Second
@@ -39,52 +31,54 @@ const (
 	WriteTimeout = 30 * time.Second
 )
 
-// Signal is what an answer, or its absence, says about the service's load.
+// Signal is what a response, or the lack of one, says about the service's load.
 type Signal struct {
-	// Status of the answer; 0 if there was none.
+	// Status is the response's status; 0 without a response.
 	Status int
-	// Limited: the service refused because of a rate limit.
+	// RateLimited reports whether the service rejected the request because of a
+	// rate limit.
 	RateLimited bool
-	// RetryAfter is how long the service asked to wait; 0 if it did not say.
+	// RetryAfter is how long the service asked to wait; 0 if it did not.
 	RetryAfter time.Duration
-	// Header of the answer, until leave returns; nil if there was none.
-	Header http.Header
+	// Quota is the primary rate limit; nil if the response does not state it.
+	Quota *Quota
 }
 
-// A Gate decides when a request may be sent.
+// A Limiter decides when a request may be sent.
 type Limiter interface {
-	// Enter waits until req may be sent. Unless it returns an error, leave must
-	// be called once, as soon as the head of the answer is there or given up. An
-	// error that is an *Error becomes the request's; any other one is Unsent.
-	Acquire(ctx context.Context, req *http.Request) (leave func(Signal), err error)
+	// Acquire waits until req may be sent. Unless it returns an error, release
+	// must be called once, as soon as the response's header is read or given up.
+	// An error that is an *Error becomes the request's; any other is NotSent.
+	Acquire(ctx context.Context, req *http.Request) (release func(Signal), err error)
 }
 
 // Transport is an http.RoundTripper for one service.
 type Transport struct {
-	// Service is its name in errors.
+	// Service is the service's name in errors.
 	Service string
-	// Origin: scheme and host of every request; anything else is refused.
+	// Origin has the scheme and host of every request; all others are refused.
 	Origin *url.URL
-	// Base carries the requests out.
+	// Base sends the requests.
 	Base http.RoundTripper
-	// Gate holds requests back until they may be sent; nil for none.
+	// Limiter delays requests until they may be sent; nil for none.
 	Limiter Limiter
-	// Clock learns the service's time from its Date headers.
+	// Clock estimates the service's time from its Date headers.
 	Clock *Clock
 	// UserAgent is sent with every request.
 	UserAgent string
-	// Authorize adds the credential. An error of it ends the request unsent.
+	// Authorize adds the credential. If it fails, the request is not sent.
 	Authorize func(*http.Request) error
-	// Redact, if set, replaces credentials and tokens in words of the service: a
-	// cut would leave half of one, which nobody finds any more.
+	// Redact, if set, replaces credentials and tokens in text from the service. It
+	// runs before the text is truncated: no redactor recognizes half a secret.
 	Redact func(string) string
-	// Refused, if set, is told of each request as it was sent whose credential
-	// was refused (401). True: there may be another one now, send it once more.
-	OnUnauthorized func(*http.Request) bool
+	// OnUnauthorized, if set, is called with each request, as it was sent, whose
+	// credential was rejected (401), and with its error. If it returns true, there
+	// may be a new credential, and the request is sent once more.
+	OnUnauthorized func(*http.Request, *Error) bool
 }
 
-// Client returns an http.Client on t that follows redirects only where the
-// credential may go and the method stays what it was.
+// Client returns an http.Client on t that follows a redirect only within the
+// service's origin and only if the method stays the same.
 func (t *Transport) Client() *http.Client {
 	return &http.Client{
 		Transport: t,
@@ -104,65 +98,18 @@ func (t *Transport) Client() *http.Client {
 	}
 }
 
-func (t *Transport) refuse(message string) *Error {
-	return &Error{Service: t.Service, Disposition: Rejected, Message: t.clean(message, nil)}
-}
-
-// clean makes words of the service, in an answer to req or about it, fit for an
-// Error.
-func (t *Transport) clean(s string, req *http.Request) string {
-	if t.Redact != nil {
-		s = t.Redact(s)
-	}
-	if req != nil && req.Method == http.MethodPost {
-		s = scrub(s, sentBody(req))
-	}
-	return truncateMessage(s)
-}
-
-// word is what a secret could be.
-var secretWord = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{8,}`)
-
-// scrub hides what could be a secret that nobody knows yet, the one that a POST
-// was to make: every longer word that is neither an ordinary one nor was sent.
-func scrub(s, sent string) string {
-	ordinary := func(part string) bool {
-		return !strings.ContainsFunc(part[min(1, len(part)):], func(r rune) bool { return r < 'a' || r > 'z' })
-	}
-	return secretWord.ReplaceAllStringFunc(s, func(w string) string {
-		for _, part := range strings.FieldsFunc(w, func(r rune) bool { return strings.ContainsRune("./-", r) }) {
-			if !ordinary(part) && !strings.Contains(sent, strings.TrimRight(w, ".")) {
-				return secret.Mask
-			}
-		}
-		return w
-	})
-}
-
-// sentBy is what a request says, but for its header.
-func sentBody(req *http.Request) string {
-	said := req.URL.Path
-	if req.GetBody != nil {
-		if body, err := req.GetBody(); err == nil {
-			raw, _ := io.ReadAll(io.LimitReader(body, maxErrorBody)) // what can't be read was not said
-			said += " " + string(raw)
-		}
-	}
-	return said
-}
-
 type trackKey struct{}
 
-// Track returns a context with which the Transport's latest error can be had.
-// For go-github gives the context's own in its place once that has ended, and
-// with it goes whether the request had left.
+// Track returns a context that records the Transport's latest error. When the
+// context ends, go-github replaces that error with ctx.Err(), which no longer says
+// whether the request was sent.
 func Track(ctx context.Context) (tracked context.Context, latest func() error) {
 	var err error
 	return context.WithValue(ctx, trackKey{}, &err), func() error { return err }
 }
 
-// RoundTrip sends one request, once more if Refused says so: a 401 did nothing.
-// Its error is an *Error.
+// RoundTrip sends one request, and sends it once more if OnUnauthorized says so:
+// a request that got a 401 had no effect. Its error is an *Error.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.roundTrip(req)
 	if to, ok := req.Context().Value(trackKey{}).(*error); ok {
@@ -173,31 +120,44 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req)
-	if sent == nil || t.OnUnauthorized == nil || !IsUnauthorized(err) || !t.OnUnauthorized(sent) {
+	var e *Error
+	if sent == nil || t.OnUnauthorized == nil || !errors.As(err, &e) || e.Status != http.StatusUnauthorized || !t.OnUnauthorized(sent, e) {
 		return resp, err
 	}
-	again := req.Clone(req.Context())
-	if req.GetBody != nil {
-		body, bodyErr := req.GetBody()
-		if bodyErr != nil {
-			return nil, err
-		}
-		again.Body = body
-	} else if req.Body != nil {
-		return nil, err // it can't be had a second time
+	again, ok := rebuild(req)
+	if !ok {
+		return nil, err
 	}
 	resp, _, err = t.send(again)
 	return resp, err
 }
 
-// send sends a request once. Sent is the request as it went out, nil if it didn't.
+// rebuild returns a copy of req with a body of its own, so that it can be sent
+// again; false if the body can't be read a second time.
+func rebuild(req *http.Request) (*http.Request, bool) {
+	again := req.Clone(req.Context())
+	switch {
+	case req.GetBody != nil:
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, false
+		}
+		again.Body = body
+	case req.Body != nil:
+		return nil, false
+	}
+	return again, true
+}
+
+// send sends a request once. The returned request is the one that was sent, nil if
+// none was.
 func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Request, err error) {
 	if !sameOrigin(req.URL, t.Origin) {
 		return nil, nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
 	}
-	leave := func(Signal) {}
+	release := func(Signal) {}
 	if t.Limiter != nil {
-		if leave, err = t.Limiter.Acquire(req.Context(), req); err != nil {
+		if release, err = t.Limiter.Acquire(req.Context(), req); err != nil {
 			return nil, nil, t.notSent(err)
 		}
 	}
@@ -211,37 +171,34 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 	req.Header.Set("User-Agent", t.UserAgent)
 	if err := t.Authorize(req); err != nil {
 		cancel()
-		leave(Signal{})
+		release(Signal{})
 		return nil, nil, t.notSent(err)
 	}
-	left := time.Now()
+	started := time.Now()
 	resp, err = t.Base.RoundTrip(req)
 	if err != nil {
 		cancel()
-		leave(Signal{})
+		release(Signal{})
 		return nil, req, t.indeterminate(outer, req, err)
 	}
-	t.Clock.observe(left, time.Now(), resp.Header.Get("Date"))
+	t.Clock.observe(resp.StatusCode, started, time.Now(), resp.Header.Get("Date"))
 	resp.Body = &body{ReadCloser: resp.Body, remaining: MaxBody + 1, cancel: cancel, truncated: func(err error) error {
-		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the answer was cut off: "+err.Error(), req)}
+		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the response was cut off: "+err.Error(), req)}
 	}}
+	offset := t.offset(resp.Header)
+	quota := parseQuota(resp.Header, offset)
 	if resp.StatusCode < 300 || isRedirect(resp) {
-		leave(Signal{Status: resp.StatusCode, Header: resp.Header})
-		// go-github would refuse the next call by itself where none remain.
-		for h := range resp.Header {
-			if strings.HasPrefix(h, "X-Ratelimit-") {
-				delete(resp.Header, h)
-			}
-		}
+		release(Signal{Status: resp.StatusCode, Quota: quota})
+		hideQuota(resp.Header)
 		return resp, req, nil
 	}
-	e := t.responseError(resp, req)
-	leave(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Header: resp.Header})
+	e := t.responseError(resp, req, quota, offset)
+	release(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Quota: quota})
 	return nil, req, e
 }
 
-// unsent is the error of a request that err kept from leaving: an *Error says by
-// itself what it means.
+// notSent is the error of a request that err kept from being sent. An *Error
+// already says what it means.
 func (t *Transport) notSent(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -250,100 +207,7 @@ func (t *Transport) notSent(err error) error {
 	return &Error{Service: t.Service, Disposition: NotSent, Message: err.Error(), Err: err}
 }
 
-// lost tells what became of a request that had no answer.
-func (t *Transport) indeterminate(ctx context.Context, req *http.Request, err error) *Error {
-	// net/http quotes what it can't read of an answer.
-	e := &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("no answer: "+err.Error(), req)}
-	var op *net.OpError
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
-		e.Disposition, e.Message = NotSent, t.clean("no connection: "+err.Error(), nil)
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Message = "no answer in time"
-	case ctx.Err() != nil:
-		e.Message = "interrupted"
-	}
-	return e
-}
-
-// failed reads an answer that is neither 2xx nor a redirect.
-func (t *Transport) responseError(resp *http.Response, req *http.Request) *Error {
-	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // a body cut off is still a refusal
-	_ = resp.Body.Close()
-	var said struct {
-		Message       string          `json:"message"`
-		InnerMessage  string          `json:"innerMessage"`
-		Error         json.RawMessage `json:"error"`
-		Documentation string          `json:"documentation_url"`
-	}
-	_ = json.Unmarshal(raw, &said) // not JSON: the status has to do
-	message := said.Message
-	if message == "" {
-		_ = json.Unmarshal(said.Error, &message)
-	}
-	if said.InnerMessage != "" {
-		message = strings.TrimSpace(message + " " + said.InnerMessage)
-	}
-	if strings.TrimSpace(message) == "" {
-		message = cmp.Or(http.StatusText(resp.StatusCode), "no message")
-	}
-	e := &Error{
-		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
-		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, time.Now().Add(t.Clock.Offset())),
-		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
-		Page:       isPage(resp.Header),
-		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
-	}
-	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
-		strings.HasSuffix(said.Documentation, "secondary-rate-limits")
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests,
-		resp.StatusCode == http.StatusForbidden && (secondary || e.RetryAfter > 0 || resp.Header.Get("X-Ratelimit-Remaining") == "0"):
-		e.Disposition = RateLimited
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode < 400:
-		e.Disposition = Indeterminate
-	}
-	return e
-}
-
-// retryAfter is how long an answer asks to wait: its Retry-After, in seconds or
-// as a date, else the reset of a primary limit that is used up; 0 for neither.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if v := h.Get("Retry-After"); v != "" {
-		if s, err := strconv.ParseInt(v, 10, 32); err == nil {
-			return max(0, time.Duration(s)*time.Second)
-		}
-		if at, err := http.ParseTime(v); err == nil {
-			return max(0, at.Sub(now))
-		}
-	}
-	if h.Get("X-Ratelimit-Remaining") == "0" {
-		if s, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
-			// The reset is in whole seconds: one more, so as not to come early.
-			return max(0, time.Unix(s+1, 0).Sub(now))
-		}
-	}
-	return 0
-}
-
-// Base returns the transport that carries requests out in earnest: proxies from
-// the environment, TLS 1.2 or better, bounded headers and connections.
-func Base(connections int) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    connections,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
-// Bearer returns an Authorize that sends token in the header, after prefix.
+// Bearer returns an Authorize function that sends token in a header, after prefix.
 func Bearer(header, prefix string, token secret.Value) func(*http.Request) error {
 	return func(req *http.Request) error {
 		req.Header.Set(header, prefix+token.Reveal())
@@ -351,61 +215,23 @@ func Bearer(header, prefix string, token secret.Value) func(*http.Request) error
 	}
 }
 
-// isRedirect tells an answer that http.Client follows; any other 3xx is a failure.
-func isRedirect(resp *http.Response) bool {
-	switch resp.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		_, err := resp.Location()
-		return err == nil
+// offset returns how far the service's clock is ahead, to convert the times in a
+// response: by the Clock's estimate, or without one by the response's own Date.
+func (t *Transport) offset(h http.Header) time.Duration {
+	if t.Clock.Agreeing() == 0 {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			return time.Until(date)
+		}
 	}
-	return false
+	return t.Clock.Offset()
 }
 
-func sameOrigin(a, b *url.URL) bool {
-	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-// origin is scheme, host and port, the port written out.
-func origin(u *url.URL) string {
-	return strings.ToLower(u.Scheme) + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
-}
-
-func port(u *url.URL) string {
-	p := u.Port()
-	switch {
-	case p == "" && strings.EqualFold(u.Scheme, "http"):
-		return "80"
-	case p == "" && strings.EqualFold(u.Scheme, "https"):
-		return "443"
+// hideQuota removes the quota's headers: at zero remaining requests, go-github
+// would reject the next call locally.
+func hideQuota(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Ratelimit-") {
+			delete(h, name)
+		}
 	}
-	return p
-}
-
-// body is an answer's body: an error past the bound, and the end of the
-// request's timeout when it is closed.
-type body struct {
-	io.ReadCloser
-	remaining int64 // bytes until there is one too many
-	cancel    context.CancelFunc
-	truncated func(error) error // names an error that ends the body early
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	if b.remaining <= 0 {
-		return 0, ErrTooLarge
-	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.remaining)])
-	if b.remaining -= int64(n); b.remaining <= 0 {
-		return n - 1, ErrTooLarge
-	}
-	if err != nil && err != io.EOF {
-		err = b.truncated(err)
-	}
-	return n, err
-}
-
-func (b *body) Close() error {
-	defer b.cancel()
-	return b.ReadCloser.Close()
 }

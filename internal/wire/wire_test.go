@@ -33,7 +33,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// answer is an answer with header fields by twos.
+// answer is a response with header fields by twos.
 func answer(status int, body string, header ...string) *http.Response {
 	h := http.Header{}
 	for i := 0; i < len(header); i += 2 {
@@ -107,7 +107,7 @@ func TestRequest(t *testing.T) {
 	}
 	// go-github would refuse the next call by itself where none remain.
 	if resp.Header.Get("X-RateLimit-Remaining") != "" || resp.Header.Get("Link") == "" {
-		t.Errorf("the answer's header is %v", resp.Header)
+		t.Errorf("the response's header is %v", resp.Header)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestRedirects(t *testing.T) {
 			} else {
 				e := asError(t, err)
 				if !strings.Contains(e.Message, tt.want) || e.Disposition != Rejected {
-					t.Errorf("got %q, fate %d; want %q, refused", e.Message, e.Disposition, tt.want)
+					t.Errorf("got %q, disposition %d; want %q, refused", e.Message, e.Disposition, tt.want)
 				}
 			}
 			if got := strings.Join(seen, "\n"); got != strings.Join(want, "\n") {
@@ -216,14 +216,14 @@ func TestNoRedirect(t *testing.T) {
 				return answer(status, `{"data":{}}`, "Location", location), nil
 			}))
 			if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Disposition != Indeterminate {
-				t.Errorf("%d %q: got %v, fate %d", status, location, e, e.Disposition)
+				t.Errorf("%d %q: got %v, disposition %d", status, location, e, e.Disposition)
 			}
 		}
 	}
 	for _, status := range []int{301, 302, 303, 307, 308} { // to nowhere
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(status, ""), nil }))
 		if e := asError(t, get(t, tr.Client(), origin1)); e.Status != status || e.Disposition != Indeterminate {
-			t.Errorf("%d: got %v, fate %d", status, e, e.Disposition)
+			t.Errorf("%d: got %v, disposition %d", status, e, e.Disposition)
 		}
 	}
 }
@@ -257,10 +257,7 @@ func (g *gate) Acquire(context.Context, *http.Request) (func(Signal), error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	return func(s Signal) {
-		s.Header = s.Header.Clone() // it is the gate's only until it returns
-		g.left = append(g.left, s)
-	}, nil
+	return func(s Signal) { g.left = append(g.left, s) }, nil
 }
 
 func TestGate(t *testing.T) {
@@ -271,7 +268,7 @@ func TestGate(t *testing.T) {
 		resp func() (*http.Response, error)
 		want Signal
 	}{
-		{"done", func() (*http.Response, error) { return answer(201, "", "X-RateLimit-Remaining", "5"), nil }, Signal{Status: 201}},
+		{"done", func() (*http.Response, error) { return answer(201, "", "X-RateLimit-Remaining", "5"), nil }, Signal{Status: 201, Quota: &Quota{Remaining: 5}}},
 		{"refused", func() (*http.Response, error) { return answer(404, ""), nil }, Signal{Status: 404}},
 		{
 			"limited", func() (*http.Response, error) { return answer(429, "", "Retry-After", "9"), nil },
@@ -294,11 +291,8 @@ func TestGate(t *testing.T) {
 		if got.Status != tt.want.Status || got.RateLimited != tt.want.RateLimited || got.RetryAfter != tt.want.RetryAfter {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
-		if (got.Header == nil) != (got.Status == 0) {
-			t.Errorf("%s: the header is %v", tt.name, got.Header)
-		}
-		if tt.name == "done" && got.Header.Get("X-RateLimit-Remaining") != "5" {
-			t.Error("the gate is not told what remains")
+		if (got.Quota != nil) != (tt.want.Quota != nil) || got.Quota != nil && *got.Quota != *tt.want.Quota {
+			t.Errorf("%s: got the quota %+v, want %+v", tt.name, got.Quota, tt.want.Quota)
 		}
 	}
 }
@@ -314,7 +308,7 @@ func TestGateKeepsOut(t *testing.T) {
 	tr.Limiter = g
 	err := get(t, tr.Client(), origin1)
 	if e := asError(t, err); e.Disposition != NotSent || !errors.Is(err, g.err) {
-		t.Errorf("got %v, fate %d", err, e.Disposition)
+		t.Errorf("got %v, disposition %d", err, e.Disposition)
 	}
 }
 
@@ -347,8 +341,11 @@ func TestRefusedCredential(t *testing.T) {
 			return answer(204, ""), nil
 		}))
 		tr.Limiter = g
-		tr.OnUnauthorized = func(r *http.Request) bool {
+		tr.OnUnauthorized = func(r *http.Request, e *Error) bool {
 			asked++
+			if e.Status != 401 || e.Message != "Bad credentials" {
+				t.Errorf("%s: the error is %v", tt.name, e)
+			}
 			if r.Header.Get("Api-Token") != token {
 				t.Errorf("%s: the request as it was sent has no credential", tt.name)
 			}
@@ -397,7 +394,7 @@ func TestAuthorizeFails(t *testing.T) {
 			t.Errorf("got %v; left %d times", got, len(g.left))
 		}
 		if err == own && e.Status != 401 || err != own && e.Disposition != NotSent {
-			t.Errorf("%v: status %d, fate %d", err, e.Status, e.Disposition)
+			t.Errorf("%v: status %d, disposition %d", err, e.Status, e.Disposition)
 		}
 	}
 }
@@ -444,7 +441,7 @@ func TestFates(t *testing.T) {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(tt.status, tt.body, tt.header...), nil }))
 		err := get(t, tr.Client(), origin1)
 		if e := asError(t, err); e.Disposition != tt.want || e.Status != tt.status || e.Malformed {
-			t.Errorf("%d %s %v: fate %d, status %d, garbled %v; want fate %d", tt.status, tt.body, tt.header, e.Disposition, e.Status, e.Malformed, tt.want)
+			t.Errorf("%d %s %v: disposition %d, status %d, malformed %v; want disposition %d", tt.status, tt.body, tt.header, e.Disposition, e.Status, e.Malformed, tt.want)
 		}
 		if DispositionOf(err) != tt.want || StatusOf(err) != tt.status || IsNotFound(err) != (tt.status == 404) || IsUnauthorized(err) != (tt.status == 401) {
 			t.Errorf("%d: the predicates disagree about %v", tt.status, err)
@@ -478,7 +475,7 @@ func TestErrorBodies(t *testing.T) {
 	} {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(418, tt.body), nil }))
 		if e := asError(t, get(t, tr.Client(), origin1)); e.Message != tt.want || e.Status != 418 || e.Disposition != Rejected {
-			t.Errorf("%s: got %q, fate %d, want %q", tt.name, e.Message, e.Disposition, tt.want)
+			t.Errorf("%s: got %q, disposition %d, want %q", tt.name, e.Message, e.Disposition, tt.want)
 		}
 	}
 }
@@ -494,7 +491,7 @@ func TestErrorBodyIsCut(t *testing.T) {
 		return resp, nil
 	}))
 	if e := asError(t, get(t, tr.Client(), origin1)); e.Status != 409 || e.Disposition != Rejected {
-		t.Errorf("got %v, fate %d", e, e.Disposition)
+		t.Errorf("got %v, disposition %d", e, e.Disposition)
 	}
 	if !closed {
 		t.Error("the body was not closed")
@@ -671,8 +668,8 @@ func TestTimeouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = tr.Client().Do(req)
-			if e := asError(t, err); e.Disposition != Indeterminate || e.Message != "no answer in time" || time.Since(begin) != want {
-				t.Errorf("%s: %v, fate %d, after %v; want %v", method, e, e.Disposition, time.Since(begin), want)
+			if e := asError(t, err); e.Disposition != Indeterminate || e.Message != "no response in time" || time.Since(begin) != want {
+				t.Errorf("%s: %v, disposition %d, after %v; want %v", method, e, e.Disposition, time.Since(begin), want)
 			}
 		})
 	}
@@ -726,14 +723,14 @@ func TestLost(t *testing.T) {
 
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	for _, tt := range []struct {
-		name string
-		err  error
-		fate Disposition
-		want string
+		name        string
+		err         error
+		disposition Disposition
+		want        string
 	}{
-		{"reset", reset, Indeterminate, "no answer: read tcp: connection reset by peer"},
-		{"write", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, Indeterminate, "no answer: write"},
-		{"closed", io.EOF, Indeterminate, "no answer: EOF"},
+		{"reset", reset, Indeterminate, "no response: read tcp: connection reset by peer"},
+		{"write", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, Indeterminate, "no response: write"},
+		{"closed", io.EOF, Indeterminate, "no response: EOF"},
 		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, NotSent, "no connection: dial"},
 		{"proxy", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, NotSent, "no connection: proxyconnect"},
 		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.test"}}, NotSent, "no such host"},
@@ -743,8 +740,8 @@ func TestLost(t *testing.T) {
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, tt.err }))
 		err := get(t, tr.Client(), origin1)
 		e := asError(t, err)
-		if e.Disposition != tt.fate || !strings.Contains(e.Message, tt.want) || e.Status != 0 || !errors.Is(err, tt.err) {
-			t.Errorf("%s: got %q, fate %d; want %q, fate %d", tt.name, e.Message, e.Disposition, tt.want, tt.fate)
+		if e.Disposition != tt.disposition || !strings.Contains(e.Message, tt.want) || e.Status != 0 || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %q, disposition %d; want %q, disposition %d", tt.name, e.Message, e.Disposition, tt.want, tt.disposition)
 		}
 	}
 }
@@ -764,7 +761,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	_, err = tr.Client().Do(req)
 	if e := asError(t, err); e.Message != "interrupted" || e.Disposition != Indeterminate || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, fate %d", e, e.Disposition)
+		t.Errorf("got %v, disposition %d", e, e.Disposition)
 	}
 }
 
@@ -776,7 +773,7 @@ func TestUnreachable(t *testing.T) {
 	gone := served(t, plain)
 	plain.Close()
 	if e := asError(t, get(t, gone.Client(), plain.URL)); e.Disposition != NotSent {
-		t.Errorf("nobody listens: %v, fate %d", e, e.Disposition)
+		t.Errorf("nobody listens: %v, disposition %d", e, e.Disposition)
 	}
 
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -786,7 +783,7 @@ func TestUnreachable(t *testing.T) {
 	secure.StartTLS()
 	defer secure.Close()
 	if e := asError(t, get(t, served(t, secure).Client(), secure.URL)); e.Disposition != NotSent || !strings.Contains(e.Message, "certificate") {
-		t.Errorf("a certificate of nobody: %v, fate %d", e, e.Disposition)
+		t.Errorf("a certificate of nobody: %v, disposition %d", e, e.Disposition)
 	}
 }
 
@@ -801,7 +798,7 @@ func TestHangUp(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	if e := asError(t, err); e.Disposition != Indeterminate || strings.Contains(e.Message, "interrupted") {
-		t.Errorf("got %v, fate %d", e, e.Disposition)
+		t.Errorf("got %v, disposition %d", e, e.Disposition)
 	}
 }
 
@@ -813,7 +810,7 @@ func TestHeaderBound(t *testing.T) {
 	}))
 	defer server.Close()
 	if e := asError(t, get(t, served(t, server).Client(), server.URL)); e.Disposition != Indeterminate {
-		t.Errorf("got %v, fate %d", e, e.Disposition)
+		t.Errorf("got %v, disposition %d", e, e.Disposition)
 	}
 }
 

@@ -1,7 +1,8 @@
-// Command server serves the sandbox over HTTPS, for the action in a container
-// beside it: both services at one address (see sandbox.World.ServeHTTP), and
-// under /truth what became of the secrets. It prints the certificate of its
-// private authority once it listens, and ends with a signal.
+// Command server serves the sandbox over HTTPS, for the action in a container and
+// for GitHub's own client: both services at one address (see
+// sandbox.World.ServeHTTP), and GitHub alone at another. GET /state returns what
+// became of the secrets, POST /clock?forward=24h moves the time. The server prints
+// the certificate of its private authority once it listens, and stops on a signal.
 package main
 
 import (
@@ -35,90 +36,120 @@ func main() {
 	}
 }
 
-// Truth is what /truth answers, in JSON.
-type Truth struct {
-	// Repositories are the names, sorted; Provisioned those whose secret holds
-	// a living token of their own, and that have no other one of ours.
+// State is the JSON response of /state.
+type State struct {
+	// Repositories are the sorted names; Provisioned the ones whose secret holds a
+	// valid token of their own in each of the stores, and that have no orphan.
 	Repositories, Provisioned []string
-	// Orphans are living tokens of ours that no secret holds.
+	// Orphans is the number of valid managed tokens that no secret holds.
 	Orphans int
-	// Writes are the requests that change something, so far.
+	// Writes is the number of requests so far that change something.
 	Writes int
 	// Violations are promises that the action broke.
 	Violations []string
-	// Values are those of all tokens that were ever made: for a search in what
-	// the action wrote.
+	// Values are the values of all tokens that were ever created, so that a test
+	// can search the action's output for them.
 	Values []string
+	// Unsettled is what sandbox.World.Settled finds in the stores.
+	Unsettled []string
+	// Time is the time of the world.
+	Time time.Time
+}
+
+// server is a World with its repositories and the stores that count.
+type server struct {
+	world  *sandbox.World
+	names  []string
+	stores []string
 }
 
 func serve(ctx context.Context, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	listen := flags.String("listen", "127.0.0.1:0", "address to listen on")
-	repositories := flags.Int("repositories", 5, "how many repositories there are, service-000 and so on")
-	latency := flags.Duration("latency", 0, "what each request takes")
-	var addresses []net.IP
-	flags.Func("address", "IP address that the certificate is good for, beside the loopback", func(s string) error {
-		ip := net.ParseIP(s)
-		if ip == nil {
-			return errors.New("no IP address")
-		}
-		addresses = append(addresses, ip)
-		return nil
-	})
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown argument %q", flags.Arg(0))
-	}
-
-	world := sandbox.New(sandbox.Options{Latency: *latency})
-	var names []string
-	for i := range *repositories {
-		names = append(names, fmt.Sprintf("service-%03d", i))
-		world.Add(sandbox.Repository{Name: names[i]})
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/", world)
-	mux.HandleFunc("GET /truth", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(truth(world, names)) // who asked is gone
-	})
-
-	config, authority := sandbox.TLS(addresses...)
-	listener, err := net.Listen("tcp", *listen)
+	c, err := parse(args)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: mux, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
+	s := server{world: sandbox.New(c.options), stores: c.stores}
+	for i := range c.repositories {
+		s.names = append(s.names, fmt.Sprintf("service-%03d", i))
+		s.world.Add(sandbox.Repository{Name: s.names[i]})
 	}
-	if _, err := fmt.Fprintf(stdout, "%slistening on %s\n", authority, listener.Addr()); err != nil {
+	config, authority := sandbox.TLS(c.addresses...)
+	lines := string(authority)
+	failed := make(chan error, 2)
+	for _, at := range []struct {
+		address, word string
+		handler       http.Handler
+	}{{c.listen, "listening on", s.handler()}, {c.github, "GitHub on", s.world.GitHub()}} {
+		if at.address == "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", at.address)
+		if err != nil {
+			return err
+		}
+		lines += fmt.Sprintf("%s %s\n", at.word, listener.Addr())
+		server := &http.Server{
+			Handler: at.handler, TLSConfig: config.Clone(), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
+		}
+		go func() { failed <- server.ServeTLS(listener, "", "") }()
+		defer func() { _ = server.Close() }() // ends the requests in progress
+	}
+	if _, err := io.WriteString(stdout, lines); err != nil {
 		return err
 	}
-	unbind := context.AfterFunc(ctx, func() { _ = server.Close() }) // what is under way ends with it
-	defer unbind()
-	if err := server.ServeTLS(listener, "", ""); ctx.Err() == nil {
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
+		return nil
 	}
-	return nil
 }
 
-func truth(world *sandbox.World, names []string) Truth {
-	t := Truth{
-		Repositories: names, Provisioned: []string{}, Writes: world.Writes(),
-		Violations: []string{}, Values: world.AllTokenValues(),
+// handler serves both services, the state and the clock.
+func (s server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.world)
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.state()) })
+	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
+		d, err := time.ParseDuration(r.URL.Query().Get("forward"))
+		if err != nil || d < 0 {
+			http.Error(w, "forward must be a duration such as 960h", http.StatusBadRequest)
+			return
+		}
+		s.world.Advance(d)
+		reply(w, map[string]time.Time{"Time": s.world.Time()})
+	})
+	return mux
+}
+
+// reply sends JSON. It ignores an error, because the client is gone then.
+func reply(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (s server) state() State {
+	state := State{
+		Repositories: s.names, Provisioned: []string{}, Writes: s.world.Writes(),
+		Violations: []string{}, Values: s.world.AllTokenValues(), Unsettled: []string{}, Time: s.world.Time(),
 	}
-	for _, name := range names {
-		value, ok := world.Secret(name, "actions", "CODACY_PROJECT_TOKEN")
-		orphans := len(world.Orphans(name))
-		t.Orphans += orphans
-		if ok && world.TokenValid(name, value) && orphans == 0 {
-			t.Provisioned = append(t.Provisioned, name)
+	for _, name := range s.names {
+		orphans := len(s.world.Orphans(name))
+		state.Orphans += orphans
+		provisioned := orphans == 0
+		for _, store := range s.stores {
+			value, ok := s.world.Secret(name, store, secretName)
+			provisioned = provisioned && ok && s.world.TokenValid(name, value)
+		}
+		if provisioned {
+			state.Provisioned = append(state.Provisioned, name)
 		}
 	}
-	for _, v := range world.Violations() {
-		t.Violations = append(t.Violations, v.String())
+	for _, v := range s.world.Violations() {
+		state.Violations = append(state.Violations, v.String())
 	}
-	return t
+	for _, v := range s.world.Settled(s.stores...) {
+		state.Unsettled = append(state.Unsettled, v.String())
+	}
+	return state
 }

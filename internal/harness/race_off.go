@@ -1,0 +1,7 @@
+//go:build !race
+
+package harness
+
+var buildFlags []string
+
+const Thorough = true

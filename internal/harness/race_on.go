@@ -1,0 +1,9 @@
+//go:build race
+
+package e2e
+
+// The program is built with the race detector, too; where the same is done many
+// times over, it is done less often.
+var buildFlags = []string{"-race"}
+
+const Thorough = false

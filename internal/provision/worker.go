@@ -1,0 +1,255 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unique"
+
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// worker does the requests for one repository at a time: it observes, applies and
+// revokes. It has no access to the loop's state, and doesn't change itself, so any
+// number of goroutines can use it.
+type worker struct {
+	o Options
+	// interrupted ends at an interrupt.
+	interrupted context.Context
+}
+
+// listTokens lists the tokens of t, and decides as far as that goes.
+func (w *worker) listTokens(ctx context.Context, t *task) error {
+	if err := w.settleClocks(ctx, decidingResponses); err != nil {
+		return err
+	}
+	observedAt := time.Now()
+	o, err := w.readTokens(ctx, t)
+	if err != nil {
+		return err
+	}
+	t.observation, t.observedAt = o, observedAt
+	for s, err := range t.denied {
+		t.deny(s, err)
+	}
+	w.decide(t)
+	return nil
+}
+
+// readTokens returns what a list of the tokens shows.
+func (w *worker) readTokens(ctx context.Context, t *task) (rotation.Observation, error) {
+	begun := time.Now()
+	tokens, err := w.o.Codacy.Tokens(ctx, t.target.Codacy)
+	if err != nil {
+		return rotation.Observation{}, err
+	}
+	listed := make([]rotation.ListedToken, 0, len(tokens))
+	for _, tok := range tokens {
+		listed = append(listed, rotation.ListedToken{ID: tok.ID, Name: unique.Make(tok.Name).Value(), Created: tok.Created, Expires: tok.Expires})
+	}
+	o := rotation.NewObservation(w.o.Policy, begun.Add(w.o.CodacyClock.Offset()), w.uncertainty(), listed)
+	o.Legacy = o.LooksLegacy && t.legacyServer
+	return o, nil
+}
+
+// checkSecrets reads the secret of every store of t, and decides.
+func (w *worker) checkSecrets(ctx context.Context, t *task) error {
+	for _, s := range w.o.Policy.Stores {
+		if t.denied[s] != nil {
+			continue
+		}
+		updated, err := w.readSecret(ctx, t, s)
+		switch {
+		case github.IsUnavailable(err):
+			t.deny(s, err)
+		case err != nil:
+			return err
+		case updated.IsZero():
+			t.observation.SetStore(rotation.StoreState{Store: s, Condition: rotation.Absent})
+		default:
+			t.observation.SetStore(rotation.StoreState{
+				Store: s, Condition: rotation.Present,
+				Updated: w.o.GitHubClock.ToLocal(updated).Add(w.o.CodacyClock.Offset()),
+			})
+		}
+	}
+	w.decide(t)
+	return nil
+}
+
+// readSecret returns when the secret in a store was last written; zero if it is
+// absent. GitHub answers 404 for a hidden secret as well, so an absence that
+// matters is confirmed: the store's public key can be read, and the secret is
+// still absent after that.
+func (w *worker) readSecret(ctx context.Context, t *task, s rotation.Store) (time.Time, error) {
+	updated, err := w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
+	if err != nil || !updated.IsZero() || !t.observation.MustConfirmAbsence(w.o.Policy) {
+		return updated, err
+	}
+	if err := w.readKey(ctx, t, s); err != nil {
+		return time.Time{}, err
+	}
+	return w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
+}
+
+// readKey reads the public key of a store, unless it was read before.
+func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
+	if _, ok := t.keys[s]; ok {
+		return nil
+	}
+	key, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(s))
+	if err != nil {
+		return err
+	}
+	if t.keys == nil {
+		t.keys = map[rotation.Store]github.Key{}
+	}
+	t.keys[s] = key
+	return nil
+}
+
+// decide decides about t as it was observed.
+func (w *worker) decide(t *task) {
+	now := w.codacyNow()
+	t.decision = rotation.Decide(t.observation, w.o.Policy, now, t.renewalJitter())
+	t.priority = t.observation.Priority(now)
+}
+
+// observe lists the tokens, and checks the secrets where the decision needs them.
+// Tokens come first: in the other order, a write in between would look like a
+// foreign secret and an orphaned token.
+func (w *worker) observe(ctx context.Context, t *task) error {
+	if err := w.listTokens(ctx, t); err != nil {
+		return err
+	}
+	if t.decision.Action == rotation.CheckSecrets {
+		return w.checkSecrets(ctx, t)
+	}
+	return nil
+}
+
+// firstListing lists the tokens of t for the first time. Of the repositories that
+// nothing can be written to, only those that GitHub does not show are listed: a
+// valid token there is a problem.
+func (w *worker) firstListing(ctx context.Context, t *task) event {
+	if t.target.Skip == "" {
+		return event{err: w.listTokens(ctx, t)}
+	}
+	result := w.newResult(t, outcome.Skipped, t.target.Skip)
+	if !t.target.NotVisible {
+		return event{result: &result}
+	}
+	o, err := w.readTokens(ctx, t)
+	newest, exists := o.Newest()
+	switch {
+	case err != nil:
+		result.Reason += "; its tokens could not be listed: " + err.Error()
+	case exists && !newest.Expired(o.ListedAt):
+		result.TokenID, result.TokenName, result.ExpiresAt = newest.ID, newest.Name, newest.Expires
+		result.Warning = t.target.Skip + ", but it has a valid token created by this action, which cannot be renewed"
+	}
+	return event{result: &result, err: err}
+}
+
+// secretsChecked checks the secrets of t. In a dry run it reads the public keys
+// where a run would write, so that missing access is found.
+func (w *worker) secretsChecked(ctx context.Context, t *task) event {
+	err := w.checkSecrets(ctx, t)
+	if err == nil && w.o.DryRun && t.decision.Writes() {
+		err = w.readKeys(ctx, t)
+	}
+	return event{err: err}
+}
+
+// revoke deletes the replaced tokens that may be revoked. Written lists the stores
+// that this run put a newer token into. A token that cannot be deleted is a
+// warning: the next run tries again.
+func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
+	for _, old := range w.revocable(t, written) {
+		if ctx.Err() != nil || w.settleClocks(ctx, deletingResponses) != nil {
+			break
+		}
+		if err := w.deleteToken(ctx, t, old.ID); err != nil {
+			result.Warning = joinReasons(result.Warning, old.Name+" could not be revoked; the next run tries again: "+err.Error())
+			failed = true
+			break
+		}
+		result.Revoked = append(result.Revoked, old.Name)
+	}
+	return failed, len(result.Revoked) > 0
+}
+
+// revocable returns the tokens of t that may be revoked.
+func (w *worker) revocable(t *task, written []rotation.Store) []rotation.Token {
+	if w.uncertainty() > rotation.MaxUncertainty {
+		return nil
+	}
+	return rotation.Revocable(t.observation, w.o.Policy, w.codacyNow(), written)
+}
+
+// revokeOnly revokes tokens of a repository that nothing is written to.
+func (w *worker) revokeOnly(ctx context.Context, t *task) event {
+	result := w.noOpResult(t)
+	e := event{result: &result}
+	e.revokeFailed, e.revoked = w.revoke(ctx, t, nil, &result)
+	return e
+}
+
+// deleteToken deletes a token by its ID, which may be repeated.
+func (w *worker) deleteToken(ctx context.Context, t *task, id int64) error {
+	_, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, w.o.Codacy.DeleteToken(ctx, t.target.Codacy, id)
+	})
+	return err
+}
+
+// probe reads the public key of a store that was written before, and returns
+// GitHub's denial: nil if it was not denied, which proves nothing.
+func (w *worker) probe(ctx context.Context, t *task) *wire.Error {
+	_, err := w.o.GitHub.PublicKey(ctx, t.target.GitHub, string(w.o.Policy.Stores[len(w.o.Policy.Stores)-1]))
+	var denial *wire.Error
+	if errors.As(err, &denial) && (wire.IsUnauthorized(err) || github.IsForbidden(err)) {
+		return denial
+	}
+	return nil
+}
+
+// verifyAccount returns the error if Codacy rejects the account token.
+func (w *worker) verifyAccount(ctx context.Context) *wire.Error {
+	var rejection *wire.Error
+	if err := w.o.Codacy.User(ctx); errors.As(err, &rejection) && rejection.Disposition == wire.Rejected {
+		return rejection
+	}
+	return nil
+}
+
+// codacyNow returns the time on Codacy's clock.
+func (w *worker) codacyNow() time.Time { return time.Now().Add(w.o.CodacyClock.Offset()) }
+
+// uncertainty returns the sum of the uncertainties of both services' clocks.
+func (w *worker) uncertainty() time.Duration {
+	return w.o.CodacyClock.Uncertainty() + w.o.GitHubClock.Uncertainty()
+}
+
+const (
+	// decidingResponses of each service have to agree on its clock before anything is
+	// decided, and deletingResponses before a token that an earlier run created is
+	// deleted.
+	decidingResponses = 2
+	deletingResponses = 3
+)
+
+// settleClocks makes sure that enough responses agree on the services' clocks.
+func (w *worker) settleClocks(ctx context.Context, responses int) error {
+	if w.o.CodacyClock.Agreeing() >= responses && w.o.GitHubClock.Agreeing() >= responses {
+		return nil
+	}
+	return w.o.SettleClocks(ctx, responses)
+}
+
+// canStart reports whether another repository may be started.
+func (w *worker) canStart() bool { return time.Now().Before(w.o.StartBefore) }

@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// indeterminate is the error of a request that got no response. ctx is the
+// caller's context, without the request's own timeout.
+func (t *Transport) indeterminate(ctx context.Context, req *http.Request, err error) *Error {
+	// net/http quotes the parts of a response that it can't parse.
+	e := &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("no response: "+err.Error(), req)}
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &cert), errors.As(err, &dns), errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
+		e.Disposition, e.Message = NotSent, t.clean("no connection: "+err.Error(), nil)
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Message = "no response in time"
+	case ctx.Err() != nil:
+		e.Message = "interrupted"
+	}
+	return e
+}
+
+// refuse is the error of a request that the action itself refuses to send.
+func (t *Transport) refuse(message string) *Error {
+	return &Error{Service: t.Service, Disposition: Rejected, Message: t.clean(message, nil)}
+}
+
+// responseError reads a response that is neither 2xx nor a redirect.
+func (t *Transport) responseError(resp *http.Response, req *http.Request, quota *Quota, offset time.Duration) *Error {
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status counts even if the body is cut off
+	_ = resp.Body.Close()
+	message, documentation := errorMessage(raw)
+	if strings.TrimSpace(message) == "" {
+		message = cmp.Or(http.StatusText(resp.StatusCode), "no message")
+	}
+	e := &Error{
+		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
+		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, quota, offset),
+		Offset:     offset,
+		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
+		Page:       isPage(resp.Header),
+		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
+	}
+	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
+		strings.HasSuffix(documentation, "secondary-rate-limits")
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests,
+		resp.StatusCode == http.StatusForbidden && (secondary || e.RetryAfter > 0 || quota.Exhausted()):
+		e.Disposition = RateLimited
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode < 400:
+		e.Disposition = Indeterminate
+	}
+	return e
+}
+
+// errorMessage returns the message in an error's body, and GitHub's link to its
+// documentation. Both are empty if the body isn't JSON of the expected form.
+func errorMessage(raw []byte) (message, documentation string) {
+	var body struct {
+		Message       string          `json:"message"`
+		InnerMessage  string          `json:"innerMessage"`
+		Error         json.RawMessage `json:"error"`
+		Documentation string          `json:"documentation_url"`
+	}
+	_ = json.Unmarshal(raw, &body) // the fields before an error are filled
+	message = body.Message
+	if message == "" {
+		_ = json.Unmarshal(body.Error, &message)
+	}
+	if body.InnerMessage != "" {
+		message = strings.TrimSpace(message + " " + body.InnerMessage)
+	}
+	return message, body.Documentation
+}
+
+// retryAfter returns how long a response asks to wait: by its Retry-After, in
+// seconds or as a date, or else until an exhausted quota's reset; 0 for neither.
+func retryAfter(h http.Header, quota *Quota, offset time.Duration) time.Duration {
+	if v := h.Get("Retry-After"); v != "" {
+		if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+			return max(0, time.Duration(s)*time.Second)
+		}
+		if at, err := http.ParseTime(v); err == nil {
+			return max(0, time.Until(at.Add(-offset)))
+		}
+	}
+	if quota.Exhausted() && !quota.Reset.IsZero() {
+		return max(0, time.Until(quota.Reset))
+	}
+	return 0
+}
+
+// isRedirect reports whether http.Client follows the response. Any other 3xx is an
+// error.
+func isRedirect(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		_, err := resp.Location()
+		return err == nil
+	}
+	return false
+}
+
+// body is a response's body. Reading past the bound is an error, and closing it
+// ends the request's timeout.
+type body struct {
+	io.ReadCloser
+	remaining int64 // bytes up to the first one beyond the bound
+	cancel    context.CancelFunc
+	truncated func(error) error // returns the error of a body that ended early
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.remaining <= 0 {
+		return 0, ErrTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.remaining)])
+	if b.remaining -= int64(n); b.remaining <= 0 {
+		return n - 1, ErrTooLarge
+	}
+	if err != nil && err != io.EOF {
+		err = b.truncated(err)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
