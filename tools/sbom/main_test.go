@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 }
 
 // TestRefused shows what stops a release: nothing to read, or a license that
-// somebody has to look at first.
+// a maintainer has to read first.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 

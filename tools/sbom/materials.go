@@ -125,7 +125,7 @@ var (
 )
 
 // addLicenses reads the licenses in a module's folder. A module without a known
-// license is an error, because nobody has decided whether it may be used.
+// license is an error, because a maintainer has to decide whether it may be used.
 func (c *component) addLicenses(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
