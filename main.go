@@ -1,5 +1,6 @@
-// Command codacy-project-tokens keeps a living Codacy project token in a secret
-// of every repository of an organization. See README.md.
+// Command codacy-project-tokens creates a Codacy project token for every repository
+// of an organization, stores it as a GitHub secret, and renews it before it
+// expires. See README.md.
 package main
 
 import (
@@ -12,6 +13,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/config"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
 // version is set when a release is built.
@@ -21,11 +24,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() {
-		if os.Getenv("GITHUB_ACTIONS") != "true" {
+		if !config.OnRunner(os.Getenv) {
 			stop() // by hand a second Ctrl-C ends it at once
 		}
 		time.Sleep(cli.ShutdownTimeout)
-		os.Exit(cli.ExitInterrupted)
+		os.Exit(outcome.ExitInterrupted)
 	})
 	command := cli.Command{
 		Version: version,

@@ -24,7 +24,7 @@ import (
 
 const day = 24 * time.Hour
 
-// operations are those that the program uses, every one of them.
+// operations are all operations that the program uses.
 var operations = []string{
 	"getUser", "getUserApiTokens", "listOrganizationRepositories",
 	"listRepositoryApiTokens", "createRepositoryApiToken", "deleteRepositoryApiToken",
@@ -40,17 +40,17 @@ var operations = []string{
 }
 
 // recorder is an http.RoundTripper between the program and the sandbox that
-// keeps every exchange.
+// records every exchange.
 type recorder struct {
 	next http.RoundTripper
-	// tamperRequest changes a request on its way, tamperAnswer an answer.
-	tamperRequest, tamperAnswer func(*exchange)
+	// tamperRequest changes a request on its way, tamperResponse a response.
+	tamperRequest, tamperResponse func(*exchange)
 
 	mu        sync.Mutex
 	exchanges []exchange
 }
 
-// RoundTrip passes a request on, and both bodies in whole.
+// RoundTrip passes a request and its response on, with complete bodies.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchange{Method: req.Method, URL: req.URL, Header: req.Header.Clone()}
 	if req.Body != nil {
@@ -74,15 +74,15 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	b, cut := io.ReadAll(resp.Body)
-	x.Status, x.AnswerHeader, x.Answer, x.Cut = resp.StatusCode, resp.Header, string(b), cut != nil
-	if r.tamperAnswer != nil {
-		r.tamperAnswer(&x)
+	x.Status, x.ResponseHeader, x.Response, x.Cut = resp.StatusCode, resp.Header, string(b), cut != nil
+	if r.tamperResponse != nil {
+		r.tamperResponse(&x)
 	}
 	r.keep(x)
 	resp.StatusCode, resp.Request = x.Status, req
-	resp.Body = io.NopCloser(strings.NewReader(x.Answer))
+	resp.Body = io.NopCloser(strings.NewReader(x.Response))
 	if x.Cut {
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(x.Answer), failing{cut}))
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(x.Response), failing{cut}))
 	}
 	return resp, nil
 }
@@ -97,10 +97,10 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// inputs are the action's inputs that differ from the usual.
+// inputs are the action's inputs that differ from the defaults.
 type inputs map[string]string
 
-// play is a World with the program's runs on it, in virtual time.
+// play is a World and the program's runs against it, in virtual time.
 type play struct {
 	*sandbox.World
 	*recorder
@@ -108,7 +108,10 @@ type play struct {
 	dir string
 }
 
+// newPlay creates a play at noon, inside of a bubble. A bubble starts at midnight,
+// and a creation time at midnight may be a date only.
 func newPlay(t *testing.T, o sandbox.Options) *play {
+	time.Sleep(12 * time.Hour)
 	w := sandbox.New(o)
 	return &play{World: w, recorder: &recorder{next: w.RoundTripper()}, t: t, dir: t.TempDir()}
 }
@@ -148,14 +151,14 @@ func (p *play) start(in inputs) (code int, log string) {
 	return code, out.String()
 }
 
-// asked counts the requests of a kind in one run.
-func (p *play) asked(k sandbox.Kind, run func()) int {
+// counted returns the number of requests of a kind in one run.
+func (p *play) counted(k sandbox.Kind, run func()) int {
 	before := p.Count(k)
 	run()
 	return p.Count(k) - before
 }
 
-// once has an effect on the first request of a kind.
+// once applies an effect to the first request of a kind.
 func (p *play) once(k sandbox.Kind, e sandbox.Effect) { p.times(1, k, e) }
 
 func (p *play) times(n int, k sandbox.Kind, e sandbox.Effect) {
@@ -171,7 +174,7 @@ func (p *play) times(n int, k sandbox.Kind, e sandbox.Effect) {
 	})
 }
 
-// names makes n names.
+// names returns n names.
 func names(n int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -182,7 +185,7 @@ func names(n int) []string {
 
 const allStores = "actions, dependabot, codespaces, agents"
 
-// runs are full runs that together use all that the program can do.
+// runs are full runs that together use all of the program's operations.
 var runs = map[string]struct {
 	options sandbox.Options
 	play    func(*play)
@@ -225,8 +228,8 @@ var runs = map[string]struct {
 	"a dry run": {sandbox.Options{}, func(p *play) {
 		p.add(names(3)...)
 		in := inputs{"secret-stores": allStores, "dry-run": "true"}
-		p.run(0, in) // no secret is there
-		p.SetSecret("service-000", "agents", "CODACY_PROJECT_TOKEN", "by hand")
+		p.run(0, in) // there is no secret
+		p.SetSecret("service-000", "agents", "CODACY_PROJECT_TOKEN", "manual")
 		p.run(0, in)
 	}},
 	"rotate and revoke at once": {sandbox.Options{}, func(p *play) {
@@ -234,7 +237,7 @@ var runs = map[string]struct {
 		in := inputs{"rotate": "always", "revoke-after-hours": "0"}
 		p.run(0, in)
 		p.Advance(time.Hour)
-		if n := p.asked(sandbox.KindDeleteToken, func() { p.run(0, in) }); n != 2 {
+		if n := p.counted(sandbox.KindDeleteToken, func() { p.run(0, in) }); n != 2 {
 			p.t.Errorf("%d tokens were revoked, want 2", n)
 		}
 	}},
@@ -248,7 +251,7 @@ var runs = map[string]struct {
 		p.add(names(101)...)
 		p.run(0, inputs{"github-token": "ghs_given"})
 	}},
-	"GHES and Codacy's first generation": {sandbox.Options{Provider: "ghe", Legacy: true, NumericKeyIDs: true}, func(p *play) {
+	"GHES and legacy Codacy": {sandbox.Options{Provider: "ghe", Legacy: true, NumericKeyIDs: true}, func(p *play) {
 		p.add(names(2)...)
 		in := inputs{
 			"provider": "ghe", "codacy-api-url": sandbox.CodacyURL, "github-api-url": sandbox.GitHubURL + "/api/v3",
@@ -264,9 +267,9 @@ var runs = map[string]struct {
 		p.Advance(time.Hour)
 		p.run(0, nil)
 	}},
-	"secrets of others": {sandbox.Options{}, func(p *play) {
+	"existing secrets": {sandbox.Options{}, func(p *play) {
 		p.add(names(2)...)
-		p.SetSecret("service-000", "actions", "CODACY_PROJECT_TOKEN", "by hand")
+		p.SetSecret("service-000", "actions", "CODACY_PROJECT_TOKEN", "manual")
 		p.run(0, inputs{"existing-secrets": "keep"})
 		p.run(0, inputs{"existing-secrets": "only"})
 	}},
@@ -275,7 +278,7 @@ var runs = map[string]struct {
 		p.AddToken("api", sandbox.Token{
 			Name: "codacy-project-token-1", Created: p.Time().Add(-300 * day), Expires: p.Time().Add(-day),
 		})
-		if n := p.asked(sandbox.KindCreateToken, func() { p.run(0, nil) }); n < 2 {
+		if n := p.counted(sandbox.KindCreateToken, func() { p.run(0, nil) }); n < 2 {
 			p.t.Error("no conflict came about")
 		}
 	}},
@@ -288,7 +291,7 @@ var runs = map[string]struct {
 		}
 		p.run(0, nil)
 	}},
-	"a lost answer to the making": {sandbox.Options{}, func(p *play) {
+	"a lost response to the creation": {sandbox.Options{}, func(p *play) {
 		p.add("api")
 		for _, e := range []sandbox.Effect{
 			{End: sandbox.Reset},
@@ -327,9 +330,9 @@ var runs = map[string]struct {
 	"a rename in mid-run": {sandbox.Options{}, func(p *play) {
 		p.add("api", "web")
 		p.once(sandbox.KindGitHubRepositories, sandbox.Effect{After: func() {
-			p.Rename("api", "api-2") // after the list was made: 301 for the key, 307 for the secret
+			p.Rename("api", "api-2") // after the listing: 301 for the key, 307 for the secret
 		}})
-		if n := p.asked(sandbox.KindPutSecret, func() { p.run(0, nil) }); n != 3 {
+		if n := p.counted(sandbox.KindPutSecret, func() { p.run(0, nil) }); n != 3 {
 			p.t.Errorf("%d puts, want one that was redirected and two", n)
 		}
 		p.Advance(time.Hour)
@@ -341,7 +344,7 @@ var runs = map[string]struct {
 		p.once(sandbox.KindCreateToken, sandbox.Effect{After: func() { p.Archive("api"); p.Archive("web") }})
 		p.run(0, nil)
 	}},
-	"gone in mid-run": {sandbox.Options{}, func(p *play) {
+	"deleted in mid-run": {sandbox.Options{}, func(p *play) {
 		p.add("api", "web")
 		p.once(sandbox.KindPublicKey, sandbox.Effect{Before: func() { p.Remove("api") }})
 		p.run(1, nil)
@@ -354,6 +357,13 @@ var runs = map[string]struct {
 	"a key that is changed": {sandbox.Options{}, func(p *play) {
 		p.add("api")
 		p.once(sandbox.KindCreateToken, sandbox.Effect{After: func() { p.RotateKey("api", "actions") }})
+		p.run(0, nil) // the key is read again
+	}},
+	"a hundred secrets": {sandbox.Options{}, func(p *play) {
+		p.add("api")
+		for i := range 100 {
+			p.SetSecret("api", "actions", fmt.Sprint("SECRET_", i), "value")
+		}
 		p.run(1, nil)
 	}},
 	"no permission": {sandbox.Options{
@@ -362,19 +372,19 @@ var runs = map[string]struct {
 		p.add(names(5)...)
 		p.run(2, inputs{"github-token": "github_pat_reader"})
 	}},
-	"dead credentials": {sandbox.Options{}, func(p *play) {
+	"invalid credentials": {sandbox.Options{}, func(p *play) {
 		p.add("api")
-		p.run(2, inputs{"github-token": "ghp_dead"})
-		p.run(2, inputs{"codacy-api-token": "dead"})
+		p.run(2, inputs{"github-token": "ghp_invalid"})
+		p.run(2, inputs{"codacy-api-token": "invalid"})
 	}},
-	"a dead account token that is not found": {sandbox.Options{InvalidTokenStatus: 404}, func(p *play) {
+	"a deleted account token": {sandbox.Options{InvalidTokenStatus: 404}, func(p *play) {
 		p.add("api")
 		p.Revoke(sandbox.CodacyToken)
 		p.run(2, nil)
 	}},
 	"an unknown organization": {sandbox.Options{}, func(p *play) {
 		p.add("api")
-		p.run(2, inputs{"organization": "nobody"})
+		p.run(2, inputs{"organization": "unknown"})
 	}},
 	"a GitHub App of an organization": {appOptions("Organization"), func(p *play) {
 		p.add(names(2)...)
@@ -386,8 +396,7 @@ var runs = map[string]struct {
 	}},
 }
 
-// private is the GitHub App's key, appKey the same in the form in which GitHub
-// gives it.
+// private is the GitHub App's key, appKey the same as the PEM that GitHub issues.
 var private, appKey = func() (*rsa.PrivateKey, string) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -400,82 +409,90 @@ func appOptions(owner string) sandbox.Options {
 	return sandbox.Options{OwnerType: owner, App: &sandbox.App{ID: 12, ClientID: "Iv23client", PublicKey: &private.PublicKey}}
 }
 
-// TestContract plays all runs and holds every exchange against the published
-// descriptions; the runs must use every operation and every exception.
+// TestContract plays all runs and the direct requests, and checks every exchange
+// against the published descriptions. They must use every operation and exception.
 func TestContract(t *testing.T) {
 	t.Parallel()
 
 	published := load(t)
 	var mu sync.Mutex
-	used := map[string]int{}
+	used := map[string]map[string]int{"runs": {}, "direct": {}}
 	excused := map[*undeclared][]int{}
 	played := 0
 
-	t.Run("runs", func(t *testing.T) {
-		for name, r := range runs {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+	for kind, plays := range map[string]map[string]struct {
+		options sandbox.Options
+		play    func(*play)
+	}{"runs": runs, "direct": direct} {
+		t.Run(kind, func(t *testing.T) {
+			for name, r := range plays {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
 
-				var p *play
-				synctest.Test(t, func(t *testing.T) {
-					p = newPlay(t, r.options)
-					r.play(p)
-				})
-				p.Check(t)
-				mu.Lock()
-				played++
-				mu.Unlock()
-				told := 0
-				for v, x := range published.verdicts(p.exchanges) {
+					var p *play
+					synctest.Test(t, func(t *testing.T) {
+						p = newPlay(t, r.options)
+						r.play(p)
+					})
+					p.Check(t)
 					mu.Lock()
-					used[v.operation]++
-					if v.exception != nil {
-						excused[v.exception] = append(excused[v.exception], x.Status)
-					}
-					mu.Unlock()
-					for _, finding := range v.findings {
-						if told++; told <= 10 {
-							t.Error(finding)
+					defer mu.Unlock()
+					played++
+					shown := 0
+					for v, x := range published.verdicts(p.exchanges) {
+						used[kind][v.operation]++
+						if v.exception != nil {
+							excused[v.exception] = append(excused[v.exception], x.Status)
+						}
+						for _, finding := range v.findings {
+							if shown++; shown <= 10 {
+								t.Error(finding)
+							}
 						}
 					}
-				}
-				if told > 10 {
-					t.Errorf("and %d findings more", told-10)
-				}
-			})
-		}
-	})
+					if shown > 10 {
+						t.Errorf("and %d findings more", shown-10)
+					}
+				})
+			}
+		})
+	}
 
-	if played < len(runs) {
-		return // some were left out by -run, or did not come to their end
+	if played < len(runs)+len(direct) {
+		return // -run excluded some, or some did not end
 	}
 	for _, op := range operations {
-		if used[op] == 0 {
+		if used["runs"][op] == 0 {
 			t.Errorf("no run uses the operation %s", op)
 		}
 	}
-	for op := range used {
+	for op := range used["runs"] {
 		if !slices.Contains(operations, op) {
 			t.Errorf("the runs use %s, which is not among the operations of the program", op)
+		}
+	}
+	for _, op := range directOperations {
+		if used["direct"][op] == 0 {
+			t.Errorf("no direct request uses the operation %s", op)
 		}
 	}
 	for i := range exceptions {
 		for _, status := range exceptions[i].status {
 			if !slices.Contains(excused[&exceptions[i]], status) {
-				t.Errorf("the exception for %d (%s) never came about", status, exceptions[i].why)
+				t.Errorf("no response needs the exception for %d (%s)", status, exceptions[i].why)
 			}
 		}
 	}
-	t.Logf("%d operations covered: %v", len(used), used)
+	t.Logf("operations: %v", used)
 }
 
-// verdicts calls yield with the verdict on each exchange.
+// verdicts calls yield with the verdict for each exchange.
 func (c *contract) verdicts(exchanges []exchange) func(yield func(verdict, exchange) bool) {
 	return func(yield func(verdict, exchange) bool) {
 		sentTo := map[string]bool{}
 		for _, x := range exchanges {
 			v := c.check(x, sentTo[x.URL.String()])
-			if to := x.AnswerHeader.Get("Location"); to != "" {
+			if to := x.ResponseHeader.Get("Location"); to != "" {
 				sentTo[to] = true
 			}
 			if !yield(v, x) {

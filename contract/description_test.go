@@ -31,8 +31,8 @@ type contract struct {
 	codacy, github, ghes *description
 }
 
-// description is one published description, made strict: what it does not name
-// is not allowed.
+// description is one published description, made strict: it allows only the names
+// that it lists.
 type description struct {
 	service sandbox.Service
 	doc     *openapi3.T
@@ -48,9 +48,9 @@ func load(t *testing.T) *contract {
 		t.Skip(reason)
 	}
 	return &contract{
-		codacy: read(t, sandbox.Codacy, "codacy.json", deadToken),
-		github: read(t, sandbox.GitHub, "github.json", oneRepository, moreStores),
-		ghes:   read(t, sandbox.GitHub, "github.json", oneRepository, moreStores, numericKeyIDs),
+		codacy: read(t, sandbox.Codacy, "codacy.json", invalidToken),
+		github: read(t, sandbox.GitHub, "github.json", oneRepository, moreStores, moreDeletions),
+		ghes:   read(t, sandbox.GitHub, "github.json", oneRepository, moreStores, moreDeletions, numericKeyIDs),
 	}
 }
 
@@ -75,8 +75,8 @@ func read(t *testing.T, s sandbox.Service, name string, amend ...func(*openapi3.
 	return &description{service: s, doc: doc, router: router}
 }
 
-// numericKeyIDs: a GitHub Enterprise Server may send key_id as a number, and
-// takes it back as a string.
+// numericKeyIDs lets a GitHub Enterprise Server send key_id as a number. It accepts
+// a string in return.
 // https://github.com/google/go-github/blob/v60.0.0/github/actions_secrets.go
 func numericKeyIDs(doc *openapi3.T) {
 	for name, ref := range doc.Components.Schemas {
@@ -86,8 +86,8 @@ func numericKeyIDs(doc *openapi3.T) {
 	}
 }
 
-// oneRepository lets each of the three schemas of a repository carry what any of
-// them names: they overlap, and GitHub's answers differ less than they do.
+// oneRepository lets each of the three schemas of a repository have the fields of
+// all of them: they overlap, and GitHub's responses differ less than they do.
 func oneRepository(doc *openapi3.T) {
 	kinds := []string{"minimal-repository", "repository", "full-repository"}
 	for _, to := range kinds {
@@ -103,8 +103,8 @@ func oneRepository(doc *openapi3.T) {
 	}
 }
 
-// moreStores adds the permissions of an App that the description leaves out: the
-// one for Codespaces' secrets is documented, that for the agents' is a guess.
+// moreStores adds an App's permissions for the secrets of Codespaces and of agents,
+// which the description omits.
 // https://docs.github.com/rest/authentication/permissions-required-for-github-apps
 func moreStores(doc *openapi3.T) {
 	properties := doc.Components.Schemas["app-permissions"].Value.Properties
@@ -113,15 +113,35 @@ func moreStores(doc *openapi3.T) {
 	}
 }
 
-// deadToken is what else may answer a dead account token; see exceptions.
-func deadToken(doc *openapi3.T) {
-	doc.Components.Schemas["DeadToken"] = openapi3.NewSchemaRef("",
+// moreDeletions adds documented operations that the description omits.
+//
+// https://docs.github.com/rest/codespaces/repository-secrets#delete-a-repository-secret
+// https://docs.github.com/rest/agents/secrets#delete-a-repository-secret
+// https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token
+func moreDeletions(doc *openapi3.T) {
+	deleted := func(id string, parameters openapi3.Parameters) *openapi3.Operation {
+		op := openapi3.NewOperation()
+		op.OperationID, op.Parameters = id, parameters
+		op.AddResponse(http.StatusNoContent, openapi3.NewResponse().WithDescription("Response"))
+		op.Responses.Delete("default")
+		return op
+	}
+	for _, store := range []string{"agents", "codespaces"} {
+		item := doc.Paths.Value("/repos/{owner}/{repo}/" + store + "/secrets/{secret_name}")
+		item.Delete = deleted(store+"/delete-repo-secret", item.Get.Parameters)
+	}
+	doc.Paths.Set("/installation/token", &openapi3.PathItem{Delete: deleted("apps/revoke-installation-access-token", nil)})
+}
+
+// invalidToken adds the other response to an invalid account token; see exceptions.
+func invalidToken(doc *openapi3.T) {
+	doc.Components.Schemas["InvalidToken"] = openapi3.NewSchemaRef("",
 		openapi3.NewObjectSchema().WithProperty("error", openapi3.NewStringSchema()).WithRequired([]string{"error"}))
 }
 
-// closeAll makes every object of the description take the properties that it
-// names and no others. A schema of parts (allOf) becomes one of them all, since
-// each closed part would refuse the others' properties.
+// closeAll restricts every object of the description to the properties that it
+// names. A schema of parts (allOf) is merged into one, because each closed part
+// would reject the others' properties.
 func closeAll(doc *openapi3.T) {
 	seen := map[*openapi3.Schema]bool{}
 	var closed func(ref *openapi3.SchemaRef)
@@ -167,8 +187,8 @@ func closeAll(doc *openapi3.T) {
 			if op.RequestBody != nil {
 				content(op.RequestBody.Value.Content)
 			}
-			for _, answer := range op.Responses.Map() {
-				content(answer.Value.Content)
+			for _, response := range op.Responses.Map() {
+				content(response.Value.Content)
 			}
 		}
 	}
@@ -177,28 +197,28 @@ func closeAll(doc *openapi3.T) {
 	}
 }
 
-// exchange is one request with its answer; Status is 0 where there was none.
+// exchange is one request with its response; Status is 0 if there was none.
 type exchange struct {
 	Method string
 	URL    *url.URL
 	Header http.Header
 	Body   string
 
-	Status       int
-	AnswerHeader http.Header
-	Answer       string
-	Cut          bool // the answer's body did not come to its end
+	Status         int
+	ResponseHeader http.Header
+	Response       string
+	Cut            bool // the response's body is incomplete
 }
 
-// verdict is what the descriptions say of an exchange.
+// verdict is the result of checking an exchange.
 type verdict struct {
 	operation string
 	findings  []string
 	exception *undeclared // the status is not declared, but listed
 }
 
-// check holds an exchange against the description of its service. Redirected
-// tells that GitHub sent the client to that address.
+// check checks an exchange against the description of its service. Redirected is
+// true if GitHub sent the client to that address.
 func (c *contract) check(x exchange, redirected bool) verdict {
 	d, u := c.codacy, *x.URL
 	if !strings.Contains(u.Host, "codacy") {
@@ -209,13 +229,16 @@ func (c *contract) check(x exchange, redirected bool) verdict {
 	case d == c.github && versioned:
 		d = c.ghes
 	case d == c.codacy && !versioned:
-		return verdict{findings: []string{"the path does not begin with /api/v3"}}
+		return verdict{findings: []string{"the path does not start with /api/v3"}}
 	}
-	// The address of a repository by its id is where GitHub redirects to; the
-	// operation is the same. https://docs.github.com/rest/repos/repos#get-a-repository
-	if rest, ok := strings.CutPrefix(path, "/repositories/"); ok && redirected && d.service == sandbox.GitHub {
+	// A repository's address by its ID is the target of GitHub's redirects, for the
+	// same operations. Reads may also be sent there directly; a write may not, since
+	// a write to the name shows whether the name still belongs to the repository.
+	// https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+	byID := redirected || x.Method == http.MethodGet
+	if rest, ok := strings.CutPrefix(path, "/repositories/"); ok && byID && d.service == sandbox.GitHub {
 		_, rest, _ = strings.Cut(rest, "/")
-		path = "/repos/owner/repo/" + rest
+		path = strings.TrimSuffix("/repos/owner/repo/"+rest, "/")
 	}
 	return d.check(x, path)
 }
@@ -273,39 +296,39 @@ func (d *description) check(x exchange, path string) verdict {
 			find("the status %d is not declared", x.Status)
 			return v
 		}
-		declared = answer(d.doc.Components.Schemas[v.exception.schema])
+		declared = jsonResponse(d.doc.Components.Schemas[v.exception.schema])
 		route.Operation = openapi3.NewOperation()
 		route.Operation.AddResponse(x.Status, declared.Value)
 	}
-	if len(declared.Value.Content) == 0 && x.Answer != "" {
-		find("the answer %d has a body, and none is declared", x.Status)
+	if len(declared.Value.Content) == 0 && x.Response != "" {
+		find("the response %d has a body, and none is declared", x.Status)
 	}
 	if x.Cut {
 		return v
 	}
 	out := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: in, Status: x.Status, Header: x.AnswerHeader,
-		Body: io.NopCloser(strings.NewReader(x.Answer)), Options: options,
+		RequestValidationInput: in, Status: x.Status, Header: x.ResponseHeader,
+		Body: io.NopCloser(strings.NewReader(x.Response)), Options: options,
 	}
 	if err := openapi3filter.ValidateResponse(ctx, out); err != nil {
-		find("the answer %d: %v", x.Status, err)
+		find("the response %d: %v", x.Status, err)
 	}
-	// Which kin-openapi looks at for no redirect.
+	// kin-openapi does not check the body of a redirect.
 	if x.Status == http.StatusMovedPermanently || x.Status == http.StatusTemporaryRedirect {
 		var body any
-		if err := json.Unmarshal([]byte(x.Answer), &body); err != nil {
-			find("the answer %d: %v", x.Status, err)
+		if err := json.Unmarshal([]byte(x.Response), &body); err != nil {
+			find("the response %d: %v", x.Status, err)
 		} else if err := declared.Value.Content.Get("application/json").Schema.Value.VisitJSON(body); err != nil {
-			find("the answer %d: %v", x.Status, err)
+			find("the response %d: %v", x.Status, err)
 		}
-		if x.AnswerHeader.Get("Location") == "" {
-			find("the answer %d has no Location", x.Status)
+		if x.ResponseHeader.Get("Location") == "" {
+			find("the response %d has no Location", x.Status)
 		}
 	}
 	return v
 }
 
-// answer is a declared answer with a JSON body.
-func answer(schema *openapi3.SchemaRef) *openapi3.ResponseRef {
+// jsonResponse is a declared response with a JSON body.
+func jsonResponse(schema *openapi3.SchemaRef) *openapi3.ResponseRef {
 	return &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription("").WithJSONSchemaRef(schema)}
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// undeclared is an answer that a service gives although its description does
-// not declare the status for the operation.
+// undeclared is a response whose status the service's description does not declare
+// for the operation.
 type undeclared struct {
 	service   sandbox.Service
 	operation string // a regular expression; empty for all
 	status    []int
 	schema    string // of the body, in the service's description
-	why       string
+	why       string // the service sends it
 	source    string
 }
 
-// exceptions are all answers that may come undeclared. Each must occur in the
-// runs, so that none outlives its reason.
+// exceptions are all undeclared responses that are allowed. Each must occur, so
+// that none outlives its reason.
 var exceptions = []undeclared{
 	{
 		sandbox.Codacy, "",
@@ -32,28 +32,28 @@ var exceptions = []undeclared{
 		sandbox.Codacy, "",
 		[]int{429},
 		"BadRequest",
-		"no answer of Codacy's own, but any gateway before it may give it",
+		"not one of Codacy's own responses, but any gateway in front of it may send it",
 		"https://www.rfc-editor.org/rfc/rfc6585#section-4",
 	},
 	{
 		sandbox.Codacy, "",
 		[]int{502},
 		"BadRequest",
-		"declared for listOrganizationRepositories alone; the gateway is before all of them",
+		"declared for listOrganizationRepositories only; the gateway is in front of all operations",
 		"https://api.codacy.com/api/api-docs",
 	},
 	{
 		sandbox.Codacy, "createRepositoryApiToken",
 		[]int{409},
 		"BadRequest",
-		"names of tokens are unique in a repository; the description is from before there were names",
+		"token names are unique in a repository, and the status is not documented; the description is older than the names",
 		"https://docs.codacy.com/codacy-api/api-tokens/",
 	},
 	{
 		sandbox.Codacy, "getUser",
 		[]int{404},
-		"DeadToken",
-		`a deleted account token is answered with {"error":"not found"}`,
+		"InvalidToken",
+		`the response to a deleted account token is {"error":"not found"}`,
 		"https://docs.codacy.com/codacy-api/api-tokens/",
 	},
 	{
@@ -65,7 +65,14 @@ var exceptions = []undeclared{
 	},
 	{
 		sandbox.GitHub, "",
-		[]int{403, 429},
+		[]int{403},
+		"basic-error",
+		"a rate limit, a missing permission, a repository that is archived, blocked or locked, or a suspended installation",
+		"https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api",
+	},
+	{
+		sandbox.GitHub, "",
+		[]int{429},
 		"basic-error",
 		"a rate limit",
 		"https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api",
@@ -78,7 +85,7 @@ var exceptions = []undeclared{
 		"https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api",
 	},
 	{
-		sandbox.GitHub, "/(get-repo-public-key|get-repo-secret|create-or-update-repo-secret)$",
+		sandbox.GitHub, "/(list-repo-secrets|get-repo-public-key|get-repo-secret|create-or-update-repo-secret|delete-repo-secret)$",
 		[]int{404},
 		"basic-error",
 		"no such secret, or the credential does not see the repository",
@@ -92,21 +99,35 @@ var exceptions = []undeclared{
 		"https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api",
 	},
 	{
+		sandbox.GitHub, "/(list-repo-secrets|get-repo-public-key|get-repo-secret|create-or-update-repo-secret|delete-repo-secret)$",
+		[]int{451},
+		"basic-error",
+		"the repository is unavailable for legal reasons",
+		"https://docs.github.com/site-policy/content-removal-policies/dmca-takedown-policy",
+	},
+	{
+		sandbox.GitHub, "/create-or-update-repo-secret$",
+		[]int{409},
+		"basic-error",
+		"a sporadic conflict",
+		"https://github.com/integrations/terraform-provider-github/issues/940",
+	},
+	{
 		sandbox.GitHub, "/create-or-update-repo-secret$",
 		[]int{422},
 		"basic-error",
-		"the key is not the repository's any more",
+		"the key no longer belongs to the repository",
 		"https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api",
 	},
 	{
-		sandbox.GitHub, "/(get-repo-public-key|get-repo-secret)$",
+		sandbox.GitHub, "/(list-repo-secrets|get-repo-public-key|get-repo-secret)$",
 		[]int{301},
 		"basic-error",
 		"the repository was renamed",
 		"https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api",
 	},
 	{
-		sandbox.GitHub, "/create-or-update-repo-secret$",
+		sandbox.GitHub, "/(create-or-update-repo-secret|delete-repo-secret)$",
 		[]int{307},
 		"basic-error",
 		"the repository was renamed",

@@ -13,9 +13,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
-// TestEveryFieldCounts shows that the check sees what it is there for: of every
-// operation that a run uses, each field of the request's body and of the
-// answer's is renamed in turn, on whatever depth, and each time it must complain.
+// TestEveryFieldCounts shows that the check finds mistakes: it renames each field of
+// every request's and response's body in turn, at any depth, and each time there
+// must be a finding.
 func TestEveryFieldCounts(t *testing.T) {
 	t.Parallel()
 
@@ -39,11 +39,11 @@ func TestEveryFieldCounts(t *testing.T) {
 			case o.App != nil:
 				in["github-token"], in["github-app-id"], in["github-app-private-key"] = "", "12", appKey
 			}
-			for range 2 { // the second finds what the first one made
+			for range 2 { // the second one finds the first one's tokens
 				p.run(0, in)
 				p.Advance(time.Hour)
 			}
-			p.run(2, inputs{"codacy-api-token": "dead", "github-token": "dead"})
+			p.run(2, inputs{"codacy-api-token": "invalid", "github-token": "invalid"})
 			exchanges = append(exchanges, p.exchanges...)
 		})
 	}
@@ -51,9 +51,9 @@ func TestEveryFieldCounts(t *testing.T) {
 	renamed := 0
 	for v, x := range published.verdicts(exchanges) {
 		if len(v.findings) > 0 {
-			t.Fatalf("before anything was renamed: %v", v.findings)
+			t.Fatalf("before a field was renamed: %v", v.findings)
 		}
-		for what, body := range map[string]*string{"request": &x.Body, "answer": &x.Answer} {
+		for what, body := range map[string]*string{"request": &x.Body, "response": &x.Response} {
 			for _, field := range fields(t, *body) {
 				key := fmt.Sprintf("the %s of %s (%d): %s", what, v.operation, x.Status, field)
 				if seen[key] {
@@ -64,7 +64,7 @@ func TestEveryFieldCounts(t *testing.T) {
 				clean := *body
 				*body = rename(t, clean, field)
 				if len(published.check(x, false).findings) == 0 {
-					t.Errorf("%s was renamed, and nobody complained", key)
+					t.Errorf("%s was renamed, and there is no finding", key)
 				}
 				*body = clean
 			}
@@ -76,8 +76,8 @@ func TestEveryFieldCounts(t *testing.T) {
 	t.Logf("%d fields renamed", renamed)
 }
 
-// fields lists the paths of all fields in a JSON text, of lists those of the
-// first element.
+// fields lists the paths of all fields in a JSON text. Only the first element of a
+// list counts.
 func fields(t *testing.T, body string) []string {
 	t.Helper()
 	if body == "" {
@@ -139,14 +139,14 @@ func walk(v any, at string, f func(object map[string]any, at, name string)) {
 	}
 }
 
-// tampering is a mistake that one side could make.
+// tampering is a possible mistake of one side.
 type tampering struct {
 	name  string
 	apply func(*exchange)
 	want  string // in a finding
 }
 
-// in makes a tampering of the exchanges with a method and a part of the path.
+// in applies a change to the exchanges with a method and a part of the path.
 func in(method, path string, change func(*exchange)) func(*exchange) {
 	return func(x *exchange) {
 		if x.Method == method && strings.Contains(x.URL.Path, path) {
@@ -155,8 +155,8 @@ func in(method, path string, change func(*exchange)) func(*exchange) {
 	}
 }
 
-// TestTampering runs the program with a mistake on one of the sides, and looks
-// for the complaint.
+// TestTampering runs the program with a mistake on one of the sides, which must be
+// found.
 func TestTampering(t *testing.T) {
 	t.Parallel()
 
@@ -186,8 +186,8 @@ func TestTampering(t *testing.T) {
 			}
 		}
 	}
-	answer := func(from, to string) func(*exchange) {
-		return func(x *exchange) { x.Answer = strings.ReplaceAll(x.Answer, from, to) }
+	reply := func(from, to string) func(*exchange) {
+		return func(x *exchange) { x.Response = strings.ReplaceAll(x.Response, from, to) }
 	}
 	status := func(n int) func(*exchange) { return func(x *exchange) { x.Status = n } }
 	const post, put, get = http.MethodPost, http.MethodPut, http.MethodGet
@@ -211,29 +211,29 @@ func TestTampering(t *testing.T) {
 		{"no token of Codacy", in(get, "/user", header("Api-Token", "")), "no header api-token"},
 		{"no token of GitHub", in(get, "/repos", header("Authorization", "")), "no bearer token"},
 		{"kind of a body", in(post, "/tokens", header("Content-Type", "text/plain")), "Content-Type"},
-		{"a body where none is", in("DELETE", "/tokens/", func(x *exchange) { x.Body = "{}" }), "not allowed"},
+		{"an undeclared body", in("DELETE", "/tokens/", func(x *exchange) { x.Body = "{}" }), "not allowed"},
 	}
-	answers := []tampering{
+	responses := []tampering{
 		{"none", func(*exchange) {}, ""},
-		{"the list", in(get, "/tokens", answer(`"data"`, `"items"`)), `property "data" is missing`},
-		{"value of a new token", in(post, "/tokens", answer(`"token"`, `"value"`)), `property "value" is unsupported`},
-		{"creation of a token", in(get, "/tokens", answer(`"createdAt"`, `"created"`)), `property "created" is unsupported`},
-		{"id of a repository", in(get, "/acme/repositories", answer(`"remoteIdentifier"`, `"remoteId"`)), `property "remoteId" is unsupported`},
-		{"state of a repository", in(get, "/acme/repositories", answer(`"Added"`, `"Joined"`)), "not one of the allowed values"},
-		{"the cursor", in(get, "/acme/repositories", answer(`"cursor"`, `"next"`)), `property "next" is unsupported`},
-		{"kind of an owner", in(get, "/users/", answer(`"type"`, `"kind"`)), `"/type"`},
-		{"name of a repository", in(get, "/orgs/", answer(`"archived"`, `"is_archived"`)), `property "is_archived" is unsupported`},
-		{"a key", in(get, "/public-key", answer(`"key"`, `"public_key"`)), `property "key" is missing`},
-		{"a key's id", in(get, "/public-key", answer(`"key_id":"`, `"key_id":0,"x":"`)), `must be a string`},
-		{"time of a secret", in(get, "/secrets/CODACY", answer(`"updated_at"`, `"updated"`)), `property "updated_at" is missing`},
+		{"the list", in(get, "/tokens", reply(`"data"`, `"items"`)), `property "data" is missing`},
+		{"value of a new token", in(post, "/tokens", reply(`"token"`, `"value"`)), `property "value" is unsupported`},
+		{"creation of a token", in(get, "/tokens", reply(`"createdAt"`, `"created"`)), `property "created" is unsupported`},
+		{"id of a repository", in(get, "/acme/repositories", reply(`"remoteIdentifier"`, `"remoteId"`)), `property "remoteId" is unsupported`},
+		{"state of a repository", in(get, "/acme/repositories", reply(`"Added"`, `"Joined"`)), "not one of the allowed values"},
+		{"the cursor", in(get, "/acme/repositories", reply(`"cursor"`, `"next"`)), `property "next" is unsupported`},
+		{"kind of an owner", in(get, "/users/", reply(`"type"`, `"kind"`)), `"/type"`},
+		{"name of a repository", in(get, "/orgs/", reply(`"archived"`, `"is_archived"`)), `property "is_archived" is unsupported`},
+		{"a key", in(get, "/public-key", reply(`"key"`, `"public_key"`)), `property "key" is missing`},
+		{"a key's id", in(get, "/public-key", reply(`"key_id":"`, `"key_id":0,"x":"`)), `must be a string`},
+		{"time of a secret", in(get, "/secrets/CODACY", reply(`"updated_at"`, `"updated"`)), `property "updated_at" is missing`},
 		{"a status", in(post, "/tokens", status(200)), "the status 200 is not declared"},
 		{"a status of GitHub", in(put, "/secrets/", status(202)), "the status 202 is not declared"},
 		{"an error's status", in(get, "/secrets/CODACY", status(418)), "the status 418 is not declared"},
-		{"a body where none is", in(put, "/secrets/", func(x *exchange) { x.Answer, x.Status = "{}", 204 }), "has a body"},
-		{"kind of an answer", in(get, "/user", func(x *exchange) { x.AnswerHeader.Set("Content-Type", "text/html") }), "Content-Type"},
-		{"no JSON", in(get, "/user", func(x *exchange) { x.Answer = "<html>" }), "decode"},
+		{"an undeclared body", in(put, "/secrets/", func(x *exchange) { x.Response, x.Status = "{}", 204 }), "has a body"},
+		{"kind of a response", in(get, "/user", func(x *exchange) { x.ResponseHeader.Set("Content-Type", "text/html") }), "Content-Type"},
+		{"no JSON", in(get, "/user", func(x *exchange) { x.Response = "<html>" }), "decode"},
 	}
-	for side, table := range map[string][]tampering{"request": requests, "answer": answers} {
+	for side, table := range map[string][]tampering{"request": requests, "response": responses} {
 		for _, tt := range table {
 			t.Run(side+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
@@ -247,13 +247,13 @@ func TestTampering(t *testing.T) {
 					}
 					in := inputs{"secret-stores": allStores, "rotate": "always", "revoke-after-hours": "0", "writes-per-minute": "0"}
 					if _, log := p.start(in); p.Total() < 30 {
-						t.Fatalf("the first run did not come far:\n%s", log)
+						t.Fatalf("the first run ended too soon:\n%s", log)
 					}
 					p.Advance(time.Hour)
 					if side == "request" {
 						p.tamperRequest = tt.apply
 					} else {
-						p.tamperAnswer = tt.apply
+						p.tamperResponse = tt.apply
 					}
 					in["max-duration"] = "1m"
 					p.start(in)
@@ -264,12 +264,12 @@ func TestTampering(t *testing.T) {
 				}
 				switch {
 				case tt.name == "none" && len(findings) > 0:
-					t.Errorf("nothing was changed, and yet: %s", findings[0])
+					t.Errorf("without a change: %s", findings[0])
 				case tt.name == "none":
 				case len(findings) == 0:
-					t.Error("nobody complained")
+					t.Error("there is no finding")
 				case !slices.ContainsFunc(findings, func(f string) bool { return strings.Contains(f, tt.want) }):
-					t.Errorf("no complaint says %q; the first: %s", tt.want, findings[0])
+					t.Errorf("no finding contains %q; the first: %s", tt.want, findings[0])
 				}
 			})
 		}

@@ -1,4 +1,5 @@
-// Package cli is the program: from inputs to exit code, on a runner and by hand.
+// Package cli is the program, from inputs to exit code, on a runner and on the command
+// line.
 package cli
 
 import (
@@ -14,46 +15,47 @@ import (
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/report"
 )
 
-// GiveUp is how long after an interrupt the process ends, whatever still hangs: a
-// pipe that nobody reads, a disk. What was begun is finished or undone by then, in
-// at most six seconds; the runner kills after ten.
+// ShutdownTimeout is the time after an interrupt at which the process ends, whatever
+// still hangs: a pipe without a reader, a disk. Repositories in progress are finished
+// or undone within six seconds; the runner kills after ten.
 const ShutdownTimeout = 6700 * time.Millisecond
 
-// Command is the program with all that it takes from outside.
+// Command is the program with everything that it takes from outside.
 type Command struct {
 	Version        string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	// Terminal tells whether somebody can be asked.
+	// Terminal reports whether the user can be asked.
 	Terminal bool
-	// Screen tells whether both Stdout and Stderr are shown on a terminal.
+	// Screen reports whether Stdout and Stderr are a terminal.
 	Screen bool
-	// Transport carries requests out; nil for the network.
+	// Transport sends the requests; nil for the network.
 	Transport http.RoundTripper
-	// Rand shuffles and spreads; nil for a random seed.
+	// Rand shuffles the repositories and spreads waits; nil for a random seed.
 	Rand *rand.Rand
 
-	redactor *redact.Redactor // below all that is written
-	masks    io.Writer        // around it: for the values that the runner is to mask
+	redactor *redact.Redactor // of everything that is written
+	masks    io.Writer        // past the redactor, for the values to mask
 }
 
 // Run runs the program with the arguments and returns its exit code. An end of
 // ctx is an interrupt.
 func (c *Command) Run(ctx context.Context, args []string) int {
-	net := &redact.Redactor{}
+	redactor := &redact.Redactor{}
 	for _, v := range config.Credentials(c.Getenv) {
-		net.Add(v)
+		redactor.Add(v)
 	}
-	out, errs := net.Writer(c.Stdout), net.Writer(c.Stderr)
-	caught := *c
-	caught.redactor, caught.masks, caught.Stdout, caught.Stderr = net, c.Stdout, out, errs
-	code := caught.run(ctx, args)
-	_, _ = out.Close(), errs.Close() // to whom to say that it failed?
+	out, errs := redactor.Writer(c.Stdout), redactor.Writer(c.Stderr)
+	redacted := *c
+	redacted.redactor, redacted.masks, redacted.Stdout, redacted.Stderr = redactor, c.Stdout, out, errs
+	code := redacted.run(ctx, args)
+	_, _ = out.Close(), errs.Close() // ignore the error: there is nowhere left to report it
 	return code
 }
 
@@ -62,28 +64,28 @@ func (c *Command) run(ctx context.Context, args []string) int {
 	switch {
 	case errors.Is(err, config.ErrHelp):
 		c.usage()
-		return ExitOK
+		return outcome.ExitOK
 	case errors.Is(err, config.ErrVersion):
-		_, _ = fmt.Fprintln(c.Stdout, "codacy-project-tokens "+c.Version) // to whom to say that it failed?
-		return ExitOK
+		_, _ = fmt.Fprintln(c.Stdout, "codacy-project-tokens "+c.Version) // ignore the error: there is nowhere left to report it
+		return outcome.ExitOK
 	}
 	if c.Rand == nil {
 		c.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	if err != nil {
 		rep := report.New(report.Options{
-			Runner: c.Getenv("GITHUB_ACTIONS") == "true", Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
+			Runner: config.OnRunner(c.Getenv), Stdout: c.Stdout, Stderr: c.Stderr, Getenv: c.Getenv,
 			Redactor: c.redactor, MaskWriter: c.masks,
 		})
-		var faults config.InputErrors
-		if !errors.As(err, &faults) {
+		var inputErrors config.InputErrors
+		if !errors.As(err, &inputErrors) {
 			rep.Error(err.Error(), "")
 		}
-		for _, f := range faults {
-			c.reportInputErrors(rep, f)
+		for _, e := range inputErrors {
+			c.reportInputError(rep, e)
 		}
 		rep.Abort()
-		return ExitUsage
+		return outcome.ExitUsage
 	}
 	s := c.session(cfg)
 	code := s.run(ctx)
@@ -92,29 +94,29 @@ func (c *Command) run(ctx context.Context, args []string) int {
 		return code
 	}
 	if s.rep.Finish() != nil {
-		code = max(code, ExitFailed)
+		code = max(code, outcome.ExitFailed)
 	}
 	return code
 }
 
-// usage prints the text of --help, for a screen of 24 lines. Who asks for it can do
-// nothing about an error.
+// usage prints the text of --help, for a screen of 24 lines.
 func (c *Command) usage() {
 	var codes []string
-	for _, e := range Exits() {
+	for _, e := range outcome.Exits() {
 		codes = append(codes, fmt.Sprintf("%d %s", e.Code, e.Short))
 	}
 	_, _ = fmt.Fprintf(c.Stdout, "%sExit codes: %s\n", config.Usage(), strings.Join(codes, "; "))
 }
 
-// fault tells what is wrong with an input.
-func (c *Command) reportInputErrors(rep *report.Report, f config.InputError) {
-	if f.Kind == "" {
-		rep.Error(f.Error(), "")
+// reportInputError reports what is wrong with an input.
+func (c *Command) reportInputError(rep *report.Report, e config.InputError) {
+	id, ok := diagnosis.InputCase(e.Kind)
+	if !ok {
+		rep.Error(e.Error(), "")
 		return
 	}
-	server := cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com")
-	rep.Error(diagnosis.Render(f.Kind, nil, diagnosis.Values{
-		"fault": f.Error(), "web": server, "repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
+	rep.Error(diagnosis.Render(id, nil, diagnosis.Values{
+		"fault": e.Error(), "web": cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com"),
+		"repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
 	}))
 }

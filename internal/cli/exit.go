@@ -1,84 +1,90 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
+	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/provision"
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
-// The exit codes; Exits tells what they mean.
-const (
-	ExitOK          = 0
-	ExitFailed      = 1
-	ExitUsage       = 2
-	ExitInterrupted = 3
-)
+// diagnosisWithin bounds the requests of the diagnosis at the end of a run.
+const diagnosisWithin = 30 * time.Second
 
-// Exit is an exit code with its meaning: in few words for --help, and in a line of
-// Markdown for README.
-type Exit struct {
-	Code           int
-	Short, Meaning string
-}
-
-// Exits lists the exit codes.
-func Exits() []Exit {
-	return []Exit{
-		{ExitOK, "all well", "all is well"},
-		{
-			ExitFailed, "failures",
-			"a repository failed, or its token expires within 7 days and the run did not reach it; or a service could not be had, " +
-				"or refused the credential in mid-run; or the report or the outputs could not be written",
-		},
-		{
-			ExitUsage, "inputs or credentials",
-			"an input is wrong, nothing was selected, or a credential was refused at the start; the error names the input",
-		},
-		{ExitInterrupted, "interrupted", "interrupted"},
-	}
-}
-
-// ended is the exit code of a run that ended with err.
+// exitCode reports how the run ended, and returns its exit code. Err is the error of
+// the run.
 func (s *session) exitCode(ctx context.Context, err error) int {
-	var stopped *provision.StopError
 	if ctx.Err() != nil {
 		s.rep.Interrupted()
-		return ExitInterrupted
+		return outcome.ExitInterrupted
 	}
+	ctx, cancel := context.WithTimeout(ctx, diagnosisWithin)
+	defer cancel()
+	code := s.unlistedCode()
+	var stopped *provision.StopError
 	if !errors.As(err, &stopped) {
-		s.findings.report(ctx, "")
+		s.reportFindings(ctx, "")
 		if !s.tally.Healthy(s.codacyNow()) {
-			return ExitFailed
+			code = outcome.ExitFailed
 		}
-		return ExitOK
+		return code
 	}
-	code := ExitFailed
-	if !stopped.Wrote {
-		code = ExitUsage
+	code = outcome.ExitFailed
+	if !stopped.Wrote && stopped.Cause != provision.Outage {
+		code = outcome.ExitUsage
 	}
-	why := fmt.Errorf("the run ended early, and what was left is deferred: %w", stopped)
+	why := fmt.Errorf("the run stopped early, and the remaining repositories are deferred: %w", stopped)
 	switch {
 	case stopped.Cause == provision.Permission:
-		id, values := s.Denial(stopped.Err)
-		values["first"], values["hidden"] = "the repositories", "each of them"
-		s.findings.report(ctx, id)
-		tried := "the run stopped because GitHub denied the writes of several repositories in a row"
-		if stopped.AtEnd {
-			tried = "GitHub denied access to every repository that was tried"
-		}
-		s.rep.Error(s.render(&Problem{id, values, fmt.Errorf("%s; GitHub requires %q: %w", tried, cmp.Or(stopped.Err.Permission, "secrets=write"), stopped.Err)}))
+		p := s.setup.WritesDenied(stopped.Err, stopped.AtEnd)
+		s.reportFindings(ctx, p.ID)
+		s.rep.Error(s.setup.Render(p))
 	case stopped.Cause == provision.Credentials && stopped.Err.Service == codacy.Name:
-		s.rep.Error(s.render(&Problem{s.accountToken(stopped.Err), nil, why}))
+		p := s.setup.AccountTokenError(stopped.Err)
+		p.Err = why
+		s.rep.Error(s.setup.Render(p))
 	case stopped.Cause == provision.Credentials:
-		id, values := s.Denial(stopped.Err)
-		s.rep.Error(s.render(&Problem{id, values, why}))
+		p := s.setup.Denial(stopped.Err)
+		p.Err = why
+		s.rep.Error(s.setup.Render(p))
 	default:
-		code = ExitFailed
 		s.rep.Error(why.Error(), "")
 	}
 	return code
+}
+
+// unlistedCode warns of the repositories whose tokens were not listed. A run that
+// listed none fails.
+func (s *session) unlistedCode() int {
+	n := s.tally.NotListed()
+	if n == 0 {
+		return outcome.ExitOK
+	}
+	s.rep.Warning(fmt.Sprintf("the tokens of %d of %d repositories were not listed, so nothing is known of them", n, s.tally.Len()),
+		"Set max-duration so that a run reaches every repository, or split the work with shard")
+	if n == s.tally.Len()-s.tally.Count(outcome.Skipped) {
+		return outcome.ExitFailed
+	}
+	return outcome.ExitOK
+}
+
+// reportFindings reports the cases that the repositories' results show, except the
+// one that ended the run.
+func (s *session) reportFindings(ctx context.Context, ended diagnosis.ID) {
+	countSecrets := func(ctx context.Context, owner, name string, store rotation.Store) (int, error) {
+		return s.github.Secrets(ctx, github.Repository{Owner: owner, Name: name}, string(store))
+	}
+	for _, p := range s.findings.Problems(ctx, ended, countSecrets) {
+		if diagnosis.Lookup(p.ID).Exit == outcome.ExitOK {
+			s.rep.Warning(s.setup.Render(p))
+		} else {
+			s.rep.Error(s.setup.Render(p))
+		}
+	}
 }

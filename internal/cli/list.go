@@ -1,187 +1,193 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/match"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
+	"github.com/codacy/codacy-project-tokens/internal/provision"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// sides are what both services listed.
+var errListingTimeUp = errors.New("max-duration passed while the repositories were listed")
+
+// listings are what both services listed.
 type listings struct {
-	matcher        *match.Matcher
-	codacy         []codacy.Repository
-	owner          github.Owner
-	onlyRepository string // the one repository that GitHub shows, if it is one
+	matcher *match.Matcher
+	codacy  []codacy.Repository
+	diagnosis.Listed
 }
 
-// list proves the credentials, lists both sides and selects. Nil targets: the run
-// ends here, with the code.
-func (s *session) list(ctx context.Context) ([]match.Target, int) {
-	both, code := s.listBoth(ctx)
-	if code != ExitOK {
+// list verifies the credentials, lists the repositories of both services and
+// selects. Without targets the run ends here, with the exit code.
+func (s *session) list(ctx context.Context) (targets []match.Target, code int) {
+	bounded, cancel := context.WithDeadlineCause(ctx, s.startBefore, errListingTimeUp)
+	defer cancel()
+	both, errs := s.listBoth(bounded)
+	if len(errs) == 0 {
+		if err := provision.SettleClocks(bounded, provision.DecidingResponses, s.clockSources()...); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if ctx.Err() != nil {
+		s.rep.Interrupted()
+		return nil, outcome.ExitInterrupted
+	}
+	for _, err := range errs {
+		code = max(code, s.failStart(err))
+	}
+	if code != outcome.ExitOK {
 		return nil, code
 	}
-	targets, left := both.matcher.Select(match.Selection{
-		Include: s.Repositories.Match,
-		Exclude: s.ExcludeRepositories.Match,
-		Index:   s.Shard.Index, Count: s.Shard.Count,
+	targets, skipped := both.matcher.Select(match.Selection{
+		Include: s.cfg.Repositories.Match,
+		Exclude: s.cfg.ExcludeRepositories.Match,
+		Index:   s.cfg.Shard.Index, Count: s.cfg.Shard.Count,
 	})
-	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), left)
-	s.warnExpiring(both.owner)
-	if len(targets) == 0 && left.OtherShards > 0 {
+	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), skipped)
+	s.warn(s.setup.Ahead(diagnosis.Expiries{
+		AccountToken: s.codacyClock.ToLocal(s.accountTokenExpires), GitHubToken: s.githubClock.ToLocal(both.Owner.Expires), Classic: both.Owner.Classic,
+	}, s.schedule(), s.cfg.Policy.RenewBefore)...)
+	if len(targets) == 0 && skipped.OtherShards > 0 {
 		s.started = true
-		return nil, ExitOK
+		return nil, outcome.ExitOK
 	}
-	p := s.Misconfiguration(both, targets, left)
+	p := s.setup.Misconfiguration(both.Listed, targets, skipped)
 	switch {
 	case p == nil:
-	case diagnosis.Lookup(p.id).Exit == ExitOK:
-		s.rep.Warning(s.render(p))
+	case diagnosis.Lookup(p.ID).Exit == outcome.ExitOK:
+		s.warn(p)
 	default:
 		return nil, s.failStart(p)
 	}
-	return targets, ExitOK
+	return targets, outcome.ExitOK
 }
 
-// listBoth lists both sides at once.
-func (s *session) listBoth(ctx context.Context) (*listings, int) {
-	both := &listings{matcher: match.New(s.Organization)}
+// listBoth lists both services' repositories at the same time.
+func (s *session) listBoth(ctx context.Context) (*listings, []error) {
+	both := &listings{matcher: match.New(s.cfg.Organization)}
 	var unknown, codacyErr, gitHubErr error
-	codacySide := make(chan struct{})
+	codacyDone := make(chan struct{})
 	go func() {
-		defer close(codacySide)
+		defer close(codacyDone)
 		unknown, codacyErr = s.listCodacy(ctx, func(r codacy.Repository) {
 			both.codacy = append(both.codacy, r)
 			if r.Private && r.Added {
-				s.private.onCodacy++
+				s.setup.PrivateOnCodacy++
 			}
 		})
 	}()
-	both.owner, gitHubErr = s.listGitHub(ctx, func(r github.Repository) {
+	var spelled string // the owner's name as GitHub spells it
+	both.Owner, gitHubErr = s.listGitHub(ctx, func(r github.Repository) {
 		both.matcher.AddGitHub(r)
-		both.onlyRepository = r.Owner + "/" + r.Name
+		both.Only = r.Owner + "/" + r.Name
+		if strings.EqualFold(r.Owner, s.cfg.Organization) {
+			spelled = r.Owner
+		}
 		if r.Private {
-			s.private.onGitHub++
+			s.setup.PrivateOnGitHub++
 		}
 	})
-	<-codacySide
-	s.owner = both.owner
-	if ctx.Err() != nil {
-		s.rep.Warning("interrupted before anything was changed", "")
-		return nil, ExitInterrupted
+	<-codacyDone
+	both.OnGitHub = both.matcher.GitHubCount()
+	if both.Owner.Login != "" {
+		spelled = both.Owner.Login
 	}
 	if unknown != nil {
-		codacyErr = s.OrganizationError(ctx, unknown, both.owner.Login)
+		codacyErr = s.setup.OrganizationError(unknown, spelled, func(provider, organization string) bool {
+			return s.codacy.OrganizationExists(ctx, provider, organization)
+		})
 	}
-	code := ExitOK
+	var errs []error
 	for _, err := range []error{codacyErr, gitHubErr} {
 		if err != nil {
-			code = max(code, s.failStart(err))
+			errs = append(errs, err)
 		}
 	}
 	for _, r := range both.codacy {
 		both.matcher.AddCodacy(r)
 	}
-	return both, code
+	return both, errs
 }
 
-// strange is the case that a selection shows in which nothing, or little, can be
-// done; nil for none.
-func (s *session) Misconfiguration(both *listings, targets []match.Target, left match.Counts) *Problem {
-	unseen, closed := 0, 0
-	for _, t := range targets {
-		switch {
-		case t.NotVisible:
-			unseen++
-		case t.Skip != "":
-			closed++
-		}
-	}
-	hidden := func(id diagnosis.ID, n int) *Problem {
-		return &Problem{id, diagnosis.Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}, nil}
-	}
-	shown, owner := both.matcher.GitHubCount(), both.owner
-	switch {
-	case len(targets) == 0 && left.Excluded > 0:
-		return hidden(diagnosis.NoMatch, left.Excluded)
-	case len(targets) == 0:
-		return hidden(diagnosis.NothingAdded, left.NotAdded)
-	case unseen == len(targets) && s.isInstallationToken() && shown <= 1 && strings.EqualFold(both.onlyRepository, s.cmd.Getenv("GITHUB_REPOSITORY")):
-		return &Problem{id: diagnosis.WorkflowToken}
-	case shown == 0 && s.private.onCodacy > 0 && owner.Scope == github.Organization && !owner.Classic:
-		return &Problem{id: diagnosis.TokenOtherOwner}
-	case shown == 0:
-		return &Problem{id: diagnosis.TokenSeesNothing}
-	case unseen > 0 && s.app != nil && s.app.Installation().Selection == "selected":
-		return hidden(diagnosis.AppSelected, unseen)
-	case closed == len(targets):
-		p := hidden(diagnosis.AllArchived, closed)
-		p.values["first"] = targets[0].GitHub.Owner + "/" + targets[0].GitHub.Name
-		return p
-	}
-	return nil
-}
-
-// listCodacy lists Codacy's repositories. Where it does not know the
-// organization, unknown is the error.
+// listCodacy lists Codacy's repositories. If it does not know the organization,
+// unknown is the error.
 func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository)) (unknown, err error) {
 	if err := s.codacy.User(ctx); err != nil {
-		return nil, s.CodacyError(err)
+		return nil, s.setup.CodacyError(err)
 	}
 	err = s.codacy.Repositories(ctx, yield)
 	switch {
-	case err == nil:
-		// Only for a warning: a run does without it.
-		s.accountTokenExpires, _ = s.codacy.Expiry(ctx, s.CodacyAPIToken)
-		return nil, nil
 	case wire.IsNotFound(err):
 		return err, nil
-	case isRejected(err):
-		return nil, &Problem{diagnosis.AccountTokenRefused, nil, err}
+	case err != nil:
+		return nil, s.setup.CodacyListError(err)
 	}
-	return nil, s.unreachable(err, s.CodacyAPIURL, "codacy-api-url")
+	// Ignore the error: the expiry is only needed for a warning.
+	s.accountTokenExpires, _ = s.codacy.Expiry(ctx, s.cfg.CodacyAPIToken)
+	return nil, nil
 }
 
-// listGitHub lists GitHub's repositories; owner is empty where an installation's
-// token is used.
+// listGitHub lists GitHub's repositories. The owner is empty with an installation
+// token.
 func (s *session) listGitHub(ctx context.Context, yield func(github.Repository)) (owner github.Owner, err error) {
 	owner.Scope = github.Installation
-	switch {
-	case s.app != nil:
-		if err := s.app.Start(ctx); err != nil {
-			return owner, s.AppError(err)
+	switch s.setup.Credential {
+	case diagnosis.App:
+		err := s.app.Start(ctx)
+		s.setup.Installation = s.app.Installation()
+		if err != nil {
+			return owner, s.setup.AppError(err)
 		}
-		if p := s.MissingPermission(); p != nil && s.DryRun {
-			s.rep.Warning(s.render(p))
+		if p := s.setup.MissingPermission(); p != nil && s.cfg.DryRun {
+			s.warn(p)
 		} else if p != nil {
 			return owner, p
 		}
-	case !s.isInstallationToken():
-		owner, err = s.github.Owner(ctx, s.Organization)
-		switch {
-		case wire.IsNotFound(err) && !asWire(err).Page:
-			return owner, &Problem{diagnosis.GitHubOwner, nil, err}
-		case err != nil:
-			return owner, s.GitHubError(err)
-		case owner.Classic && !slices.Contains(owner.Scopes, "repo"):
-			found := cmp.Or(strings.Join(owner.Scopes, ", "), "none")
-			return owner, &Problem{diagnosis.TokenScope, diagnosis.Values{"found": found}, nil}
+	case diagnosis.Token:
+		if owner, err = s.github.Owner(ctx, s.cfg.Organization); err != nil {
+			return owner, s.setup.OwnerError(err)
+		}
+		if owner.Classic {
+			if err := s.setup.ScopeError(owner.Scopes); err != nil {
+				return owner, err
+			}
 		}
 	}
-	err = s.github.Repositories(ctx, owner.Scope, s.Organization, yield)
-	switch {
-	case err == nil:
-		return owner, nil
-	case wire.IsNotFound(err) && !asWire(err).Page:
-		return owner, &Problem{diagnosis.TokenSeesNothing, nil, err}
+	s.scope = owner.Scope
+	if err := s.github.Repositories(ctx, owner.Scope, s.cfg.Organization, yield); err != nil {
+		return owner, s.setup.GitHubListError(err)
 	}
-	return owner, s.GitHubError(err)
+	return owner, nil
+}
+
+// schedule returns the schedule that started the run; empty if none did.
+func (s *session) schedule() string {
+	if !s.cfg.Runner {
+		return ""
+	}
+	return diagnosis.Schedule(s.cmd.Getenv)
+}
+
+func (s *session) warn(problems ...*diagnosis.Problem) {
+	for _, p := range problems {
+		s.rep.Warning(s.setup.Render(p))
+	}
+}
+
+// failStart reports an error that ends the run at its start, and returns the exit
+// code.
+func (s *session) failStart(err error) int {
+	var p *diagnosis.Problem
+	if !errors.As(err, &p) {
+		s.rep.Error(err.Error(), "")
+		return outcome.ExitFailed
+	}
+	s.rep.Error(s.setup.Render(p))
+	return diagnosis.Lookup(p.ID).Exit
 }

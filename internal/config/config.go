@@ -35,13 +35,8 @@ type Config struct {
 	Repositories        Patterns // at least one
 	ExcludeRepositories Patterns // may be empty
 
-	SecretName      string
-	SecretStores    []rotation.Store // in the order of writing, each once, at least one
-	ExistingSecrets rotation.Existing
-	Rotate          rotation.Rotate
-	TokenLifetime   time.Duration // whole days
-	RenewBefore     time.Duration // whole days, less than TokenLifetime
-	RevokeAfter     time.Duration // whole hours; 0: as soon as the new token is stored
+	// Policy holds the inputs that the rules read.
+	Policy rotation.Policy
 
 	DryRun          bool
 	Concurrency     int
@@ -53,7 +48,8 @@ type Config struct {
 	Yes   bool // by hand: the plan is answered with yes beforehand
 	Debug bool
 
-	labels map[string]string
+	labels    map[string]string
+	serverURL string // of the pages of the runner's GitHub; empty off a runner
 }
 
 // Label names an input as whoever set it knows it: the input on a runner; by
@@ -106,4 +102,34 @@ func Credentials(getenv func(string) string) []secret.Value {
 		}
 	}
 	return all
+}
+
+// SelfHosted reports whether Codacy's API is not on a Codacy Cloud host.
+func (c *Config) SelfHosted() bool { return isSelfHosted(c.CodacyAPIURL) }
+
+func isSelfHosted(api *url.URL) bool {
+	host := strings.ToLower(api.Hostname())
+	return host != "app.codacy.com" && host != "api.codacy.com"
+}
+
+// CodacyWeb returns the address of Codacy's pages.
+func (c *Config) CodacyWeb() string {
+	if !c.SelfHosted() {
+		return "https://app.codacy.com"
+	}
+	return c.CodacyAPIURL.Scheme + "://" + c.CodacyAPIURL.Host
+}
+
+// GitHubWeb returns the address of GitHub's pages, such as https://github.com: on a
+// runner its own server's, otherwise the API's host without the "api." that
+// github.com and GHE.com have.
+func (c *Config) GitHubWeb() string {
+	if c.serverURL != "" {
+		return c.serverURL
+	}
+	host := c.GitHubAPIURL.Host
+	if name := strings.ToLower(c.GitHubAPIURL.Hostname()); name == "api.github.com" || strings.HasPrefix(name, "api.") && strings.HasSuffix(name, ".ghe.com") {
+		host = host[len("api."):]
+	}
+	return c.GitHubAPIURL.Scheme + "://" + host
 }

@@ -109,7 +109,7 @@ func checkBounds(t *testing.T, c *config.Config) {
 			return err1 != nil || err2 != nil || strings.Contains(glob, "/") || glob != strings.ToLower(glob)
 		})
 	}
-	inOrder := slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !slices.Contains(c.SecretStores, s) })
+	inOrder := slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !slices.Contains(c.Policy.Stores, s) })
 	for what, good := range map[string]bool{
 		"codacy-api-token": !c.CodacyAPIToken.IsZero() && !strings.ContainsFunc(c.CodacyAPIToken.Reveal(), unicode.IsSpace),
 		"credentials": c.GitHubToken.IsZero() != c.GitHubAppPrivateKey.IsZero() &&
@@ -120,13 +120,13 @@ func checkBounds(t *testing.T, c *config.Config) {
 		"github-api-url":       host(c.GitHubAPIURL),
 		"repositories":         len(c.Repositories) > 0 && globs(c.Repositories),
 		"exclude-repositories": globs(c.ExcludeRepositories),
-		"secret-name":          regexp.MustCompile(`^[A-Za-z_]\w{0,79}$`).MatchString(c.SecretName),
-		"secret-stores":        len(c.SecretStores) > 0 && slices.Equal(inOrder, c.SecretStores),
-		"existing-secrets":     slices.Contains([]rotation.Existing{"replace", "keep", "only"}, c.ExistingSecrets),
-		"rotate":               slices.Contains([]rotation.Rotate{"expiring", "always"}, c.Rotate),
-		"token-lifetime-days":  c.TokenLifetime >= 2*day && c.TokenLifetime <= 365*day,
-		"renew-before-days":    c.RenewBefore >= day && c.RenewBefore < c.TokenLifetime,
-		"revoke-after-hours":   c.RevokeAfter >= 0 && c.RevokeAfter <= 8760*time.Hour,
+		"secret-name":          regexp.MustCompile(`^[A-Za-z_]\w{0,79}$`).MatchString(c.Policy.SecretName),
+		"secret-stores":        len(c.Policy.Stores) > 0 && slices.Equal(inOrder, c.Policy.Stores),
+		"existing-secrets":     slices.Contains([]rotation.Existing{"replace", "keep", "only"}, c.Policy.Existing),
+		"rotate":               slices.Contains([]rotation.Rotate{"expiring", "always"}, c.Policy.Rotate),
+		"token-lifetime-days":  c.Policy.Lifetime >= 2*day && c.Policy.Lifetime <= 365*day,
+		"renew-before-days":    c.Policy.RenewBefore >= day && c.Policy.RenewBefore < c.Policy.Lifetime,
+		"revoke-after-hours":   c.Policy.RevokeAfter >= 0 && c.Policy.RevokeAfter <= 8760*time.Hour,
 		"concurrency":          within(c.Concurrency, 1, 100),
 		"writes-per-minute":    within(c.WritesPerMinute, 0, 100_000),
 		"max-duration":         c.MaxDuration >= time.Second && c.MaxDuration <= 120*time.Hour,

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 )
 
 // Parse reads the config from the arguments (without the program's name) and
@@ -19,7 +17,7 @@ func Parse(args []string, getenv func(string) string) (*Config, error) {
 		texts:  map[string]string{},
 		failed: map[string]bool{},
 		config: &Config{
-			Runner: getenv("GITHUB_ACTIONS") == "true",
+			Runner: OnRunner(getenv),
 			Debug:  getenv("RUNNER_DEBUG") == "1" || getenv("ACTIONS_STEP_DEBUG") == "true",
 			labels: map[string]string{},
 		},
@@ -41,8 +39,23 @@ func Parse(args []string, getenv func(string) string) (*Config, error) {
 	if len(p.errs) > 0 {
 		return nil, p.errs
 	}
+	p.derive()
 	return p.config, nil
 }
+
+// derive fills what follows from several inputs.
+func (p *parser) derive() {
+	c := p.config
+	if c.Runner {
+		c.serverURL = strings.TrimRight(p.getenv("GITHUB_SERVER_URL"), "/")
+	}
+	c.Policy.SelfHosted = c.SelfHosted()
+	// A plan says which secrets will be overwritten, so it has to read them.
+	c.Policy.CheckAllSecrets = c.DryRun || !c.Runner
+}
+
+// OnRunner reports whether the program runs on a runner of GitHub Actions.
+func OnRunner(getenv func(string) string) bool { return getenv("GITHUB_ACTIONS") == "true" }
 
 type parser struct {
 	getenv func(string) string
@@ -64,7 +77,7 @@ func (p *parser) missing(in, want string) {
 	p.fail(in, p.describeBlank(in), want)
 	for _, known := range p.inputs {
 		if known.Name == in && known.Credential {
-			p.errs[len(p.errs)-1].Kind = diagnosis.NoCredential
+			p.errs[len(p.errs)-1].Kind = Blank
 		}
 	}
 }
@@ -196,9 +209,9 @@ func (p *parser) checkCredentials() {
 func (p *parser) checkRenewal() {
 	const renew, lifetime = "renew-before-days", "token-lifetime-days"
 	c := p.config
-	if p.failed[renew] || p.failed[lifetime] || c.RenewBefore < c.TokenLifetime {
+	if p.failed[renew] || p.failed[lifetime] || c.Policy.RenewBefore < c.Policy.Lifetime {
 		return
 	}
 	p.fail(renew, fmt.Sprintf("%q, and %q in %s", p.texts[renew], p.texts[lifetime], c.Label(lifetime)),
-		fmt.Sprintf("fewer days than that lifetime, %d at most", c.TokenLifetime/day-1))
+		fmt.Sprintf("fewer days than that lifetime, %d at most", c.Policy.Lifetime/day-1))
 }

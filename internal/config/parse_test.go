@@ -21,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
-	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
@@ -69,20 +68,17 @@ func mustURL(text string) *url.URL {
 
 func defaults() *config.Config {
 	return &config.Config{
-		CodacyAPIToken:  secret.New(codacyToken),
-		GitHubToken:     secret.New(githubToken),
-		Organization:    "acme",
-		Provider:        "gh",
-		CodacyAPIURL:    mustURL("https://app.codacy.com/api/v3"),
-		GitHubAPIURL:    mustURL("https://api.github.com"),
-		Repositories:    config.Patterns{"*"},
-		SecretName:      "CODACY_PROJECT_TOKEN",
-		SecretStores:    []rotation.Store{"actions"},
-		ExistingSecrets: "replace",
-		Rotate:          "expiring",
-		TokenLifetime:   365 * 24 * time.Hour,
-		RenewBefore:     90 * 24 * time.Hour,
-		RevokeAfter:     24 * time.Hour,
+		CodacyAPIToken: secret.New(codacyToken),
+		GitHubToken:    secret.New(githubToken),
+		Organization:   "acme",
+		Provider:       "gh",
+		CodacyAPIURL:   mustURL("https://app.codacy.com/api/v3"),
+		GitHubAPIURL:   mustURL("https://api.github.com"),
+		Repositories:   config.Patterns{"*"},
+		Policy: rotation.Policy{
+			SecretName: "CODACY_PROJECT_TOKEN", Stores: []rotation.Store{"actions"}, Existing: "replace", Rotate: "expiring",
+			Lifetime: 365 * 24 * time.Hour, RenewBefore: 90 * 24 * time.Hour, RevokeAfter: 24 * time.Hour,
+		},
 		Concurrency:     16,
 		WritesPerMinute: 80,
 		MaxDuration:     5*time.Hour + 30*time.Minute,
@@ -184,17 +180,16 @@ func TestParse(t *testing.T) {
 					GitHubAPIURL:        mustURL("http://127.0.0.9:80"),
 					Repositories:        config.Patterns{"api-*", "web-?", "[a-f]*"},
 					ExcludeRepositories: config.Patterns{"api-old"},
-					SecretName:          "_Token_2",
-					SecretStores:        []rotation.Store{"agents", "dependabot", "actions"},
-					ExistingSecrets:     rotation.ExistingOnly,
-					Rotate:              rotation.RotateAlways,
-					TokenLifetime:       48 * time.Hour,
-					RenewBefore:         24 * time.Hour,
-					DryRun:              true,
-					Concurrency:         100,
-					MaxDuration:         120 * time.Hour,
-					Shard:               config.Shard{Index: 3, Count: 3},
-					ReportFile:          "out/report.CSV",
+					Policy: rotation.Policy{
+						SecretName: "_Token_2", Stores: []rotation.Store{"agents", "dependabot", "actions"},
+						Existing: rotation.ExistingOnly, Rotate: rotation.RotateAlways,
+						Lifetime: 48 * time.Hour, RenewBefore: 24 * time.Hour,
+					},
+					DryRun:      true,
+					Concurrency: 100,
+					MaxDuration: 120 * time.Hour,
+					Shard:       config.Shard{Index: 3, Count: 3},
+					ReportFile:  "out/report.CSV",
 				}
 			},
 		},
@@ -202,7 +197,7 @@ func TestParse(t *testing.T) {
 			name: "runner, all stores",
 			env:  runner(env{"secret-stores": "actions\ncodespaces\ndependabot\nagents"}),
 			want: func(c *config.Config) {
-				c.Runner, c.SecretStores = true, []rotation.Store{"agents", "codespaces", "dependabot", "actions"}
+				c.Runner, c.Policy.Stores = true, []rotation.Store{"agents", "codespaces", "dependabot", "actions"}
 			},
 		},
 		{
@@ -285,6 +280,8 @@ func TestParse(t *testing.T) {
 			if tt.want != nil {
 				tt.want(want)
 			}
+			want.Policy.CheckAllSecrets = !want.Runner || want.DryRun
+			want.Policy.SelfHosted = want.CodacyAPIURL.Host != "app.codacy.com" && want.CodacyAPIURL.Host != "api.codacy.com"
 			got, err := config.Parse(tt.args, tt.env.get)
 			if err != nil {
 				t.Fatal(err)
@@ -426,8 +423,8 @@ func TestInputFaults(t *testing.T) {
 			t.Parallel()
 
 			got := parseFaults(t, nil, runner(env{tt.input: tt.value}))
-			want := config.InputErrors{{Input: tt.input, Got: tt.found, Requirement: tt.want, Kind: map[string]diagnosis.ID{
-				noSecret: diagnosis.NoCredential, `"GitHub_X"`: diagnosis.ReservedName,
+			want := config.InputErrors{{Input: tt.input, Got: tt.found, Requirement: tt.want, Kind: map[string]config.Kind{
+				noSecret: config.Blank, `"GitHub_X"`: config.Reserved,
 			}[tt.found]}}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)

@@ -16,7 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
@@ -31,7 +30,7 @@ type invalid struct {
 	got         string // said in place of the text, if not empty
 	part        string // the part of the text at fault, if not all of it
 	requirement string
-	kind        diagnosis.ID // empty if there is no more to say
+	kind        Kind
 }
 
 var (
@@ -134,7 +133,7 @@ func stores(c *Config, text string) []invalid {
 		}
 		asked[rotation.Store(name)] = true
 	}
-	c.SecretStores = slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !asked[s] })
+	c.Policy.Stores = slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !asked[s] })
 	return wrong
 }
 
@@ -143,9 +142,9 @@ func secretName(c *Config, text string) []invalid {
 	case !secretForm.MatchString(text):
 		return []invalid{{requirement: "letters, digits and underscores, no digit first, at most 80 characters"}}
 	case strings.HasPrefix(strings.ToUpper(text), "GITHUB_"):
-		return []invalid{{requirement: "a name that does not begin with GITHUB_, which GitHub reserves", kind: diagnosis.ReservedName}}
+		return []invalid{{requirement: "a name that does not begin with GITHUB_, which GitHub reserves", kind: Reserved}}
 	}
-	c.SecretName = text
+	c.Policy.SecretName = text
 	return nil
 }
 

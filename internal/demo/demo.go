@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
+	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
@@ -110,7 +111,7 @@ go run . --organization ORG --dry-run`)
 
 func (d *demo) dryRun(ctx context.Context) {
 	r := d.action(ctx, "true", logLines)
-	d.ended(r, cli.ExitOK, "created", "would be created", len(d.repositories))
+	d.ended(r, outcome.ExitOK, "created", "would be created", len(d.repositories))
 	d.check(d.world.Writes() == 0, "%d requests to both services, %d writes among them", d.world.Total(), d.world.Writes())
 }
 
@@ -120,11 +121,13 @@ func (d *demo) crash(ctx context.Context) {
 	defer kill()
 	at := len(d.repositories) / 3
 	d.world.Hook(func(r sandbox.Request) sandbox.Effect {
+		if d.faults != nil {
+			if fault := d.faults(r); fault.Skip {
+				return fault
+			}
+		}
 		if r.Kind == sandbox.KindPutSecret && d.world.Count(sandbox.KindPutSecret) >= at {
 			return sandbox.Effect{After: kill, End: sandbox.Reset}
-		}
-		if d.faults != nil {
-			return d.faults(r)
 		}
 		return sandbox.Effect{}
 	})
@@ -144,7 +147,7 @@ func (d *demo) repair(ctx context.Context) {
 	before, _ := d.count()
 	r := d.action(ctx, "", logLines)
 	good, _ := d.count()
-	d.check(r.code == cli.ExitOK && good == len(d.repositories), "exit code %d in %s: %s created, %s renewed, %s current",
+	d.check(r.code == outcome.ExitOK && good == len(d.repositories), "exit code %d in %s: %s created, %s renewed, %s current",
 		r.code, r.took, r.outputs["created"], r.outputs["renewed"], r.outputs["current"])
 	d.check(good > before, "%d of %d secrets hold a valid token", good, len(d.repositories))
 }
@@ -154,7 +157,7 @@ func (d *demo) tidy(ctx context.Context) {
 	_, before := d.count()
 	r := d.action(ctx, "", 1)
 	_, after := d.count()
-	d.ended(r, cli.ExitOK, "current", "current", len(d.repositories))
+	d.ended(r, outcome.ExitOK, "current", "current", len(d.repositories))
 	d.check(after == 0, "%d orphaned tokens, %d before", after, before)
 }
 
@@ -162,7 +165,7 @@ func (d *demo) nothing(ctx context.Context) {
 	d.world.Advance(7 * day)
 	before := d.world.Writes()
 	r := d.action(ctx, "", 1)
-	d.ended(r, cli.ExitOK, "current", "current", len(d.repositories))
+	d.ended(r, outcome.ExitOK, "current", "current", len(d.repositories))
 	d.check(d.world.Writes() == before, "%d writes: nothing changed", d.world.Writes()-before)
 }
 
@@ -171,7 +174,7 @@ func (d *demo) manual(ctx context.Context) {
 	d.world.DeleteSecret(d.repositories[2], store, secretName)
 	d.world.Advance(7 * day)
 	r := d.action(ctx, "", logLines)
-	d.ended(r, cli.ExitOK, "renewed", "renewed", 2)
+	d.ended(r, outcome.ExitOK, "renewed", "renewed", 2)
 	good, _ := d.count()
 	d.check(good == len(d.repositories), "%d of %d secrets hold a valid token again", good, len(d.repositories))
 }
@@ -185,7 +188,7 @@ func (d *demo) year(ctx context.Context) {
 		good, _ := d.count()
 		worst = min(worst, good)
 		r := d.action(ctx, "", 0)
-		if r.code != cli.ExitOK {
+		if r.code != outcome.ExitOK {
 			d.check(false, "exit code %d", r.code)
 			return
 		}

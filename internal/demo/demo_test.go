@@ -52,7 +52,7 @@ func TestDemo(t *testing.T) {
 	}
 	values := append(d.world.AllTokenValues(), sandbox.CodacyToken, sandbox.GitHubToken)
 	if len(values) < len(d.repositories) {
-		t.Errorf("only %d values to look for", len(values))
+		t.Errorf("only %d values to search for", len(values))
 	}
 	for _, value := range values {
 		if strings.Contains(out.String(), value) {

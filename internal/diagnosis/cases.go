@@ -2,18 +2,20 @@ package diagnosis
 
 // The cases.
 const (
-	WorkflowToken      ID = "workflow-token"
-	GitHubTokenRefused ID = "github-token-refused"
-	TokenPermission    ID = "token-without-permission"
-	TokenStore         ID = "token-without-the-permission-of-a-store"
-	TokenOtherOwner    ID = "token-not-approved-or-of-another-owner"
-	TokenScope         ID = "classic-token-without-repo"
-	TokenPolicy        ID = "kind-of-token-forbidden"
-	TokenSeesNothing   ID = "token-sees-no-repository"
-	SingleSignOn       ID = "single-sign-on-not-authorized"
-	IPAllowList        ID = "ip-allow-list"
-	GitHubRole         ID = "not-an-admin-on-github"
-	GitHubOwner        ID = "owner-unknown-to-github"
+	WorkflowToken       ID = "workflow-token"
+	GitHubTokenRejected ID = "github-token-rejected"
+	TokenPermission     ID = "token-without-permission"
+	TokenStore          ID = "token-without-the-permission-of-a-store"
+	TokenOtherOwner     ID = "token-not-approved-or-of-another-owner"
+	TokenScope          ID = "classic-token-without-repo"
+	TokenPolicy         ID = "kind-of-token-forbidden"
+	TokenSeesNothing    ID = "token-sees-no-repository"
+	SingleSignOn        ID = "single-sign-on-not-authorized"
+	IPAllowList         ID = "ip-allow-list"
+	GitHubRole          ID = "not-an-admin-on-github"
+	GitHubOwner         ID = "owner-unknown-to-github"
+	OAuthRestricted     ID = "oauth-app-not-approved"
+	OtherPermission     ID = "another-permission-missing"
 
 	AppUnknown      ID = "app-unknown"
 	AppKey          ID = "key-of-another-app"
@@ -23,14 +25,14 @@ const (
 	AppSelected     ID = "app-installed-on-selected-repositories"
 	AppPermission   ID = "app-without-permission"
 
-	AccountTokenRefused ID = "account-token-refused"
-	AccountTokenExpired ID = "account-token-expired"
-	ProjectToken        ID = "project-token-for-account-token"
-	CodacyRole          ID = "not-an-admin-on-codacy"
-	CodacyOrganization  ID = "organization-not-on-codacy"
-	OrganizationCase    ID = "organization-in-other-letters"
-	Provider            ID = "wrong-provider"
-	NothingAdded        ID = "no-repository-added-to-codacy"
+	AccountTokenRejected ID = "account-token-rejected"
+	AccountTokenExpired  ID = "account-token-expired"
+	ProjectToken         ID = "project-token-for-account-token"
+	CodacyRole           ID = "not-an-admin-on-codacy"
+	CodacyOrganization   ID = "organization-not-on-codacy"
+	OrganizationCase     ID = "organization-case"
+	Provider             ID = "wrong-provider"
+	NothingAdded         ID = "no-repository-added-to-codacy"
 
 	CodacyURL   ID = "codacy-api-url-without-api-v3"
 	GitHubURL   ID = "github-api-url-is-not-the-api"
@@ -48,7 +50,7 @@ const (
 	AccountTokenExpiring ID = "account-token-expires-soon"
 	GitHubTokenExpiring  ID = "github-token-expires-soon"
 	CannotRenew          ID = "repositories-that-cant-be-renewed"
-	RareSchedule         ID = "schedule-too-rare"
+	ScheduleTooRare      ID = "schedule-too-rare"
 )
 
 // Cases lists all cases, in the order of the docs.
@@ -58,21 +60,21 @@ func Cases() []Case {
 			ID: WorkflowToken, Input: "github-token", Exit: 2,
 			Message: "this is the GITHUB_TOKEN of a workflow, or reaches no further than one: it may not write the secrets of {organization}",
 			Hint: "Generate a fine-grained token (Resource owner: {organization}; Repository access: All repositories; Repository permissions: Secrets, Read and write) " +
-				"at {web}/settings/personal-access-tokens/new, and pass it as a secret",
+				"at {new-token}, and pass it as a secret",
 			Details: "Whatever `permissions` a workflow gives its own `GITHUB_TOKEN`, secrets are none of them, and it reaches its own repository only. " +
 				"An App's token made by `actions/create-github-app-token` without `owner` reaches no further; give it `owner`, or the App's key to this action.",
 		},
 		{
-			ID: GitHubTokenRefused, Input: "github-token", Exit: 2,
+			ID: GitHubTokenRejected, Input: "github-token", Exit: 2,
 			Message: "GitHub does not accept this credential: it expired, was revoked or regenerated, or was not copied whole",
-			Hint:    "Look for it at {web}/settings/personal-access-tokens (a classic one: {web}/settings/tokens), and generate a new one",
+			Hint:    "Look for it at {tokens} (a classic one: {classic-tokens}), and generate a new one",
 			Details: "GitHub answered with status 401.",
 		},
 		{
 			ID: TokenPermission, Input: "github-token", Exit: 2,
 			Message: "the token lacks the permission to write secrets of {organization}'s repositories",
-			Hint: "Set Repository permissions, Secrets to Read and write at {web}/settings/personal-access-tokens; is it so already, " +
-				"an owner of {organization} has to approve it at {web}/organizations/{organization}/settings/personal-access-token-requests",
+			Hint: "Set Repository permissions, Secrets to Read and write at {tokens}; is it so already, " +
+				"an owner of {organization} has to approve it at {token-requests}",
 			Details: "GitHub refused to give the key for secrets, or to take a secret, and named the permission. A permission that was added to an approved token has to be approved again. " +
 				"A token that may read secrets but not write them is found out by its first three writes: these tokens are deleted at once. " +
 				"Where fewer than three repositories are to be written, the exit code is 1.",
@@ -80,7 +82,7 @@ func Cases() []Case {
 		{
 			ID: TokenStore, Input: "github-token", Exit: 2,
 			Message: "the token lacks the permission for the store {store} of {:secret-stores} ({permission})",
-			Hint:    "Set Repository permissions, {permission} to Read and write at {web}/settings/personal-access-tokens, or take {store} off {:secret-stores}",
+			Hint:    "Set Repository permissions, {permission} to Read and write at {tokens}, or take {store} off {:secret-stores}",
 			Details: "The same as the case before, for Dependabot's, Codespaces' or the agents' secrets: each store has a permission of its own. " +
 				"No token was made: the store that is refused most is asked first.",
 		},
@@ -88,34 +90,46 @@ func Cases() []Case {
 			ID: TokenOtherOwner, Input: "github-token", Exit: 2,
 			Message: "the token sees none of {organization}'s private repositories, and may write no secret: " +
 				"{organization} has not approved it yet, or is not its Resource owner",
-			Hint: "Compare its Resource owner at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
-				"at {web}/organizations/{organization}/settings/personal-access-token-requests",
+			Hint: "Compare its Resource owner at {tokens}; an owner of {organization} approves it " +
+				"at {token-requests}",
 			Details: "Until an organization approves a fine-grained token, and for ever where its resource owner is another one, it reads what is public and nothing else. " +
 				"GitHub's answers do not tell which of the two it is.",
 		},
 		{
 			ID: TokenScope, Input: "github-token", Exit: 2,
 			Message: "this classic token lacks the scope repo (it has: {found})",
-			Hint:    "Tick repo, Full control of private repositories, for it at {web}/settings/tokens",
+			Hint:    "Tick repo, Full control of private repositories, for it at {classic-tokens}",
 			Details: "GitHub tells the scopes of a classic token with each answer. Where the organization uses single sign-on, a changed token has to be authorized again.",
 		},
 		{
 			ID: TokenPolicy, Input: "github-token", Exit: 2,
 			Message: "{organization} forbids access with this kind of token",
-			Hint:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {web}/organizations/{organization}/settings/personal-access-tokens",
+			Hint:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {token-policy}",
 			Details: "An organization can forbid classic tokens, fine-grained ones, or those that live for long. GitHub's own words stand behind the first line.",
+		},
+		{
+			ID: OAuthRestricted, Input: "github-token", Exit: 2,
+			Message: "{organization} does not allow the OAuth App that this token belongs to, such as the GitHub CLI",
+			Hint:    "Ask an owner of {organization} to approve it at {oauth-policy}, or use a fine-grained token from {new-token}",
+			Details: "`gh auth token` prints a token of the OAuth App *GitHub CLI* (`gho_…`).",
+		},
+		{
+			ID: OtherPermission, Input: "github-token", Exit: 2,
+			Message: "the credential lacks the permission {permission} in {organization}",
+			Hint:    "Add it to the token at {tokens}, or to the App at {apps}; an owner of {organization} has to accept it",
+			Details: "GitHub named a permission that belongs to no store of secrets.",
 		},
 		{
 			ID: TokenSeesNothing, Input: "github-token", Exit: 2,
 			Message: "it sees no repository of {organization} on GitHub",
-			Hint: "Compare Resource owner and Repository access at {web}/settings/personal-access-tokens; an owner of {organization} approves it " +
-				"at {web}/organizations/{organization}/settings/personal-access-token-requests",
+			Hint: "Compare Resource owner and Repository access at {tokens}; an owner of {organization} approves it " +
+				"at {token-requests}",
 			Details: "The list came back empty. With a GitHub App: choose its repositories on the installation's page.",
 		},
 		{
 			ID: SingleSignOn, Input: "github-token", Exit: 2,
 			Message: "{organization} uses SAML single sign-on, and this token is not authorized for it",
-			Hint:    "Choose Configure SSO beside the token at {web}/settings/tokens, and Authorize for {organization}",
+			Hint:    "Choose Configure SSO beside the token at {classic-tokens}, and Authorize for {organization}",
 			Details: "GitHub said so in the header `X-GitHub-SSO`. Fine-grained tokens and Apps need no such step.",
 		},
 		{
@@ -140,13 +154,13 @@ func Cases() []Case {
 		{
 			ID: AppUnknown, Input: "github-app-id", Exit: 2,
 			Message: "GitHub knows no such App as {app}",
-			Hint:    "Copy the App ID or the Client ID from General, About at {settings}; {:github-app-private-key} has to be a key of that App",
+			Hint:    "Copy the App ID or the Client ID from General, About at {apps}; {:github-app-private-key} has to be a key of that App",
 			Details: "An older Enterprise Server takes the App ID only.",
 		},
 		{
 			ID: AppKey, Input: "github-app-private-key", Exit: 2,
 			Message: "GitHub does not accept this key as one of the App {app}",
-			Hint:    "Choose Generate a private key under Private keys at {settings}, and pass the whole file; or correct {:github-app-id}",
+			Hint:    "Choose Generate a private key under Private keys at {apps}, and pass the whole file; or correct {:github-app-id}",
 			Details: "The key is an RSA key, but none that GitHub has for this App: it was deleted there, or belongs to another App.",
 		},
 		{
@@ -158,7 +172,7 @@ func Cases() []Case {
 		{
 			ID: AppNotInstalled, Input: "github-app-id", Exit: 2,
 			Message: "the App {app} is not installed for {organization}",
-			Hint:    "Choose Install App, Install for {organization} at {settings}; or correct {:organization}",
+			Hint:    "Choose Install App, Install for {organization} at {apps}; or correct {:organization}",
 			Details: "An App has to be made public in its settings before it can be installed for an owner other than its own.",
 		},
 		{
@@ -176,26 +190,26 @@ func Cases() []Case {
 		{
 			ID: AppPermission, Input: "github-app-id", Exit: 2,
 			Message: "the App's installation lacks {permission}: Read and write, which the store {store} needs",
-			Hint:    "Set Repository permissions, {permission} at {settings} (Permissions & events), then have the new permissions accepted at {installation}",
+			Hint:    "Set Repository permissions, {permission} at {apps} (Permissions & events), then have the new permissions accepted at {installation}",
 			Details: "GitHub tells an installation's permissions, so this is found before anything is written. In a dry run it is a warning.",
 		},
 
 		{
-			ID: AccountTokenRefused, Input: "codacy-api-token", Exit: 2,
+			ID: AccountTokenRejected, Input: "codacy-api-token", Exit: 2,
 			Message: "Codacy does not accept this account API token: it was revoked, belongs to another Codacy, or was not copied whole",
-			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, or correct {:codacy-api-url}",
+			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, or correct {:codacy-api-url}",
 			Details: "Codacy answered `GET /user` with status 401, or with 404 as it does for revoked tokens.",
 		},
 		{
 			ID: AccountTokenExpired, Input: "codacy-api-token", Exit: 2,
 			Message: "this account API token has expired",
-			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
+			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, and store it in place of the old one",
 			Details: "From 30 days before the day, every run warns of it.",
 		},
 		{
 			ID: ProjectToken, Input: "codacy-api-token", Exit: 2,
 			Message: "Codacy does not accept it, and it looks like the API token of one repository; an account API token is needed",
-			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management",
+			Hint:    "Choose Create API token under Account API tokens at {account-tokens}",
 			Details: "Codacy refused it, and it has the form of a project token: 32 hexadecimal digits. Project tokens are what this action makes; it needs the token of an account.",
 		},
 		{
@@ -303,7 +317,7 @@ func Cases() []Case {
 		{
 			ID: AccountTokenExpiring, Input: "codacy-api-token", Exit: 0,
 			Message: "the account API token expires on {date}, in {left}; from then on nothing is renewed",
-			Hint:    "Choose Create API token under Account API tokens at {codacy}/account/access-management, and store it in place of the old one",
+			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, and store it in place of the old one",
 			Details: "Told from 30 days before, in every run.",
 		},
 		{
@@ -320,7 +334,7 @@ func Cases() []Case {
 				"A repository that is gone for good is best removed from Codacy.",
 		},
 		{
-			ID: RareSchedule, Input: "renew-before-days", Exit: 0,
+			ID: ScheduleTooRare, Input: "renew-before-days", Exit: 0,
 			Message: `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
 			Hint:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
 			Details: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",

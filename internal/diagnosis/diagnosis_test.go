@@ -1,17 +1,19 @@
-package diagnosis_test
+package diagnosis
 
 import (
+	"cmp"
 	"flag"
+	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
-	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 )
 
 var update = flag.Bool("update", false, "write docs/troubleshooting.md anew")
@@ -29,14 +31,14 @@ func TestDocs(t *testing.T) {
 	if !ok {
 		t.Fatalf("there is no %q in %s", begin, file)
 	}
-	want := intro + begin + "\n" + diagnosis.Markdown()
+	want := intro + begin + "\n" + markdown()
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(want, string(b)); diff != "" {
+	if diff := gocmp.Diff(want, string(b)); diff != "" {
 		t.Errorf("go test ./internal/diagnosis -update brings it up to date (-want +got):\n%s", diff)
 	}
 }
@@ -50,8 +52,8 @@ func TestCases(t *testing.T) {
 	for _, in := range config.Inputs() {
 		known[in.Name] = true
 	}
-	seen := map[diagnosis.ID]bool{}
-	for _, c := range diagnosis.Cases() {
+	seen := map[ID]bool{}
+	for _, c := range Cases() {
 		if seen[c.ID] || !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(string(c.ID)) {
 			t.Errorf("%s: there twice, or no anchor", c.ID)
 		}
@@ -68,11 +70,11 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: something is missing, or has two lines", c.ID)
 		}
 		label := func(string) string { return "LABEL" }
-		what, do := diagnosis.Render(c.ID, label, diagnosis.Values{"web": "https://github.com", "codacy": "https://app.codacy.com"})
+		what, do := Render(c.ID, label, examplePages.values("acme"))
 		if (c.Input != "") != strings.HasPrefix(what, "LABEL: ") {
 			t.Errorf("%s: %q does not begin with the input", c.ID, what)
 		}
-		if !regexp.MustCompile(`https://|\{(settings|installation|page)\}`).MatchString(do) {
+		if !regexp.MustCompile(`https://`).MatchString(do) {
 			t.Errorf("%s: %q names no address", c.ID, do)
 		}
 		for _, address := range regexp.MustCompile(`https://[^\s,;)]+`).FindAllString(do, -1) {
@@ -84,7 +86,7 @@ func TestCases(t *testing.T) {
 	if len(seen) < 20 {
 		t.Errorf("%d cases, want 20 at least", len(seen))
 	}
-	if doc := diagnosis.Markdown(); regexp.MustCompile(`\{:?[a-z-]+\}`).MatchString(doc) {
+	if doc := markdown(); regexp.MustCompile(`\{:?[a-z-]+\}`).MatchString(doc) {
 		t.Errorf("a placeholder without example: %s", regexp.MustCompile(`.*\{:?[a-z-]+\}.*`).FindString(doc))
 	}
 }
@@ -97,5 +99,44 @@ func TestFind(t *testing.T) {
 			t.Error("a case that there is not was found")
 		}
 	}()
-	diagnosis.Lookup("no-such-case")
+	Lookup("no-such-case")
+}
+
+var examplePages = Pages{
+	GitHub: "https://github.com", Codacy: "https://app.codacy.com",
+	Installation: "https://github.com/organizations/acme/settings/installations/42",
+}
+
+// markdown returns the cases as sections for the docs.
+func markdown() string {
+	var b strings.Builder
+	for _, c := range Cases() {
+		values := examplePages.values("acme")
+		maps.Copy(values, Values{
+			"organization": "acme", "spelled": "Acme", "repository": "acme/infra", "first": "acme/web",
+			"page": examplePages.Tokens(),
+			"app":  "1234567", "permission": "Dependabot secrets", "store": "dependabot",
+			"provider": "gh", "other": "ghe", "service": "GitHub", "host": "github.example.com", "address": "https://github.example.com",
+			"hidden": "12", "selected": "48", "date": "2026-12-01", "left": "7 days", "interval": "92 days", "renew": "90",
+			"cron": "17 4 1 */3 *", "found": "public_repo", "proxy": "proxy.example.com:3128", "fault": c.Example,
+		})
+		message, hint := Render(c.ID, func(input string) string { return input }, values)
+		fmt.Fprintf(&b, "## %s\n\n```\n%s\n%s\n```\n\n", title(c.ID), message, hint)
+		ends := map[int]string{0: "A warning; the run goes on.", 1: "The run ends with exit code 1.", 2: "The run ends with exit code 2."}[c.Exit]
+		fmt.Fprintf(&b, "%s %s\n\n", c.Details, ends)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// title returns the heading whose anchor is the ID.
+func title(id ID) string {
+	spelled := map[string]string{
+		"github": "GitHub", "codacy": "Codacy", "app": "App", "api": "API", "url": "URL", "ip": "IP", "tls": "TLS", "cant": "can't", "oauth": "OAuth",
+	}
+	words := strings.Split(string(id), "-")
+	for i, w := range words {
+		words[i] = cmp.Or(spelled[w], w)
+	}
+	text := strings.Join(words, " ")
+	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -67,7 +67,7 @@ func wrong() map[string]misconfiguration {
 		"workflow-token":                          token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow}),
 		"workflow-token-that-lists-its-own":       token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"infra"}}),
 		"workflow-token-of-a-selected-repository": token("ghs_workflow_0123456789", sandbox.Credential{Kind: sandbox.Workflow, Repositories: []string{"service-000"}}),
-		"github-token-refused":                    {in: harness.Inputs{"github-token": "ghp_another_token"}},
+		"github-token-rejected":                   {in: harness.Inputs{"github-token": "ghp_another_token"}},
 		"token-without-permission":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{}}),
 		"token-that-may-read-only":                token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Read}}),
 		"token-without-the-permission-of-a-store": token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Access: map[string]sandbox.Access{"actions": sandbox.Write}}),
@@ -80,6 +80,17 @@ func wrong() map[string]misconfiguration {
 			"`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a personal access token with fine-grained permissions.")},
 		"ip-allow-list": {hook: says(sandbox.KindGitHubRepositories, 403,
 			"Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.")},
+		"oauth-app-not-approved": {hook: says(sandbox.KindGitHubRepositories, 403,
+			"Although you appear to have the correct authorization credentials, the `acme` organization has enabled OAuth App access restrictions, meaning that data access to third-parties is limited.")},
+		"another-permission-missing": {hook: func(r sandbox.Request) sandbox.Effect {
+			e := says(sandbox.KindGitHubRepositories, 403, "Resource not accessible by personal access token")(r)
+			if e.Skip {
+				e.Header.Set("X-Accepted-GitHub-Permissions", "administration=read")
+			}
+			return e
+		}},
+		"saml-without-header": {hook: says(sandbox.KindGitHubRepositories, 403,
+			"Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.")},
 		"not-an-admin-on-github":  {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
 		"owner-unknown-to-github": {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
 
@@ -95,12 +106,12 @@ func wrong() map[string]misconfiguration {
 		"app-without-dependabot": app(func(a *sandbox.App) { a.Access = map[string]sandbox.Access{"actions": sandbox.Write} },
 			harness.Inputs{"secret-stores": "actions, dependabot"}),
 
-		"account-token-refused":           {in: harness.Inputs{"codacy-api-token": "another-account-token"}},
+		"account-token-rejected":          {in: harness.Inputs{"codacy-api-token": "another-account-token"}},
 		"account-token-expired":           {options: sandbox.Options{CodacyTokenExpires: time.Now().Add(-time.Hour)}},
 		"project-token-for-account-token": {in: harness.Inputs{"codacy-api-token": "0123456789abcdef0123456789abcdef"}},
 		"not-an-admin-on-codacy":          {repositories: []sandbox.Repository{{Name: "api", CodacyRole: "write"}, {Name: "web", CodacyRole: "read"}}},
 		"organization-not-on-codacy":      {hook: says(sandbox.KindListRepositories, 404, "Organization not found")},
-		"organization-in-other-letters":   {options: sandbox.Options{Organization: "Acme", CaseSensitive: true}},
+		"organization-case":               {options: sandbox.Options{Organization: "Acme", CaseSensitive: true}},
 		"wrong-provider":                  {options: sandbox.Options{Provider: "ghe"}},
 		"no-repository-added-to-codacy":   {repositories: []sandbox.Repository{{Name: "api", State: sandbox.NotAdded}, {Name: "web", State: sandbox.NotAdded}}},
 
@@ -149,6 +160,7 @@ func wrong() map[string]misconfiguration {
 		change(&c)
 		all[name] = c
 	}
+	change("saml-without-header", func(c *misconfiguration) { c.id = diagnosis.SingleSignOn })
 	change("workflow-token-that-lists-its-own", func(c *misconfiguration) {
 		c.id, c.env = diagnosis.WorkflowToken, []string{"GITHUB_REPOSITORY=acme/infra"}
 		c.repositories = []sandbox.Repository{{Name: "infra", NotOnCodacy: true}, {Name: "api"}, {Name: "web"}}

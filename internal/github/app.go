@@ -115,7 +115,7 @@ func (a *App) Start(ctx context.Context) error {
 	_, err = pace.Do(ctx, a.o.Start, func(ctx context.Context) (struct{}, error) {
 		r := a.joinRenewal()
 		defer a.leaveRenewal(r)
-		return struct{}{}, r.wait(ctx)
+		return struct{}{}, r.wait(ctx, a.o.Start.Waits)
 	})
 	return err
 }
@@ -145,8 +145,11 @@ func (a *App) find(ctx context.Context) (InstallationInfo, error) {
 // for that.
 func (a *App) Acquire(ctx context.Context, req *http.Request) (func(wire.Signal), error) {
 	for {
+		if err := a.o.Limiter.CheckPause(ctx); err != nil {
+			return nil, err
+		}
 		r := a.joinRenewal()
-		if err := r.wait(ctx); err != nil {
+		if err := r.wait(ctx, a.o.Start.Waits); err != nil {
 			a.leaveRenewal(r)
 			return nil, renewalError(err)
 		}

@@ -21,6 +21,16 @@ func IsTokenKindForbidden(err error) bool { return isForbidden(err, "forbids acc
 // `acme` organization has an IP allow list enabled, …"
 func IsIPBlocked(err error) bool { return isForbidden(err, "IP allow list") }
 
+// IsSingleSignOn reports whether the organization requires single sign-on that the
+// token is not authorized for: "Resource protected by organization SAML
+// enforcement. …"
+func IsSingleSignOn(err error) bool { return isForbidden(err, "SAML") }
+
+// IsOAuthRestricted reports whether the organization doesn't allow the OAuth App
+// that the token belongs to: "…, the `acme` organization has enabled OAuth App
+// access restrictions, …"
+func IsOAuthRestricted(err error) bool { return isForbidden(err, "OAuth App access restrictions") }
+
 // IsNotAdmin reports whether the role on the repository is too low: "Must have admin
 // rights to Repository."
 func IsNotAdmin(err error) bool { return isForbidden(err, "admin rights") }

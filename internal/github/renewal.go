@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
@@ -72,10 +73,11 @@ func (a *App) leaveRenewal(r *renewal) {
 
 // wait returns when r is done, or without an error after renewalTimeout. Its error
 // is r's, or the end of ctx.
-func (r *renewal) wait(ctx context.Context) error {
+func (r *renewal) wait(ctx context.Context, waits *pace.Waits) error {
 	if r == nil {
 		return nil
 	}
+	defer waits.Start(Name, "a new token of the App", time.Now().Add(renewalTimeout))()
 	timer := time.NewTimer(renewalTimeout)
 	defer timer.Stop()
 	select {
@@ -162,12 +164,12 @@ func renewalError(err error) error {
 		status = fmt.Sprintf(" (status %d)", e.Status)
 	}
 	failed := &wire.Error{
-		Service: Name, Disposition: wire.NotSent, Err: err,
+		Service: Name, Disposition: wire.NotSent, Err: err, RetryAfter: e.RetryAfter,
 		Message: fmt.Sprintf("the App's token could not be renewed%s: %s", status, e.Message),
 	}
 	switch e.Disposition {
 	case wire.RateLimited:
-		failed.Disposition, failed.Status, failed.RetryAfter = wire.RateLimited, e.Status, e.RetryAfter
+		failed.Disposition, failed.Status = wire.RateLimited, e.Status
 	case wire.Rejected:
 		failed.Disposition, failed.Status = wire.Rejected, http.StatusUnauthorized
 	}

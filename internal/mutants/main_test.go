@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,11 +47,14 @@ func TestLists(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write the table in docs/threat-model.md")
+
 // TestThreatModel compares the table of docs/threat-model.md with the list.
 func TestThreatModel(t *testing.T) {
 	t.Parallel()
 
-	text, err := os.ReadFile(root + "docs/threat-model.md")
+	const file, start, end = root + "docs/threat-model.md", "<!-- protections -->\n", "<!-- /protections -->\n"
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +62,22 @@ func TestThreatModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "| protection | taken out of | the test that fails |\n|---|---|---|\n"
+	want := "| protection | removed from | the test that fails |\n|---|---|---|\n"
 	for _, m := range mutants {
 		want += m.row() + "\n"
 	}
-	_, got, _ := strings.Cut(string(text), "<!-- protections -->\n")
-	got, _, _ = strings.Cut(got, "<!-- /protections -->\n")
+	head, rest, ok1 := strings.Cut(string(text), start)
+	got, tail, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no table between %q and %q", file, start, end)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(head+start+want+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	if got != want {
-		t.Errorf("the table is\n%swant, as go run ./internal/mutants -list prints it,\n%s", got, want)
+		t.Errorf("go test ./internal/mutants -update writes the table; it is\n%swant\n%s", got, want)
 	}
 }

@@ -30,12 +30,6 @@ func (t *Tally) Results() []Result { return slices.Clone(t.results) }
 // Count returns the number of repositories with an outcome.
 func (t *Tally) Count(o Outcome) int { return t.counts[o] }
 
-// Outcomes returns the outcomes that there were, in the order in which they are
-// shown.
-func (t *Tally) Outcomes() []Outcome {
-	return slices.DeleteFunc(All(), func(o Outcome) bool { return t.Count(o) == 0 })
-}
-
 // Problems returns the number of repositories that failed or are about to.
 func (t *Tally) Problems(now time.Time) int {
 	return t.count(func(r Result) bool { return r.IsProblem(now) })
@@ -43,6 +37,11 @@ func (t *Tally) Problems(now time.Time) int {
 
 // Healthy reports whether nothing failed and nothing is about to.
 func (t *Tally) Healthy(now time.Time) bool { return t.Problems(now) == 0 }
+
+// NotListed returns the number of repositories whose tokens were not listed.
+func (t *Tally) NotListed() int {
+	return t.count(func(r Result) bool { return r.NotListed })
+}
 
 // Warned returns the number of repositories with a warning.
 func (t *Tally) Warned() int {

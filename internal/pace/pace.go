@@ -8,7 +8,6 @@ package pace
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -36,6 +35,7 @@ type Limiter struct {
 	waiters        []*waiter // by priority, then by arrival
 	seq            int64
 	timer          *time.Timer
+	read           Wait // the reservation that TryReserve could not take last; zero for none
 }
 
 // NewLimiter returns the Limiter of the service called name. overloadOn5xx says that the service reports overload by 503
@@ -59,48 +59,13 @@ type waiter struct {
 	inProgress  bool          // part of an operation that is in progress
 	generation  int           // the Limiter's when it was admitted
 	reset       time.Time     // of the primary limit that it was charged to
+	since       time.Time     // when it began to wait
 	deadline    time.Time     // latest time to be sent; zero for none
 	done        chan struct{} // closed when it is admitted or expired
-	expired     bool          // it can't be sent before its deadline
+	expired     *Wait         // why it can't be sent before its deadline; nil if it can
 }
 
-type (
-	reservationKey  struct{ s *Limiter }
-	sendDeadlineKey struct{}
-)
-
-// ErrSendDeadline is the error of a request that could not be sent before its
-// deadline.
-var ErrSendDeadline = errors.New("it could not be sent in time")
-
-// WithSendDeadline returns a context whose requests are sent before t or not at
-// all. They fail with ErrSendDeadline as soon as it is clear that they can't be.
-func WithSendDeadline(ctx context.Context, t time.Time) context.Context {
-	return context.WithValue(ctx, sendDeadlineKey{}, t)
-}
-
-// WaitReason describes, for log output, why the waiter with the highest priority
-// waits: "GitHub: 80 writes per minute". It is empty without a waiter.
-func (s *Limiter) WaitReason() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiters) == 0 {
-		return ""
-	}
-	now, first := time.Now(), s.waiters[0]
-	if now.Before(s.pausedUntil) {
-		return s.name + ", which asks to wait until " + clockTime(s.pausedUntil)
-	}
-	if !s.primary.allows(first.requests, first.inProgress, now) {
-		return fmt.Sprintf("%s: %d requests an hour, less a tenth for others, until %s", s.name, s.primary.limit, clockTime(s.primary.reset))
-	}
-	for i, w := range s.limits {
-		if first.cost[i] > 0 && !w.allows(first.cost[i]) {
-			return s.name + ": " + w.Name
-		}
-	}
-	return s.name
-}
+type reservationKey struct{ s *Limiter }
 
 // EstimateWrites estimates how long n more writes, with one read each, will take
 // because of the known limits; 0 if there are none.
@@ -122,8 +87,6 @@ func (s *Limiter) EstimateWrites(n int) time.Duration {
 	}
 	return longest
 }
-
-func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
 // HasWaiters reports whether a request or reservation waits.
 func (s *Limiter) HasWaiters() bool {
@@ -197,9 +160,7 @@ func (s *Limiter) update(sig wire.Signal) {
 	case sig.RateLimited:
 		// GitHub asks to wait for at least a minute, and longer each time.
 		pause = s.backoff(time.Minute)
-	case overload && sig.RetryAfter > 0:
-		pause = min(sig.RetryAfter, 5*time.Minute)
-	case overload:
+	case overload && sig.RetryAfter == 0:
 		pause = s.backoff(time.Second)
 	case sig.Status > 0 && sig.Status < 500:
 		s.backoffAttempt = 0
@@ -219,21 +180,23 @@ func (s *Limiter) backoff(first time.Duration) time.Duration {
 	return d + time.Duration(s.rand()*float64(d)/10)
 }
 
-// wait returns when t is admitted. Its error is the end of ctx or ErrSendDeadline.
+// wait returns when t is admitted. Its error is the end of ctx, or a *WaitError as
+// soon as it is clear that t can't be sent before its deadline.
 func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	t.done = make(chan struct{})
+	t.since = time.Now()
+	var tooLate error
+	t.deadline, tooLate = sendDeadline(ctx)
 	var expired <-chan time.Time
-	by, bounded := ctx.Value(sendDeadlineKey{}).(time.Time)
-	if bounded {
-		t.deadline = by
-		timer := time.NewTimer(time.Until(by))
+	if !t.deadline.IsZero() {
+		timer := time.NewTimer(time.Until(t.deadline))
 		defer timer.Stop()
 		expired = timer.C
 	}
 	s.mu.Lock()
-	if bounded && (!time.Now().Before(by) || s.pausedUntil.After(by)) {
-		s.mu.Unlock()
-		return fmt.Errorf("%s: %w", s.name, ErrSendDeadline)
+	if !t.deadline.IsZero() && (!time.Now().Before(t.deadline) || s.pausedUntil.After(t.deadline)) {
+		defer s.mu.Unlock()
+		return &WaitError{s.reason(t), tooLate}
 	}
 	s.seq++
 	t.seq = s.seq
@@ -246,23 +209,25 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	var err error
 	select {
 	case <-t.done:
-		if t.expired {
-			return fmt.Errorf("%s: %w", s.name, ErrSendDeadline)
+		if t.expired != nil {
+			return &WaitError{*t.expired, tooLate}
 		}
 		return nil
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped while waiting to send to %s: %w", s.name, context.Cause(ctx))
 	case <-expired:
-		err = fmt.Errorf("%s: %w", s.name, ErrSendDeadline)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil {
+		err = &WaitError{s.reason(t), tooLate}
+	}
 	if at := slices.Index(s.waiters, t); at >= 0 {
 		s.waiters = slices.Delete(s.waiters, at, at+1)
 		s.admit()
 		return err
 	}
-	if !t.expired && t.reservation == nil {
+	if t.expired == nil && t.reservation == nil {
 		// It was admitted at the same moment, but will not be sent.
 		s.refund(t.cost, 1, t.requests, t.reset)
 	}
@@ -295,7 +260,8 @@ func (s *Limiter) admit() time.Time {
 			s.charge(t)
 		case fits:
 		case !t.deadline.IsZero() && at.After(t.deadline):
-			t.expired = true
+			reason := s.reason(t)
+			t.expired = &reason
 		default:
 			next = earlier(next, at)
 			return false
@@ -343,6 +309,18 @@ func (s *Limiter) canAdmit(t *waiter, blocked []bool, now time.Time) (ok bool, a
 		}
 	}
 	return ok, at
+}
+
+// CheckPause returns a *WaitError if the service is paused for longer than ctx
+// allows a request to wait.
+func (s *Limiter) CheckPause(ctx context.Context) error {
+	deadline, tooLate := sendDeadline(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if deadline.IsZero() || !s.pausedUntil.After(deadline) {
+		return nil
+	}
+	return &WaitError{Wait{Service: s.name, Reason: pauseReason, Since: time.Now(), Until: s.pausedUntil}, tooLate}
 }
 
 // charge counts t as sent.

@@ -47,7 +47,9 @@ func (p *primary) update(q *wire.Quota) {
 		p.remaining = min(p.remaining, q.Remaining)
 		return
 	}
-	if p.known && reset.Before(p.reset) {
+	// An earlier reset that is over belongs to a late response of the period before.
+	// One that is not over corrects the later one.
+	if p.known && reset.Before(p.reset) && !reset.After(time.Now()) {
 		return
 	}
 	*p = primary{known: true, limit: q.Limit, remaining: q.Remaining, reset: reset}

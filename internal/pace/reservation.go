@@ -40,15 +40,20 @@ func (s *Limiter) Reserve(ctx context.Context, n int, priority int64) (*Reservat
 // time means after the response to a request in flight.
 func (s *Limiter) TryReserve(n, headroom int) (reservation *Reservation, again time.Time) {
 	cost := s.cost(http.MethodGet)
-	t := &waiter{priority: math.MaxInt64, cost: scale(cost, n), headroom: headroom, requests: n, done: make(chan struct{})}
+	t := &waiter{priority: math.MaxInt64, cost: scale(cost, n), headroom: headroom, requests: n, since: time.Now(), done: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiters = append(s.waiters, t)
 	again = s.admit()
 	if last := len(s.waiters) - 1; last >= 0 && s.waiters[last] == t {
 		s.waiters = slices.Delete(s.waiters, last, last+1)
+		if !s.read.Since.IsZero() {
+			t.since = s.read.Since
+		}
+		s.read = s.reason(t)
 		return nil, again
 	}
+	s.read = Wait{}
 	return &Reservation{s: s, cost: cost, remaining: n, generation: t.generation, reset: t.reset}, time.Time{}
 }
 

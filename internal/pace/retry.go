@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/wire"
@@ -15,77 +16,143 @@ type Retry struct {
 	// the first one, or from the end of a wait that the service asked for.
 	MaxElapsed time.Duration
 	// MaxTotal, if set, bounds the whole operation, a Limiter's waits included,
-	// until the service rate-limits the operation itself.
+	// until the service asks the operation itself to wait.
 	MaxTotal time.Duration
+	// Waits, if set, is told what the operation waits for.
+	Waits *Waits
 }
 
-// maxRateLimited bounds how often a service may rate-limit one operation.
-const maxRateLimited = 10
+// maxPutOff bounds how often a service may ask one operation to wait.
+const maxPutOff = 10
+
+// firstBackoff is the wait after the first failure.
+const firstBackoff = 500 * time.Millisecond
 
 // Do calls fn until it succeeds or is rejected. fn must be idempotent. After an
 // indeterminate failure Do waits 0.5 s, then twice as long each time. A malformed
 // response is retried twice. After a rate limit, the Limiter delays the next
-// attempt.
+// attempt. A Retry-After in any other response delays this operation only. A wait
+// that ctx does not allow ends Do at once, with a *WaitError.
 func Do[T any](ctx context.Context, r Retry, fn func(context.Context) (T, error)) (T, error) {
-	started, rateLimited, malformed := time.Now(), 0, 0
-	waited := false // the current attempt started with a wait for a rate limit
+	a := attempts{retry: r, first: time.Now(), backoff: firstBackoff, done: func() {}}
+	defer func() { a.done() }()
+	a.started = a.first
+	bounded := ctx
 	if r.MaxTotal > 0 {
-		bounded, cancel := context.WithTimeout(ctx, r.MaxTotal)
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, r.MaxTotal)
 		defer cancel()
-		attempt := fn
-		fn = func(ctx context.Context) (T, error) {
-			if rateLimited == 0 {
-				ctx = bounded
-			}
-			return attempt(ctx)
-		}
 	}
-	for pause := 500 * time.Millisecond; ; pause *= 2 {
-		v, err := fn(ctx)
+	for {
+		attemptCtx := bounded
+		if a.putOff > 0 {
+			attemptCtx = ctx
+		}
+		v, err := fn(attemptCtx)
 		if err == nil {
 			return v, nil
 		}
-		var e *wire.Error
-		if ctx.Err() != nil || !errors.As(err, &e) || e.Disposition == wire.Rejected || errors.Is(err, ErrSendDeadline) {
-			return v, err
-		}
-		// A bad certificate won't become valid; don't retry.
-		if errors.As(err, new(*tls.CertificateVerificationError)) {
-			return v, err
-		}
-		if e.Disposition == wire.RateLimited {
-			if rateLimited++; rateLimited > maxRateLimited {
-				return v, err
-			}
-			waited = true
-			pause = 250 * time.Millisecond
-			continue
-		}
-		if waited {
-			started, waited = time.Now(), false
-		}
-		if e.Malformed {
-			if malformed++; malformed > 2 {
-				return v, err
-			}
-		}
-		if time.Since(started)+pause > r.MaxElapsed {
-			return v, err
-		}
-		if Sleep(ctx, pause) != nil {
+		if err = a.next(ctx, err); err != nil {
 			return v, err
 		}
 	}
 }
 
-// Sleep waits for d. Its error is the end of ctx.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// attempts is the state of an operation that has failed.
+type attempts struct {
+	retry          Retry
+	first, started time.Time // the first attempt, and the one that MaxElapsed counts from
+	backoff        time.Duration
+	putOff         int    // number of waits that the service asked for
+	malformed      int    // number of malformed responses
+	waited         bool   // the current attempt started with a wait for a rate limit
+	done           func() // ends the announced wait
+}
+
+// next waits until the operation may be tried again after a failure. Its error ends
+// the operation.
+func (a *attempts) next(ctx context.Context, err error) error {
+	a.done()
+	a.done = func() {}
+	var e *wire.Error
+	// A bad certificate won't become valid; don't retry.
+	if ctx.Err() != nil || !errors.As(err, &e) || errors.Is(err, ErrSendDeadline) || IsTooLong(err) || errors.As(err, new(*tls.CertificateVerificationError)) {
+		return err
 	}
+	switch {
+	case e.Disposition == wire.RateLimited:
+		if a.putOff++; a.putOff > maxPutOff {
+			return err
+		}
+		a.waited, a.backoff = true, firstBackoff
+		return nil
+	case e.RetryAfter > 0:
+		return a.waitAsTold(ctx, err, e)
+	case e.Disposition == wire.Rejected:
+		return err
+	}
+	if a.waited {
+		a.started, a.waited = time.Now(), false
+	}
+	if e.Malformed {
+		if a.malformed++; a.malformed > 2 {
+			return err
+		}
+	}
+	if time.Since(a.started)+a.backoff > a.retry.MaxElapsed {
+		return err
+	}
+	// Until the operation ends, not only until the next attempt: a service that does
+	// not respond is a single wait.
+	a.done = a.retry.Waits.add(Wait{
+		Service: e.Service, Reason: retryReason(e), Since: a.first, Until: a.started.Add(a.retry.MaxElapsed),
+	})
+	if Sleep(ctx, a.backoff) != nil {
+		return err
+	}
+	a.backoff *= 2
+	return nil
+}
+
+// waitAsTold waits as long as an overloaded service asked for. Only this operation
+// does.
+func (a *attempts) waitAsTold(ctx context.Context, err error, e *wire.Error) error {
+	if a.putOff++; a.putOff > maxPutOff {
+		return err
+	}
+	if waitErr := a.retry.WaitAsTold(ctx, e); waitErr != nil {
+		if IsTooLong(waitErr) {
+			put := *e
+			put.Message, put.Err = e.Message+"; "+waitErr.Error(), waitErr
+			return &put
+		}
+		return err
+	}
+	a.started, a.backoff, a.waited = time.Now(), firstBackoff, false
+	return nil
+}
+
+// WaitAsTold waits as long as err, the error of one request, says that the service
+// asked for, and not at all after a rate limit, for which the Limiter waits. It is
+// for requests that Do can't repeat. Its error is a *WaitError, at once, or the end
+// of ctx.
+func (r Retry) WaitAsTold(ctx context.Context, err error) error {
+	var e *wire.Error
+	if !errors.As(err, &e) || e.RetryAfter <= 0 || e.Disposition == wire.RateLimited {
+		return nil
+	}
+	wait := Wait{Service: e.Service, Reason: retryReason(e), Since: time.Now(), Until: time.Now().Add(e.RetryAfter)}
+	defer r.Waits.add(wait)()
+	return waitUntil(ctx, wait)
+}
+
+// retryReason describes why an operation is retried.
+func retryReason(e *wire.Error) string {
+	switch {
+	case e.RetryAfter > 0:
+		return fmt.Sprintf("overloaded (status %d), asked to wait", e.Status)
+	case e.Status > 0:
+		return fmt.Sprintf("retrying after status %d", e.Status)
+	}
+	return "not responding, retrying"
 }

@@ -26,15 +26,14 @@ case "$1 $2" in
   done
   ;;
 'secret delete')
-  [[ $4 == --repo ]]
-  github -X DELETE "$GITHUB/repos/$5/actions/secrets/$3"
+  [[ $4 == --repo && $6 == --app ]]
+  github -X DELETE "$GITHUB/repos/$5/$7/secrets/$3"
   ;;
 *) exit 64 ;;
 esac
 `
 
-// TestLeave runs the FAQ's workflow for leaving, unchanged except for Codacy's
-// address. It deletes what the action created, and nothing else.
+// TestLeave runs examples/uninstall.yml, unchanged except for Codacy's address. It deletes what the action created, and nothing else.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 
@@ -65,11 +64,8 @@ func TestLeave(t *testing.T) {
 	f.SetSecret("never", "actions", "OTHER", "manual")
 	f.SetSecret("many", "dependabot", harness.SecretName, "manual")
 
-	uses := blocks(t, root+"docs/faq.md")
-	if len(uses) != 1 {
-		t.Fatalf("the FAQ has %d workflows, want one", len(uses))
-	}
-	job := uses[0].Jobs["remove"]
+	const file = root + "examples/uninstall.yml"
+	job := parseWorkflow(t, file, harness.Read(t, file)).Jobs["remove"]
 	script := strings.ReplaceAll(job.Steps[0].Run, "https://app.codacy.com/api/v3", f.Codacy)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"gh": gh, "sleep": "#!/bin/sh\n"} {
@@ -110,7 +106,7 @@ func TestLeave(t *testing.T) {
 			t.Errorf("%v was deleted", s)
 		}
 	}
-	if !strings.Contains(string(out), "never: there is no such secret") {
+	if !strings.Contains(string(out), "never: actions: there is no such secret") {
 		t.Errorf("it does not say what it could not delete:\n%s", out)
 	}
 	f.Check(t)

@@ -234,7 +234,7 @@ func (w *worker) refresh(ctx context.Context, t *task) error {
 	if t.decision.Writes() && slices.ContainsFunc(t.decision.Stores, func(s rotation.Store) bool { _, ok := t.keys[s]; return !ok }) {
 		return errStale
 	}
-	if t.decision.Writes() && (w.settleClocks(ctx, decidingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty) {
+	if t.decision.Writes() && (w.settleClocks(ctx, DecidingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty) {
 		return errClocks
 	}
 	return nil

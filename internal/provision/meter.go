@@ -18,9 +18,10 @@ type sample struct {
 
 // meter measures how fast a run is, and estimates how long it will take.
 type meter struct {
-	codacy, github *pace.Limiter
-	stores         int // in each repository
-	samples        []sample
+	github     *pace.Limiter
+	waitingFor func() outcome.Wait
+	stores     int // in each repository
+	samples    []sample
 }
 
 // start takes the first sample.
@@ -35,7 +36,7 @@ func (m *meter) progress(done, total, pendingWrites int) outcome.Progress {
 	}
 	first := m.samples[0]
 	m.samples = append(m.samples, now)
-	p := outcome.Progress{Done: done, Total: total, PendingWrites: pendingWrites, WaitingFor: outcome.Wait{Cause: m.waitReason()}}
+	p := outcome.Progress{Done: done, Total: total, PendingWrites: pendingWrites, WaitingFor: m.waitingFor()}
 	if over := now.at.Sub(first.at); over >= time.Minute {
 		p.Rate = float64(now.done-first.done) / over.Minutes()
 	}
@@ -46,12 +47,4 @@ func (m *meter) progress(done, total, pendingWrites int) outcome.Progress {
 		p.Remaining = time.Duration(float64(total-done) / p.Rate * float64(time.Minute))
 	}
 	return p
-}
-
-// waitReason says what the run waits for; empty if only for responses.
-func (m *meter) waitReason() string {
-	if s := m.github.WaitReason(); s != "" {
-		return s
-	}
-	return m.codacy.WaitReason()
 }

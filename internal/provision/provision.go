@@ -41,11 +41,12 @@ type Options struct {
 	Policy rotation.Policy
 	// CodacyLimiter and GitHubLimiter admit the requests.
 	CodacyLimiter, GitHubLimiter *pace.Limiter
+	// WaitingFor returns what the requests wait for; zero if only for responses.
+	WaitingFor func() outcome.Wait
 	// CodacyClock and GitHubClock estimate the services' clocks.
 	CodacyClock, GitHubClock *wire.Clock
-	// SettleClocks sends requests until that many responses of each service agree on
-	// its clock. The error says that they contradict each other.
-	SettleClocks func(ctx context.Context, responses int) error
+	// ClockSources are the same clocks, with a request for one more response.
+	ClockSources []ClockSource
 	// WritesPerMinute is GitHubLimiter's limit; zero if it has none.
 	WritesPerMinute int
 	// Retry bounds the time in which a write is repeated.

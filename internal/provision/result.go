@@ -116,6 +116,8 @@ func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
 		ended, reason = outcome.Deferred, errInterrupted.Error()
 	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && w.canStart():
 		ended, reason = outcome.Deferred, "rate-limited for longer than a new token may wait: "+reason
+	case pace.IsTooLong(err) && done.token.ID == 0:
+		ended = outcome.Deferred
 	case (errors.Is(err, errStale) || done.token.ID == 0) && !w.canStart() && !rejected:
 		ended, reason = outcome.Deferred, errTimeUp.Error()
 	}

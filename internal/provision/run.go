@@ -89,7 +89,7 @@ func New(o Options, targets []match.Target) *Run {
 	r := &Run{
 		o: o, worker: &worker{o: o, interrupted: context.Background()},
 		total: len(targets), events: make(chan event),
-		meter:   meter{codacy: o.CodacyLimiter, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
+		meter:   meter{waitingFor: o.WaitingFor, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
 		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
 	}
 	for _, t := range targets {
@@ -228,7 +228,9 @@ func (r *Run) start(ctx context.Context, apply bool) (started bool, again time.T
 }
 
 func (r *Run) startWrite(ctx context.Context) bool {
-	if r.awaitingCapacity >= maxAwaitingCapacity && (!r.breaker.verified || r.hasWaiters()) {
+	switch {
+	case r.awaitingCapacity < maxAwaitingCapacity:
+	case !r.breaker.verified || r.hasWaiters(), r.awaitingCapacity >= r.o.Concurrency*3/4: // leave some jobs to the reads
 		return false
 	}
 	t := r.nextToWrite()

@@ -24,7 +24,7 @@ type worker struct {
 
 // listTokens lists the tokens of t, and decides as far as that goes.
 func (w *worker) listTokens(ctx context.Context, t *task) error {
-	if err := w.settleClocks(ctx, decidingResponses); err != nil {
+	if err := w.settleClocks(ctx, DecidingResponses); err != nil {
 		return err
 	}
 	observedAt := time.Now()
@@ -235,20 +235,12 @@ func (w *worker) uncertainty() time.Duration {
 	return w.o.CodacyClock.Uncertainty() + w.o.GitHubClock.Uncertainty()
 }
 
-const (
-	// decidingResponses of each service have to agree on its clock before anything is
-	// decided, and deletingResponses before a token that an earlier run created is
-	// deleted.
-	decidingResponses = 2
-	deletingResponses = 3
-)
-
 // settleClocks makes sure that enough responses agree on the services' clocks.
 func (w *worker) settleClocks(ctx context.Context, responses int) error {
 	if w.o.CodacyClock.Agreeing() >= responses && w.o.GitHubClock.Agreeing() >= responses {
 		return nil
 	}
-	return w.o.SettleClocks(ctx, responses)
+	return SettleClocks(ctx, responses, w.o.ClockSources...)
 }
 
 // canStart reports whether another repository may be started.

@@ -37,7 +37,7 @@ func (r *Report) chart() string {
 	most := 10
 	var labels, values []string
 	for _, b := range bars {
-		labels = append(labels, fmt.Sprintf(`"%s: %d"`, b.label, b.n))
+		labels = append(labels, fmt.Sprintf(`"%s: %s"`, b.label, number(b.n)))
 		values = append(values, fmt.Sprint(b.n))
 		most = max(most, b.n)
 	}
@@ -81,6 +81,6 @@ const chartFormat = "```mermaid\n" +
 xychart-beta horizontal
   title "%s"
   x-axis [%s]
-  y-axis "tokens" 0 --> %d
+  y-axis 0 --> %d
   bar [%s]
 ` + "```\n\n"

@@ -13,14 +13,27 @@ const maxNames = 3
 // label names what happened to a repository: its outcome, or in a dry run the action
 // that will be taken.
 func (r *Report) label(res outcome.Result) string {
-	if action := res.Action(); r.o.DryRun && action != "" && res.Outcome != outcome.Failed {
-		return string(action)
+	if r.isPlanned(res) {
+		return string(res.Action())
 	}
 	return string(res.Outcome)
 }
 
-// explain returns what happened to a repository and why, or in a dry run what
-// will: the destructive effect first, then the reason and the revoked tokens.
+// why explains the label.
+func (r *Report) why(res outcome.Result) string {
+	if r.isPlanned(res) {
+		return planNote(res)
+	}
+	return r.explain(res)
+}
+
+// isPlanned reports whether a result of a dry run is an action that a run will take.
+func (r *Report) isPlanned(res outcome.Result) bool {
+	return r.o.DryRun && res.Action() != "" && res.Outcome != outcome.Failed
+}
+
+// explain returns what happened to a repository and why, or in a dry run what will
+// happen: the destructive effect first, then the reason and the revoked tokens.
 func (r *Report) explain(res outcome.Result) string {
 	overwrote, revoked := "overwrote an existing secret", "revoked "
 	if r.o.DryRun {
@@ -40,6 +53,28 @@ func (r *Report) explain(res outcome.Result) string {
 	}
 	if len(res.Revoked) > 0 {
 		parts = append(parts, revoked+tokenNames(res.Revoked))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// planNote explains a planned result beside its action, and says which secrets are
+// not this action's.
+func planNote(res outcome.Result) string {
+	var parts []string
+	switch stores := res.Overwritten(); {
+	case len(stores) > 0 && len(res.Writes) > 1:
+		parts = append(parts, "secret in "+storeNames(stores)+" not created by this action")
+	case len(stores) > 0:
+		parts = append(parts, "secret not created by this action")
+	case res.Action() != outcome.ActionRevoke && res.Reason != "":
+		parts = append(parts, shortReason(res))
+	}
+	if len(res.Revoked) > 0 {
+		text := tokenNames(res.Revoked)
+		if res.Action() != outcome.ActionRevoke {
+			text = "revoke " + text
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -94,4 +129,23 @@ func effectTexts(results []outcome.Result, aux string) []string {
 	add(effects[outcome.Add], "new secret", "new secrets", "created")
 	add(effects[outcome.Renew], "secret", "secrets", "renewed")
 	return texts
+}
+
+// countsLine counts all results: by outcome, or in a dry run by action.
+func (r *Report) countsLine(separator string) string {
+	if r.o.DryRun {
+		return strings.Join(r.labelCounts(r.tally.Results()), separator)
+	}
+	return r.countsText(separator, outcome.All())
+}
+
+// countsText lists the outcomes that there were with their counts.
+func (r *Report) countsText(separator string, outcomes []outcome.Outcome) string {
+	var counts []string
+	for _, o := range outcomes {
+		if n := r.tally.Count(o); n > 0 {
+			counts = append(counts, number(n)+" "+string(o))
+		}
+	}
+	return strings.Join(counts, separator)
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
+// stdoutFile is the path that means standard output.
+const stdoutFile = "-"
+
 // entry is a repository in the report file.
 type entry struct {
 	Repository string           `json:"repository"`
@@ -51,6 +54,9 @@ func (o object) MarshalJSON() ([]byte, error) {
 // writeFile writes the report, as JSON or CSV by the path's extension: completely
 // or not at all.
 func (r *Report) writeFile() (err error) {
+	if r.o.File == stdoutFile {
+		return r.writeJSON(r.stdout)
+	}
 	f, err := os.CreateTemp(filepath.Dir(r.o.File), ".report-*")
 	if err != nil {
 		return err

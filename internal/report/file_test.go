@@ -142,3 +142,31 @@ func TestEmptyFiles(t *testing.T) {
 		t.Errorf("%v: %s", err, b)
 	}
 }
+
+// With "-" the report goes to standard output, which has nothing else.
+func TestStdoutFile(t *testing.T) {
+	t.Parallel()
+
+	f := newFixture(t, func(o *Options) { o.Runner, o.File = false, "-" })
+	f.Selected(3, 3, 3, match.Counts{})
+	for _, res := range results() {
+		f.Add(res)
+	}
+	f.Warning("a warning", "")
+	if err := f.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Repositories []any }
+	if err := json.Unmarshal(f.stdout.Bytes(), &got); err != nil || len(got.Repositories) != 3 {
+		t.Errorf("%v: %s", err, f.stdout.String())
+	}
+	for _, want := range []string{"3 repositories selected", "created  acme/api", "warning: a warning", "1 of 3 repositories failed"} {
+		if !strings.Contains(f.stderr.String(), want) {
+			t.Errorf("no %q in the log:\n%s", want, f.stderr.String())
+		}
+	}
+	broken := newFixture(t, func(o *Options) { o.Runner, o.File, o.Stdout = false, "-", brokenWriter{} })
+	if err := broken.Finish(); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("standard output can't be written: %v", err)
+	}
+}

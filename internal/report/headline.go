@@ -35,15 +35,15 @@ func (r *Report) troubles() []string {
 	return parts
 }
 
-// ending says that a run did not come to its end; empty if it did. The counts then
-// say everything.
+// ending says that a run did not come to its end, with the counts of what it changed
+// and left; empty if it did.
 func (r *Report) ending() string {
-	text := ""
+	text, shown := "", []outcome.Outcome{outcome.Failed, outcome.Deferred, outcome.Created, outcome.Renewed}
 	switch {
 	case r.declined && !r.interrupted:
 		return ""
 	case r.interrupted:
-		text = "interrupted"
+		text, shown = "interrupted", []outcome.Outcome{outcome.Created, outcome.Renewed, outcome.Failed, outcome.Deferred}
 	case len(r.errors) > 0 && r.tally.Len() == 0:
 		return "not started; nothing changed"
 	case len(r.errors) > 0 && r.tally.Count(outcome.Deferred) > 0:
@@ -53,7 +53,7 @@ func (r *Report) ending() string {
 	default:
 		return ""
 	}
-	if counts := r.countsText(", "); counts != "" {
+	if counts := r.countsText(", ", shown); counts != "" {
 		return text + ": " + counts
 	}
 	return text + "; nothing changed"

@@ -190,7 +190,7 @@ func (r *Report) logUnchanged() {
 // action that will be taken.
 func (r *Report) resultLine(res outcome.Result) string {
 	text := fmt.Sprintf("%-8s %s", r.label(res), res.Repository())
-	if why := r.explain(res); why != "" {
+	if why := r.why(res); why != "" {
 		return text + ": " + why + r.expiryText(res)
 	}
 	return text + r.expiryText(res)
@@ -211,7 +211,7 @@ func (r *Report) expiryText(res outcome.Result) string {
 // closingLines describe the whole run: the headline and the counts.
 func (r *Report) closingLines() []string {
 	headline := r.headline()
-	if counts := r.countsText(", "); counts != "" && !strings.Contains(headline, counts) {
+	if counts := r.countsLine(", "); counts != "" && !strings.Contains(headline, counts) {
 		return []string{headline, counts}
 	}
 	return []string{headline}

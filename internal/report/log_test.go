@@ -281,7 +281,7 @@ func TestResultLine(t *testing.T) {
 		{
 			outcome.Result{Outcome: outcome.Created, Reason: "no token from this action", Writes: write(outcome.Overwrite), ExpiresAt: expires},
 			"created  acme/r: overwrote an existing secret, expires 2027-11-20",
-			"overwrite acme/r: will overwrite an existing secret (token expires 2027-11-20)",
+			"overwrite acme/r: secret not created by this action (token expires 2027-11-20)",
 		},
 		{
 			outcome.Result{Outcome: outcome.Renewed, Reason: "68 days left", Writes: write(outcome.Renew), ExpiresAt: expires},
@@ -291,12 +291,12 @@ func TestResultLine(t *testing.T) {
 		{
 			outcome.Result{Outcome: outcome.Renewed, Reason: "68 days left", Writes: write(outcome.Renew, outcome.Overwrite), Revoked: []string{"t-1"}},
 			"renewed  acme/r: overwrote an existing secret in codespaces; 68 days left; revoked t-1",
-			"overwrite acme/r: will overwrite an existing secret in codespaces; 68 days left; will revoke t-1",
+			"overwrite acme/r: secret in codespaces not created by this action; revoke t-1",
 		},
 		{
 			outcome.Result{Outcome: outcome.Current, Revoked: []string{"t-1", "t-2", "t-3", "t-4", "t-5"}, ExpiresAt: expires},
 			"current  acme/r: revoked t-1, t-2, t-3 and 2 more (token expires 2027-11-20)",
-			"revoke   acme/r: will revoke t-1, t-2, t-3 and 2 more (token expires 2027-11-20)",
+			"revoke   acme/r: t-1, t-2, t-3 and 2 more (token expires 2027-11-20)",
 		},
 		{
 			outcome.Result{Outcome: outcome.Failed, Reason: "GitHub: 403 to PUT of acme/r (actions)", ExpiresAt: expires},

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +29,7 @@ func (r *Report) Plan(planned []outcome.Result, estimate time.Duration, ask bool
 	for _, text := range r.planLines(planned) {
 		_, _ = fmt.Fprintln(r.o.Stdout, r.colour(text)) // ignored, as in print
 	}
-	if text := r.countsText(", "); text != "" {
+	if text := r.countsText(", ", outcome.All()); text != "" {
 		r.print("")
 		r.print("No change: " + text + ".")
 	}
@@ -51,34 +54,13 @@ func (r *Report) planLines(planned []outcome.Result) []string {
 	for _, res := range shown {
 		repository := line(res.Repository())
 		repository += strings.Repeat(" ", width-len([]rune(repository)))
-		text := fmt.Sprintf("%-9s  %s  %s", res.Action(), repository, line(r.planNote(res)))
+		text := fmt.Sprintf("%-9s  %s  %s", res.Action(), repository, line(r.o.Redactor.Redact(planNote(res))))
 		lines = append(lines, strings.TrimRight(text, " "))
 	}
 	if more := len(planned) - len(shown); more > 0 {
 		lines = append(lines, fmt.Sprintf("… and %s more", number(more)))
 	}
 	return lines
-}
-
-// planNote explains a planned result. The action column says the rest.
-func (r *Report) planNote(res outcome.Result) string {
-	var parts []string
-	switch stores := res.Overwritten(); {
-	case len(stores) > 0 && len(res.Writes) > 1:
-		parts = append(parts, "existing secret in "+storeNames(stores)+", not created by this action")
-	case len(stores) > 0:
-		parts = append(parts, "existing secret, not created by this action")
-	case res.Changed():
-		parts = append(parts, shortReason(res))
-	}
-	if len(res.Revoked) > 0 {
-		text := tokenNames(res.Revoked)
-		if res.Changed() {
-			text = "revoke " + text
-		}
-		parts = append(parts, text)
-	}
-	return r.o.Redactor.Redact(strings.Join(parts, "; "))
 }
 
 // planText sums up what the run will do: "4 existing secrets will be overwritten, 6
@@ -91,11 +73,19 @@ func planText(planned []outcome.Result, estimate time.Duration) string {
 	return text + "."
 }
 
-// countsText lists the outcomes so far with their counts.
-func (r *Report) countsText(separator string) string {
-	var counts []string
-	for _, o := range r.tally.Outcomes() {
-		counts = append(counts, fmt.Sprintf("%s %s", number(r.tally.Count(o)), o))
+// Confirmed reads the reply to the plan's question, and reports whether it is yes.
+// The end of ctx is a no.
+func (r *Report) Confirmed(ctx context.Context, stdin io.Reader) bool {
+	reply := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(stdin).ReadString('\n') // an error means no
+		reply <- text
+	}()
+	select {
+	case <-ctx.Done():
+		return false
+	case text := <-reply:
+		text = strings.ToLower(strings.TrimSpace(text))
+		return text == "y" || text == "yes"
 	}
-	return strings.Join(counts, separator)
 }

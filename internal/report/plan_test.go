@@ -37,8 +37,8 @@ func TestPlan(t *testing.T) {
 		},
 	}
 	const head = "\nPlan for the secret CODACY_PROJECT_TOKEN in acme:\n\n" +
-		"overwrite  acme/api      existing secret, not created by this action\n" +
-		"overwrite  acme/billing  existing secret in dependabot, not created by this action; revoke codacy-project-token-3\n" +
+		"overwrite  acme/api      secret not created by this action\n" +
+		"overwrite  acme/billing  secret in dependabot not created by this action; revoke codacy-project-token-3\n" +
 		"revoke     acme/docs     codacy-project-token-1\n" +
 		"create     acme/site     no token from this action\n" +
 		"renew      acme/web      68 days left\n" +

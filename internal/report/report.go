@@ -41,7 +41,8 @@ type Options struct {
 	Web, CodacyWeb string
 	// RenewBefore is how long before its expiry a token is renewed.
 	RenewBefore time.Duration
-	// File is the path of the report file; empty for none.
+	// File is the path of the report file; empty for none. With "-" the report goes to
+	// Stdout as JSON, and the log to Stderr.
 	File string
 	// Tally takes the results; nil for a new one.
 	Tally *outcome.Tally
@@ -66,6 +67,7 @@ type Options struct {
 // Report collects results and reports them. It is safe for concurrent use.
 type Report struct {
 	o      Options
+	stdout io.Writer // for a report on standard output
 	action *githubactions.Action
 	masks  *githubactions.Action
 
@@ -98,8 +100,13 @@ func New(o Options) *Report {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	stdout := o.Stdout
+	if o.File == stdoutFile {
+		o.Stdout = o.Stderr
+	}
 	return &Report{
 		o:                o,
+		stdout:           stdout,
 		action:           githubactions.New(githubactions.WithWriter(o.Stdout), githubactions.WithGetenv(o.Getenv)),
 		masks:            githubactions.New(githubactions.WithWriter(o.MaskWriter), githubactions.WithGetenv(o.Getenv)),
 		tally:            cmp.Or(o.Tally, &outcome.Tally{}),

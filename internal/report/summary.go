@@ -28,7 +28,7 @@ func (r *Report) writeSummary() {
 func (r *Report) summary() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s %s\n\n", r.icon(), r.headline())
-	if counts := r.countsText(" · "); counts != "" {
+	if counts := r.countsLine(" · "); counts != "" {
 		b.WriteString(counts + "\n\n")
 	}
 	for _, m := range slices.Concat(r.errors, r.unwritten) {

@@ -9,66 +9,75 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// tables writes the repositories: those that need attention, the changed ones, and
-// the others.
+// tables writes the repositories: those that need attention, the most severe first,
+// the changed ones, and, folded, the others.
 func (r *Report) tables(b *strings.Builder) {
-	var attention, changed, rest []outcome.Result
+	var failed, expiring, warned, changed, revoked, rest []outcome.Result
+	now := r.o.Now()
 	for _, res := range r.tally.Results() {
 		switch {
-		case res.NeedsAttention(r.o.Now()):
-			attention = append(attention, res)
-		case res.Changed() || len(res.Revoked) > 0:
+		case res.Outcome == outcome.Failed:
+			failed = append(failed, res)
+		case res.ExpiringSoon(now):
+			expiring = append(expiring, res)
+		case res.Warning != "":
+			warned = append(warned, res)
+		case res.Changed() || r.isPlanned(res):
 			changed = append(changed, res)
+		case len(res.Revoked) > 0:
+			revoked = append(revoked, res)
 		default:
 			rest = append(rest, res)
 		}
 	}
-	r.table(b, "### "+r.attentionTitle(len(attention))+"\n\n", "", attention)
+	for _, rows := range [][]outcome.Result{failed, expiring, warned, revoked, rest} {
+		outcome.ByName(rows)
+	}
+	outcome.DestructiveFirst(changed)
+	heading := func(title string, counts ...string) string {
+		return "### " + title + " (" + strings.Join(counts, ", ") + ")\n\n"
+	}
+	r.table(b, heading("Failed", number(len(failed))), "", failed)
+	r.table(b, heading("Deferred, and the token expires within 7 days", number(len(expiring))), "", expiring)
+	r.table(b, heading("Warnings", r.labelCounts(warned)...), "", warned)
 	title := "Changed"
 	if r.o.DryRun {
 		title = "Will change"
 	}
-	outcome.DestructiveFirst(changed)
-	r.table(b, fmt.Sprintf("### %s (%s)\n\n", title, number(len(changed))), "", changed)
-	outcome.ByName(rest)
-	r.table(b, fmt.Sprintf("<details><summary>All others (%s)</summary>\n\n", number(len(rest))), "</details>\n\n", rest)
-}
-
-// attentionTitle says how many of n results failed or are about to, and how many
-// only have a warning.
-func (r *Report) attentionTitle(n int) string {
-	problems := r.tally.Problems(r.o.Now())
-	switch {
-	case problems == 0:
-		return fmt.Sprintf("Warnings (%s)", number(n))
-	case problems < n:
-		return fmt.Sprintf("Needs attention (%s), and warnings (%s)", number(problems), number(n-problems))
+	r.table(b, heading(title, r.labelCounts(changed)...), "", changed)
+	folded := func(title string, counts ...string) string {
+		return "<details><summary>" + title + " (" + strings.Join(counts, ", ") + ")</summary>\n\n"
 	}
-	return fmt.Sprintf("Needs attention (%s)", number(n))
+	const end = "</details>\n\n"
+	r.table(b, folded("Replaced tokens revoked", number(len(revoked))), end, revoked)
+	r.table(b, folded("All others", r.labelCounts(rest)...), end, rest)
 }
 
-// table writes the rows between head and tail: the most severe first, otherwise in
-// their order. A note that most rows share is said once, above them. A table that is
-// too long is cut between two rows.
+// table writes the rows between head and tail. A note that most rows share is said
+// once, above them. A table that is too long is cut between two rows.
 func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Result) {
 	if len(rows) == 0 {
 		return
 	}
-	slices.SortStableFunc(rows, func(a, b outcome.Result) int { return a.Severity(r.o.Now()) - b.Severity(r.o.Now()) })
 	b.WriteString(head)
 	common := r.commonNote(rows)
 	if common != "" {
-		b.WriteString("Unless noted: " + breakable(markdown(common)) + ".\n\n")
+		b.WriteString("Unless noted: " + breakable(markdown(common)) + "\n\n")
+	}
+	columns := columns{
+		label:   r.o.DryRun || len(r.labels(rows)) > 1,
+		expires: slices.ContainsFunc(rows, func(res outcome.Result) bool { return !res.ExpiresAt.IsZero() }),
+		note:    slices.ContainsFunc(rows, func(res outcome.Result) bool { return r.note(res) != common }),
 	}
 	name := "outcome"
-	if r.o.DryRun && slices.ContainsFunc(rows, func(res outcome.Result) bool { return res.Action() != "" }) {
+	if r.o.DryRun {
 		name = "action"
 	}
-	fmt.Fprintf(b, "| repository | %s | expires | note |\n| --- | --- | --- | --- |\n", name)
+	b.WriteString(columns.row("repository", name, "expires", "note") + columns.row("---", "---", "---", "---"))
 	for i, res := range rows {
-		row := r.row(res, common)
+		row := r.row(columns, res, common)
 		if b.Len()+len(row)+len(tail) > maxSummary {
-			fmt.Fprintf(b, "| … | | | %s more; set `report-file` to list all of them |\n", number(len(rows)-i))
+			b.WriteString(columns.row(fmt.Sprintf("… %s more; set `report-file` to list all of them", number(len(rows)-i)), "", "", ""))
 			break
 		}
 		b.WriteString(row)
@@ -76,37 +85,85 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Res
 	b.WriteString("\n" + tail)
 }
 
-// commonNote returns the note that most rows share; empty if there is none.
+// labels returns the labels of the rows, in their order.
+func (r *Report) labels(rows []outcome.Result) []string {
+	var labels []string
+	for _, res := range rows {
+		if label := r.label(res); !slices.Contains(labels, label) {
+			labels = append(labels, label)
+		}
+	}
+	return labels
+}
+
+// labelCounts counts the rows by label: "3 created", "40 renewed".
+func (r *Report) labelCounts(rows []outcome.Result) []string {
+	counts := map[string]int{}
+	for _, res := range rows {
+		counts[r.label(res)]++
+	}
+	var texts []string
+	for _, label := range r.labels(rows) {
+		texts = append(texts, number(counts[label])+" "+label)
+	}
+	return texts
+}
+
+// columns says which columns a table has. Those that would say nothing are left out,
+// so that a phone can show the others.
+type columns struct{ label, expires, note bool }
+
+// row returns a row of escaped cells.
+func (c columns) row(repository, label, expires, note string) string {
+	text := "| " + repository + " |"
+	for _, column := range []struct {
+		shown bool
+		cell  string
+	}{{c.label, label}, {c.expires, expires}, {c.note, note}} {
+		if column.shown {
+			text += " " + column.cell + " |"
+		}
+	}
+	return text + "\n"
+}
+
+// shortNote is the length up to which a note may be repeated in every row.
+const shortNote = 20
+
+// commonNote returns the long note that most rows share; empty if there is none.
 func (r *Report) commonNote(rows []outcome.Result) string {
 	counts := map[string]int{}
 	for _, res := range rows {
 		counts[r.note(res)]++
 	}
 	for note, n := range counts {
-		if note != "" && n >= 3 && 2*n > len(rows) {
+		if len(note) > shortNote && n >= 3 && 2*n > len(rows) {
 			return note
 		}
 	}
 	return ""
 }
 
-// row is the row of one repository.
-func (r *Report) row(res outcome.Result, common string) string {
+// row returns the row of one repository.
+func (r *Report) row(c columns, res outcome.Result, common string) string {
 	expires, note := "", r.note(res)
 	if !res.ExpiresAt.IsZero() {
-		expires = strings.ReplaceAll(date(res.ExpiresAt), "-", "\u2011") // doesn't wrap
+		expires = date(res.ExpiresAt)
+	}
+	if !c.label { // there is space for dates that don't wrap
+		expires = strings.ReplaceAll(expires, "-", "\u2011")
 	}
 	if note == common {
 		note = ""
-	} else if note == "" && common != "" {
+	} else if note == "" {
 		note = "–"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", r.link(res), r.label(res), expires, breakable(markdown(note)))
+	return c.row(r.link(res), r.label(res), expires, breakable(markdown(note)))
 }
 
 // note explains a result and its warning.
 func (r *Report) note(res outcome.Result) string {
-	why := r.explain(res)
+	why := r.why(res)
 	switch {
 	case res.Warning == "" || why == "":
 		return why + res.Warning
@@ -116,13 +173,12 @@ func (r *Report) note(res outcome.Result) string {
 	return why + "; " + res.Warning
 }
 
-// link is a repository's name with a link to its page, or to the page of its secrets
-// where they may need attention.
+// link is a repository's name with a link to its page, or to its secrets if it needs
+// attention.
 func (r *Report) link(res outcome.Result) string {
 	page := fmt.Sprintf("%s/%s/%s", r.o.Web, url.PathEscape(res.Owner), url.PathEscape(res.Name))
-	text := fmt.Sprintf("[%s](%s)", breakable(markdown(res.Name)), page)
 	if res.NeedsAttention(r.o.Now()) {
-		text += fmt.Sprintf(" ([secrets](%s/settings/secrets/actions))", page)
+		page += "/settings/secrets/actions"
 	}
-	return text
+	return fmt.Sprintf("[%s](%s)", breakable(markdown(res.Name)), page)
 }

@@ -53,6 +53,33 @@ func (w *waits) markLogged(now time.Time) {
 	w.logged[w.current.Cause] = now
 }
 
+// WatchWaits reports what the run waits for, as waitingFor returns it, until stop is
+// called.
+func (r *Report) WatchWaits(waitingFor func() outcome.Wait) (stop func()) {
+	interval := 5 * time.Second
+	if r.o.ProgressBar {
+		interval = 200 * time.Millisecond
+	}
+	ticker := time.NewTicker(interval)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				r.Waiting(waitingFor())
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+		<-ended
+	}
+}
+
 // Waiting reports what the run waits for, at any time from its start on; the zero
 // Wait ends it. It is to be called every few seconds. A wait is logged within 30
 // seconds, and every five minutes; on a terminal it is shown immediately.
@@ -88,7 +115,7 @@ func waitText(w outcome.Wait) string {
 		return w.Cause
 	}
 	layout := "15:04 UTC"
-	if w.Until.Sub(time.Now()) > 12*time.Hour {
+	if time.Until(w.Until) > 12*time.Hour {
 		layout = "2006-01-02 15:04 UTC"
 	}
 	verb := "until"

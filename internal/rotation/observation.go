@@ -53,6 +53,11 @@ func (t Token) expiresWithin(d time.Duration, at time.Time) bool {
 	return !t.Expires.IsZero() && t.Expires.Sub(at) < d
 }
 
+// expiresBefore reports whether t expires before other, which may never expire.
+func (t Token) expiresBefore(other Token) bool {
+	return !t.Expires.IsZero() && (other.Expires.IsZero() || t.Expires.Before(other.Expires))
+}
+
 // Condition is what is known of one store's secret.
 type Condition int
 
@@ -140,13 +145,16 @@ func (t Token) derive(lifetime time.Duration, listedAt time.Time) Token {
 	if t.Expires.IsZero() || !t.Created.IsZero() && !isMidnight(t.Created) {
 		return t
 	}
-	derived := t.Expires.Add(-lifetime)
-	if !t.Created.IsZero() {
-		if derived.Before(t.Created.Add(-LifetimeJitter)) || derived.After(t.Created.Add(24*time.Hour+LifetimeJitter)) {
-			return t // created at midnight, or with another lifetime
-		}
+	derived, dateOnly := t.Expires.Add(-lifetime), isMidnight(t.Expires)
+	tolerance := LifetimeJitter
+	if dateOnly {
+		tolerance = dateJitter
 	}
-	t.Created, t.Derived, t.DateOnly = derived, true, isMidnight(t.Expires)
+	if !t.Created.IsZero() &&
+		(derived.Before(t.Created.Add(-tolerance)) || derived.After(t.Created.Add(24*time.Hour+tolerance))) {
+		return t // created at midnight, or with another lifetime
+	}
+	t.Created, t.Derived, t.DateOnly = derived, true, dateOnly
 	if derived.After(listedAt.Add(maxFutureCreation)) {
 		t.Created = time.Time{} // the lifetime was shortened since
 	}
@@ -275,7 +283,7 @@ func (o Observation) Current() (Token, []Store, bool) {
 	current := -1
 	for i, t := range o.Managed {
 		held := slices.ContainsFunc(o.Stores, func(s StoreState) bool { return o.holds(s, t) })
-		if held && (current < 0 || t.Expires.Before(o.Managed[current].Expires)) {
+		if held && (current < 0 || t.expiresBefore(o.Managed[current])) {
 			current = i
 		}
 	}

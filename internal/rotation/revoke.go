@@ -35,12 +35,11 @@ type revocation struct {
 // allows reports whether t meets the conditions of the contract's paragraph.
 func (r revocation) allows(t Token) bool {
 	newest, _ := r.o.Newest()
-	replaced := len(r.eligible) > 0 && !slices.ContainsFunc(r.eligible, func(s StoreState) bool { return !r.wrote(s) })
 	_, unavailable := r.o.UnavailableMessage()
 	switch {
 	case r.o.recent(t):
 		return false
-	case t.ID == newest.ID && !replaced:
+	case t.ID == newest.ID && !r.replaced():
 		return false
 	case !r.o.unreferenced(t, r.now, r.written):
 		return false
@@ -56,6 +55,11 @@ func (r revocation) allows(t Token) bool {
 
 func (r revocation) wrote(s StoreState) bool { return slices.Contains(r.written, s.Store) }
 
+// replaced reports whether this run wrote every eligible store.
+func (r revocation) replaced() bool {
+	return len(r.eligible) > 0 && !slices.ContainsFunc(r.eligible, func(s StoreState) bool { return !r.wrote(s) })
+}
+
 // derivedTokensMayBeHeld reports whether the creation time of a valid token is not
 // known exactly, so that only a store that holds the newest token shows what it
 // contains.
@@ -70,7 +74,7 @@ func (r revocation) derivedTokensMayBeHeld() bool {
 
 // gracePeriodOver reports whether no job that read an older secret can still run.
 func (r revocation) gracePeriodOver(t, newest Token) bool {
-	if r.p.RevokeAfter == 0 && len(r.written) > 0 {
+	if r.p.RevokeAfter == 0 && r.replaced() {
 		return true // every eligible store was written just now
 	}
 	if len(r.eligible) == 0 || t.ID == newest.ID {
@@ -122,8 +126,7 @@ func Evictable(o Observation, p Policy, now time.Time) (Token, bool) {
 		return Token{}, false
 	}
 	for _, t := range o.Managed {
-		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) &&
-			(!unavailable || t.Expired(now)) {
+		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) {
 			return t, true
 		}
 	}

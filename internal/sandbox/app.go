@@ -168,6 +168,13 @@ func suspendedInstallation() response {
 		"https://docs.github.com/rest/apps/apps#suspend-an-app-installation")
 }
 
+// validationError has the shape of GitHub's validation-error.
+func validationError(message string) response {
+	return jsonResponse(http.StatusUnprocessableEntity, map[string]string{
+		"message": message, "documentation_url": "https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app",
+	})
+}
+
 func (w *World) getInstallation(c *call) response {
 	ofOrganization := strings.HasPrefix(c.path, "/orgs/")
 	if !strings.EqualFold(c.owner, w.options.Organization) || ofOrganization != (w.options.OwnerType == "Organization") {
@@ -231,9 +238,9 @@ func (w *World) createAccessToken(c *call) response {
 	granted, ok := app.granted(requested.Permissions)
 	switch {
 	case !ok:
-		return githubError(http.StatusUnprocessableEntity, "The permissions requested are not granted to this installation.")
+		return validationError("The permissions requested are not granted to this installation.")
 	case len(requested.Repositories)+len(requested.RepositoryIDs) > maxNamed:
-		return githubError(http.StatusUnprocessableEntity, "There are too many repositories listed.")
+		return validationError("There are too many repositories listed.")
 	}
 	issued := Credential{
 		Kind: Installation, Repositories: app.Repositories, UnknownFor: app.UnknownFor, UnknownStatus: app.UnknownStatus,

@@ -193,11 +193,11 @@ func (w *World) Expired() []Violation {
 	return slices.Clone(w.expired)
 }
 
-// Settled returns what is wrong after runs that came to their end: a store without
-// the newest managed token of its repository, an invalid or foreign token in a
-// secret, and orphans. It checks the given stores (actions if none is given) of
-// every repository that the action can provision: added on Codacy, visible on
-// GitHub, neither archived nor disabled, and not denied.
+// Settled returns what is wrong after runs that ended normally: a store without the
+// newest managed token of its repository, an invalid or foreign token in a secret,
+// and orphans. It checks the given stores (actions by default) of every repository
+// that the action can provision. It skips stores that are denied, and ones that the
+// action leaves alone because of Options.Existing, then with the orphans.
 func (w *World) Settled(stores ...string) []Violation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -206,13 +206,20 @@ func (w *World) Settled(stores ...string) []Violation {
 	}
 	var found []Violation
 	for _, repo := range w.repos {
-		if repo.NotOnCodacy || repo.NotOnGitHub || repo.Archived || repo.Disabled || repo.State == NotAdded {
+		if !repo.canBeProvisioned() {
 			continue
 		}
+		excluded := false
 		for _, store := range stores {
-			if repo.denials[storeIndex(store)] == [operations]*Denial{} {
-				found = append(found, w.settledStore(repo, storeIndex(store))...)
+			switch i := storeIndex(store); {
+			case w.leftAlone(repo, i):
+				excluded = true
+			case repo.denials[i] == [operations]*Denial{}:
+				found = append(found, w.settledStore(repo, i)...)
 			}
+		}
+		if excluded { // what a person replaced or removed stays valid
+			continue
 		}
 		for _, t := range w.orphans(repo) {
 			found = append(found, Violation{
@@ -222,6 +229,27 @@ func (w *World) Settled(stores ...string) []Violation {
 		}
 	}
 	return found
+}
+
+// canBeProvisioned reports whether the action can create tokens for a repository
+// and write its secrets.
+func (r *repository) canBeProvisioned() bool {
+	onCodacy := !r.NotOnCodacy && r.State != NotAdded && r.CodacyRole == "admin"
+	onGitHub := !r.NotOnGitHub && !r.Hidden && !r.Archived && !r.Disabled
+	return onCodacy && onGitHub
+}
+
+// leftAlone reports whether the action leaves a store alone because of
+// existing-secrets.
+func (w *World) leftAlone(repo *repository, store int) bool {
+	s := repo.secret(store, w.options.SecretName)
+	switch w.options.Existing {
+	case KeepExisting:
+		return s != nil && !s.byAction
+	case OnlyExisting:
+		return s == nil
+	}
+	return false
 }
 
 // settledStore checks the secret in one store of a repository.

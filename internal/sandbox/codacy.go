@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -25,7 +26,7 @@ var codacyRoutes = routes(
 	route{kind: KindOrganization, method: "GET", path: "organizations/{provider}/{owner}", do: (*World).getOrganization},
 	route{kind: KindListRepositories, method: "GET", path: "organizations/{provider}/{owner}/repositories", query: "cursor limit filter search", do: (*World).listRepositories},
 	route{kind: KindGetRepository, method: "GET", path: "organizations/{provider}/{owner}/repositories/{repo}", do: (*World).getRepository},
-	route{kind: KindListTokens, method: "GET", path: "organizations/{provider}/{owner}/repositories/{repo}/tokens", do: (*World).listTokens},
+	route{kind: KindListTokens, method: "GET", path: "organizations/{provider}/{owner}/repositories/{repo}/tokens", query: "cursor", do: (*World).listTokens},
 	route{kind: KindCreateToken, method: "POST", path: "organizations/{provider}/{owner}/repositories/{repo}/tokens", do: (*World).createToken},
 	route{kind: KindDeleteToken, method: "DELETE", path: "organizations/{provider}/{owner}/repositories/{repo}/tokens/{token}", do: (*World).deleteToken},
 	route{kind: KindDeleteTokens, method: "POST", path: "organizations/{provider}/{owner}/repositories/{repo}/tokens/delete", do: (*World).deleteTokens},
@@ -261,7 +262,7 @@ type apiToken struct {
 }
 
 // body returns a token as Codacy shows it, when it is created or in the list.
-func (w *World) body(t *token, created bool) apiToken {
+func (w *World) body(t *token, created bool) any {
 	if w.options.Legacy {
 		return apiToken{ID: t.ID, Token: t.Value}
 	}
@@ -278,7 +279,34 @@ func (w *World) body(t *token, created bool) apiToken {
 	if w.options.NoCreationDates || t.Undated {
 		b.Created = time.Time{}
 	}
+	if name := w.options.CreationField; name != "" && !b.Created.IsZero() {
+		renamed := struct {
+			apiToken
+			Created *time.Time `json:"createdAt,omitempty"` // hides the embedded one
+		}{apiToken: b}
+		return withField{renamed, name, b.Created}
+	}
 	return b
+}
+
+// withField is a JSON object with one more field.
+type withField struct {
+	object any
+	name   string
+	value  time.Time
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f withField) MarshalJSON() ([]byte, error) {
+	object, err := json.Marshal(f.object)
+	if err != nil {
+		return nil, err
+	}
+	field, err := json.Marshal(map[string]time.Time{f.name: f.value})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(object[:len(object)-1], ','), field[1:]...), nil
 }
 
 func (w *World) listTokens(c *call) response {
@@ -286,14 +314,30 @@ func (w *World) listTokens(c *call) response {
 	if rejection != nil {
 		return *rejection
 	}
-	now := w.now(Codacy)
-	bodies := []apiToken{}
-	for _, t := range slices.Backward(repo.tokens) { // newest first: no order is promised
-		if !t.Deleted && (t.valid(now) || !w.options.HideExpired) {
-			bodies = append(bodies, w.body(t, false))
-		}
+	next, ok := fromCursor(c.query)
+	switch {
+	case c.query.Has("cursor") && w.options.TokenPageSize == 0:
+		c.unknown = "the list of tokens has no cursor"
+		return response{}
+	case !ok:
+		return codacyError(http.StatusBadRequest, "cursor is not valid")
 	}
-	return pageOf(bodies, "", max(maxTokens, len(bodies)), len(bodies))
+	now := w.now(Codacy)
+	bodies, total, cursor := []any{}, 0, ""
+	for _, t := range slices.Backward(repo.tokens) { // newest first: no order is promised
+		if t.Deleted || !t.valid(now) && w.options.HideExpired {
+			continue
+		}
+		switch size := w.options.TokenPageSize; {
+		case total < next:
+		case size == 0 || len(bodies) < size:
+			bodies = append(bodies, w.body(t, false))
+		case cursor == "":
+			cursor = toCursor(total)
+		}
+		total++
+	}
+	return pageOf(bodies, cursor, or(w.options.TokenPageSize, max(maxTokens, total)), total)
 }
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9-]{1,100}$`)

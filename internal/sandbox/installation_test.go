@@ -45,7 +45,7 @@ func TestNarrowedToken(t *testing.T) {
 		"another store": {map[string]string{"dependabot_secrets": "read"}, map[string]string{"metadata": "read", "dependabot_secrets": "read"}, 403},
 		"too high":      {map[string]string{"dependabot_secrets": "write"}, nil, 0},
 		"not granted":   {map[string]string{"secrets": "write", "agent_secrets": "write"}, nil, 0},
-		"no permission": {map[string]string{"nonsense": "read"}, nil, 0},
+		"no permission": {map[string]string{"unknown": "read"}, nil, 0},
 		"no level":      {map[string]string{"secrets": "admin"}, nil, 0},
 	} {
 		before := len(w.InstallationTokens())

@@ -29,10 +29,12 @@ type Options struct {
 	MaxLifetime        time.Duration  // longest lifetime of a token; 365 days by default
 	CapLifetime        bool           // undocumented: a longer lifetime is shortened instead of rejected
 	NoCreationDates    bool           // undocumented: the list has no createdAt
+	CreationField      string         // undocumented: the name of that field; createdAt by default
 	CreationDay        *time.Location // undocumented: createdAt is cut to midnight in this zone, with its offset; nil: the exact time
 	ExpiryDay          *time.Location // undocumented: expiresAt is cut to midnight in this zone, with its offset; nil: the exact time
 	HideExpired        bool           // undocumented: the list omits expired tokens; they count towards the 100, and their names stay taken
 	ListValues         bool           // undocumented: the list shows the tokens' values
+	TokenPageSize      int            // undocumented: the list has pages of this size, with a cursor; 0: one page
 	AccountTokenValues AccountValues  // undocumented: how the list of account tokens shows the values
 
 	CodacyTokens        []string             // valid account tokens; CodacyToken by default
@@ -45,6 +47,7 @@ type Options struct {
 	NumericKeyIDs  bool         // GHES: key_id is a JSON number, above 2^53
 	NoIDAddresses  bool         // undocumented for GHES: /repositories/{id}/… returns 404, and an old name redirects to the new name
 	RateHeaders    RateHeaders  // when rate-limit headers are sent
+	PutNoContent   bool         // a PUT of a new secret gets 204 instead of 201, as it did in 2020
 	SecretRole     string       // lowest role that may write secrets: "admin" (default) or "write"
 	Credentials    []Credential // one of kind Classic by default: GitHubToken
 	App            *App         // a GitHub App that is installed for the owner; World.UpdateApp changes it
@@ -62,6 +65,7 @@ type Options struct {
 
 	SecretName  string                 // the only secret that may be written; CODACY_PROJECT_TOKEN by default
 	IsManaged   func(name string) bool // tokens that may be deleted; by default the ones that are named after SecretName
+	Existing    Existing               // existing-secrets, which Settled respects; ReplaceExisting by default
 	RevokeAfter time.Duration          // minimum time that a replaced token stays valid (revoke-after-hours); 0: not checked
 }
 
@@ -92,6 +96,16 @@ func (o *Options) setDefaults() {
 		o.Limits.Primary = or(o.Limits.Primary, 5000)
 	}
 }
+
+// Existing is what the action does with secrets that it did not write.
+type Existing string
+
+// The values of existing-secrets.
+const (
+	ReplaceExisting Existing = "replace"
+	KeepExisting    Existing = "keep" // a store with a manual secret is left alone
+	OnlyExisting    Existing = "only" // a store without a secret is left alone
+)
 
 // AccountValues is how Codacy's list of account tokens shows their values.
 type AccountValues int

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,7 +159,7 @@ func TestListValues(t *testing.T) {
 	}
 }
 
-// TestOldTokens adds tokens from before 2026 beside a new one.
+// TestOldTokens adds tokens from before 2026 to a new one.
 func TestOldTokens(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t, sandbox.Options{})
@@ -331,6 +332,78 @@ func TestTopics(t *testing.T) {
 	}](t, c.do(200, "GET", c.github+"/orgs/acme/repos", nil)) {
 		if r.Visibility != r.Name || r.Private != (r.Name != "public") || len(r.Topics) != map[bool]int{true: 2}[r.Name == "public"] {
 			t.Errorf("GitHub shows %+v", r)
+		}
+	}
+}
+
+// TestCreationField has the creation date under another name.
+func TestCreationField(t *testing.T) {
+	t.Parallel()
+	for option, name := range map[string]string{"": "createdAt", "created": "created"} {
+		w, c := newWorld(t, sandbox.Options{CreationField: option})
+		created := c.do(201, "POST", c.tokensURL("web"), body("a", w.Time().Add(time.Hour))).body
+		for _, text := range []string{created, c.do(200, "GET", c.tokensURL("web"), nil).body} {
+			if n := strings.Count(text, `"created`); n != 1 || !strings.Contains(text, `"`+name+`":"2`) || !strings.Contains(text, `"name":"a"`) {
+				t.Errorf("%q: %s", option, text)
+			}
+		}
+	}
+}
+
+// TestTokenPages has the list of tokens in one page and in several.
+func TestTokenPages(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]int{0: 1, 2: 3, 5: 1} {
+		w, c := newWorld(t, sandbox.Options{TokenPageSize: size, HideExpired: true})
+		for i := range 7 {
+			expires := w.Time().Add(time.Hour)
+			if i%4 == 1 {
+				expires = w.Time().Add(-time.Hour)
+			}
+			w.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i), Expires: expires})
+		}
+		names, pages := "", 0
+		for query := ""; pages == 0 || query != ""; pages++ {
+			list := decode[struct {
+				Data       []token
+				Pagination struct {
+					Cursor string
+					Total  int
+				}
+			}](t, c.do(200, "GET", c.tokensURL("web")+query, nil))
+			for _, token := range list.Data {
+				names += token.Name + " "
+			}
+			if list.Pagination.Total != 5 {
+				t.Errorf("%d: the total is %d", size, list.Pagination.Total)
+			}
+			query = ""
+			if list.Pagination.Cursor != "" {
+				query = "?cursor=" + url.QueryEscape(list.Pagination.Cursor)
+			}
+		}
+		if names != "t-6 t-4 t-3 t-2 t-0 " || pages != want {
+			t.Errorf("%d: %d pages with %s", size, pages, names)
+		}
+		w.Check(t)
+		status := 400
+		if size == 0 {
+			status = 501
+		}
+		c.do(status, "GET", c.tokensURL("web")+"?cursor=x", nil)
+	}
+}
+
+// TestPutNoContent has a new secret get either status.
+func TestPutNoContent(t *testing.T) {
+	t.Parallel()
+	for option, want := range map[bool]int{false: 201, true: 204} {
+		w, c := newWorld(t, sandbox.Options{PutNoContent: option})
+		value := w.AddToken("web", sandbox.Token{}).Value
+		c.put(want, "web", "actions", secretName, value)
+		c.put(204, "web", "actions", secretName, value)
+		if got, ok := w.Secret("web", "actions", secretName); !ok || got != value {
+			t.Error("the secret is not stored")
 		}
 	}
 }

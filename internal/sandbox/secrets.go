@@ -289,7 +289,7 @@ func (w *World) putSecret(c *call) response {
 	if s.byAction {
 		w.checkPut(c, repo, s)
 	}
-	if created {
+	if created && !w.options.PutNoContent {
 		return response{status: http.StatusCreated, body: []byte("{}")}
 	}
 	return response{status: http.StatusNoContent}

@@ -137,7 +137,7 @@ func TestEarlyRevocation(t *testing.T) {
 			c.world.SetUpdatedAt("web", "actions", secretName, c.world.Time().Add(-hours))
 			c.delete("web", old.ID)
 		}, ""},
-		"to make space among 100": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
+		"evicted among 100": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
 			old := replace(c, "actions")
 			for i := range 98 {
 				c.world.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i)})
@@ -221,7 +221,7 @@ func TestSettled(t *testing.T) {
 		"not to be provisioned": {func(w *sandbox.World) {
 			w.Provision("web", managed(w, 1), "actions")
 			for i, r := range []sandbox.Repository{
-				{Archived: true}, {Disabled: true}, {NotOnGitHub: true}, {NotOnCodacy: true}, {State: sandbox.NotAdded},
+				{Archived: true}, {Disabled: true}, {NotOnGitHub: true}, {NotOnCodacy: true}, {State: sandbox.NotAdded}, {Hidden: true}, {CodacyRole: "write"},
 			} {
 				r.Name = fmt.Sprint("r-", i)
 				w.Add(r)
@@ -283,5 +283,35 @@ func TestManualCredential(t *testing.T) {
 			want = ""
 		}
 		wantViolations(t, w, want)
+	}
+}
+
+// TestSettledExisting leaves manual secrets alone under keep, and stores without a
+// secret under only.
+func TestSettledExisting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		existing sandbox.Existing
+		do       func(*sandbox.World)
+		want     string
+	}{
+		{sandbox.ReplaceExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[not stored orphan]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[]"},
+		{sandbox.OnlyExisting, func(w *sandbox.World) { w.SetSecret("web", "actions", secretName, "manual") }, "[not stored orphan]"},
+		{sandbox.ReplaceExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[not stored orphan]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[not stored orphan]"},
+		{sandbox.OnlyExisting, func(w *sandbox.World) { w.DeleteSecret("web", "actions", secretName) }, "[]"},
+		{sandbox.KeepExisting, func(w *sandbox.World) { w.AddToken("web", sandbox.Token{Name: tokenTwo}) }, "[not stored orphan]"},
+	} {
+		w, _ := newWorld(t, sandbox.Options{Existing: test.existing})
+		w.Provision("web", sandbox.Token{Name: tokenOne}, "actions")
+		test.do(w)
+		var kinds []string
+		for _, v := range w.Settled() {
+			kinds = append(kinds, string(v.Kind))
+		}
+		if got := fmt.Sprint(kinds); got != test.want {
+			t.Errorf("%s: found %s, want %s", test.existing, got, test.want)
+		}
 	}
 }

@@ -41,7 +41,8 @@ type Error struct {
 	Disposition Disposition
 	// Malformed reports whether the response was 2xx, but can't be used.
 	Malformed bool
-	// RetryAfter is how long the service asked to wait; 0 if it did not.
+	// RetryAfter is how long the service asked to wait; 0 if it did not. If the
+	// request was RateLimited, it concerns all requests, otherwise this one only.
 	RetryAfter time.Duration
 	// Offset is how far the service's clock was ahead: by the Clock's estimate, or
 	// without one by the response's own Date.

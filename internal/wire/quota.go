@@ -6,13 +6,18 @@ import (
 	"time"
 )
 
+// maxQuotaPeriod bounds how long a quota is believed. GitHub's period is an hour. A
+// wrong reset would otherwise delay all requests, and with them the response that
+// corrects it.
+const maxQuotaPeriod = time.Hour + time.Minute
+
 // Quota is the service's primary rate limit, as a response states it.
 type Quota struct {
 	// Limit is the number of requests per period, and Remaining how many of them
 	// are left.
 	Limit, Remaining int
-	// Reset is when the period is over, on this machine's clock; zero if the
-	// response does not state it.
+	// Reset is when the period is over, on this machine's clock and at most an hour
+	// and a minute from now; zero if the response does not state it.
 	Reset time.Time
 }
 
@@ -28,7 +33,10 @@ func parseQuota(h http.Header, offset time.Duration) *Quota {
 	q.Limit, _ = strconv.Atoi(h.Get("X-Ratelimit-Limit")) // zero if missing
 	if epoch, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
 		// The reset is in whole seconds. One more, so that no request is early.
-		q.Reset = time.Unix(epoch+1, 0).Add(-offset)
+		q.Reset = time.Unix(epoch, 0).Add(time.Second - offset)
+		if latest := time.Now().Add(maxQuotaPeriod); q.Reset.After(latest) {
+			q.Reset = latest
+		}
 	}
 	return q
 }

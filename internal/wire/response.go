@@ -48,22 +48,35 @@ func (t *Transport) responseError(resp *http.Response, req *http.Request, quota 
 	}
 	e := &Error{
 		Service: t.Service, Status: resp.StatusCode, Message: t.clean(message, req),
-		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, quota, offset),
+		Disposition: Rejected, RetryAfter: retryAfter(resp.Header, offset),
 		Offset:     offset,
 		Permission: t.clean(resp.Header.Get("X-Accepted-GitHub-Permissions"), nil),
 		Page:       isPage(resp.Header),
 		SSO:        resp.StatusCode == http.StatusForbidden && resp.Header.Get("X-GitHub-SSO") != "",
 	}
-	secondary := strings.Contains(strings.ToLower(message), "secondary rate limit") ||
-		strings.HasSuffix(documentation, "secondary-rate-limits")
+	exhausted := quota.Exhausted() && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests)
 	switch {
-	case resp.StatusCode == http.StatusTooManyRequests,
-		resp.StatusCode == http.StatusForbidden && (secondary || e.RetryAfter > 0 || quota.Exhausted()):
+	case resp.StatusCode == http.StatusTooManyRequests, exhausted, reportsLimit(message, documentation):
 		e.Disposition = RateLimited
+		if e.RetryAfter == 0 && exhausted && !quota.Reset.IsZero() {
+			e.RetryAfter = max(0, time.Until(quota.Reset))
+		}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode < 400:
 		e.Disposition = Indeterminate
 	}
 	return e
+}
+
+// reportsLimit reports whether an error of GitHub says that a rate limit was exceeded,
+// whatever its status. Old servers call a secondary limit "abuse detection".
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+func reportsLimit(message, documentation string) bool {
+	message = strings.ToLower(message)
+	return strings.Contains(message, "secondary rate limit") ||
+		strings.Contains(message, "api rate limit exceeded") ||
+		strings.Contains(message, "abuse detection") ||
+		strings.HasSuffix(documentation, "secondary-rate-limits") ||
+		strings.HasSuffix(documentation, "#abuse-rate-limits")
 }
 
 // errorMessage returns the message in an error's body, and GitHub's link to its
@@ -86,19 +99,15 @@ func errorMessage(raw []byte) (message, documentation string) {
 	return message, body.Documentation
 }
 
-// retryAfter returns how long a response asks to wait: by its Retry-After, in
-// seconds or as a date, or else until an exhausted quota's reset; 0 for neither.
-func retryAfter(h http.Header, quota *Quota, offset time.Duration) time.Duration {
-	if v := h.Get("Retry-After"); v != "" {
-		if s, err := strconv.ParseInt(v, 10, 32); err == nil {
-			return max(0, time.Duration(s)*time.Second)
-		}
-		if at, err := http.ParseTime(v); err == nil {
-			return max(0, time.Until(at.Add(-offset)))
-		}
+// retryAfter returns how long a response asks to wait by its Retry-After, in seconds
+// or as a date; 0 for none.
+func retryAfter(h http.Header, offset time.Duration) time.Duration {
+	v := h.Get("Retry-After")
+	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+		return max(0, time.Duration(s)*time.Second)
 	}
-	if quota.Exhausted() && !quota.Reset.IsZero() {
-		return max(0, time.Until(quota.Reset))
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, time.Until(at.Add(-offset)))
 	}
 	return 0
 }

@@ -92,11 +92,13 @@ func (p *project) checkAll(exceptions string) error {
 		return err
 	}
 	skip := map[string]bool{}
+	var wrong []error
 	for _, line := range lines(exceptions) {
 		word, pattern, _ := strings.Cut(line, ": ")
 		matching := below(files, pattern)
 		if word != "never" && word != "later" || len(matching) == 0 {
-			return fmt.Errorf(".ci/words-except.txt: %q is neither \"never: PATH\" nor \"later: PATH\", or matches no file", line)
+			wrong = append(wrong, fmt.Errorf(".ci/words-except.txt: %q is neither \"never: PATH\" nor \"later: PATH\", or matches no file", line))
+			continue
 		}
 		probe := project{root: p.root, list: p.list, out: io.Discard}
 		for _, file := range matching {
@@ -106,8 +108,11 @@ func (p *project) checkAll(exceptions string) error {
 			}
 		}
 		if word == "later" && probe.findings == 0 {
-			return fmt.Errorf(".ci/words-except.txt: nothing is left to change in %s; remove its line", pattern)
+			wrong = append(wrong, fmt.Errorf(".ci/words-except.txt: nothing is left to change in %s; remove its line", pattern))
 		}
+	}
+	if wrong != nil {
+		return errors.Join(wrong...)
 	}
 	for _, file := range files {
 		if skip[file] {

@@ -122,7 +122,7 @@ func (s server) handler() http.Handler {
 	return mux
 }
 
-// reply sends JSON. It ignores an error, because the client is gone then.
+// reply sends JSON. It ignores an error, because the client closed the connection.
 func reply(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body)

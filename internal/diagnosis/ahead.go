@@ -1,0 +1,116 @@
+package diagnosis
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// warnWithin is how long before its expiry a credential is warned of.
+const warnWithin = 30 * 24 * time.Hour
+
+// Expiries are the times at which the credentials expire, on this machine's clock:
+// zero if never or unknown. Classic reports whether GitHub's token is a classic one.
+type Expiries struct {
+	AccountToken, GitHubToken time.Time
+	Classic                   bool
+}
+
+// Ahead returns the warnings of what will break: credentials that expire in less
+// than 30 days, and a schedule that leaves more than half the time in which a token
+// is renewed between two runs. Schedule is in cron's form, or empty.
+func (s *Setup) Ahead(e Expiries, schedule string, renewBefore time.Duration) []*Problem {
+	page := s.Pages.Tokens()
+	if e.Classic {
+		page = s.Pages.ClassicTokens()
+	}
+	var problems []*Problem
+	for _, c := range []struct {
+		id      ID
+		expires time.Time
+	}{{AccountTokenExpiring, e.AccountToken}, {GitHubTokenExpiring, e.GitHubToken}} {
+		if left := time.Until(c.expires); !c.expires.IsZero() && left < warnWithin {
+			problems = append(problems, &Problem{c.id, Values{
+				"date": c.expires.UTC().Format(time.DateOnly), "left": formatDuration(left), "page": page,
+			}, nil})
+		}
+	}
+	if gap, err := longestGap(schedule); err == nil && 2*gap > renewBefore {
+		problems = append(problems, &Problem{ScheduleTooRare, Values{
+			"cron": schedule, "interval": formatDuration(gap), "renew": fmt.Sprint(int(renewBefore.Hours() / 24)),
+		}, nil})
+	}
+	return problems
+}
+
+// Schedule returns the schedule that started this run, in cron's form; empty if
+// none did. It is in the event, in the file that the runner names.
+// https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule
+func Schedule(getenv func(string) string) string {
+	if getenv("GITHUB_EVENT_NAME") != "schedule" {
+		return ""
+	}
+	var event struct {
+		Schedule string `json:"schedule"`
+	}
+	b, err := os.ReadFile(getenv("GITHUB_EVENT_PATH"))
+	if err != nil || json.Unmarshal(b, &event) != nil {
+		return ""
+	}
+	return event.Schedule
+}
+
+// longestGap returns the longest time between two runs of a schedule in UTC, zero
+// for one that never runs. The library only knows the next run after a time. As a
+// schedule has the same times on each of its days, it is asked for the times of one
+// day, and for the first run of each of the others.
+func longestGap(schedule string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	s, err := cron.ParseStandard(schedule)
+	if err != nil || strings.HasPrefix(strings.TrimSpace(schedule), "@") { // GitHub knows no @daily
+		return 0, cmp.Or(err, errors.New("not five fields"))
+	}
+	// Two leap years, so that each day of a year is among them.
+	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	first := s.Next(start.Add(-time.Second))
+	if first.IsZero() {
+		return 0, nil
+	}
+	var longest time.Duration
+	last := first // the last run of the day
+	for next := s.Next(last); next.Truncate(day).Equal(first.Truncate(day)); next = s.Next(last) {
+		longest = max(longest, next.Sub(last))
+		last = next
+	}
+	times := last.Sub(first)
+	for run := first; run.Before(start.AddDate(8, 0, 0)); {
+		next := s.Next(run.Truncate(day).Add(day - time.Second))
+		if next.IsZero() { // in the next five years
+			break
+		}
+		longest = max(longest, next.Sub(run.Add(times)))
+		run = next
+	}
+	return longest, nil
+}
+
+// formatDuration returns a duration in days, or in hours below two days.
+func formatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch hours := int(d.Hours()); {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case hours == 1:
+		return "1 hour"
+	case hours < 1:
+		return "less than an hour"
+	default:
+		return fmt.Sprintf("%d hours", hours)
+	}
+}
