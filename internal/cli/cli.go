@@ -119,7 +119,7 @@ func (c *Command) usage() {
 func (c *Command) reportInputError(rep *report.Report, e config.InputError) {
 	id, ok := diagnosis.InputCase(e.Kind)
 	if !ok {
-		rep.Error(e.Error(), "")
+		rep.Error(e.Error(), e.Hint)
 		return
 	}
 	rep.Error(diagnosis.Render(id, nil, diagnosis.Values{

@@ -30,6 +30,9 @@ const Name = "GitHub"
 
 // Client sends requests to GitHub. It is safe for concurrent use.
 type Client struct {
+	// KeepTopics has Repositories keep the topics, which take memory.
+	KeepTopics bool
+
 	gh    *github.Client
 	start pace.Retry
 	retry pace.Retry

@@ -35,7 +35,15 @@ type Repository struct {
 	ID                          int64
 	Owner, Name                 string
 	Archived, Disabled, Private bool
+	// Visibility is public, private or internal; empty if GitHub doesn't say.
+	Visibility string
+	// Topics are only kept if the Client's KeepTopics is set.
+	Topics []string
 }
+
+// maxTopics is the number of topics of a repository that are kept. GitHub allows 20.
+// https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/classifying-your-repository-with-topics
+const maxTopics = 100
 
 // item is a repository in a list.
 type item struct {
@@ -47,6 +55,9 @@ type item struct {
 	Archived bool `json:"archived"`
 	Disabled bool `json:"disabled"`
 	Private  bool `json:"private"`
+
+	Visibility string   `json:"visibility"`
+	Topics     []string `json:"topics"`
 }
 
 // page is one page of the list.
@@ -78,6 +89,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 			yield(Repository{
 				ID: it.ID, Owner: unique.Make(wire.Truncate(cmp.Or(it.Owner.Login, defaultOwner), maxName)).Value(), Name: wire.Truncate(it.Name, maxName),
 				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
+				Visibility: unique.Make(wire.Truncate(it.Visibility, maxName)).Value(), Topics: c.topics(it),
 			})
 		}
 		next := ""
@@ -90,6 +102,18 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		number = p.next
 	}
 	return nil
+}
+
+// topics returns the topics to keep of a repository.
+func (c *Client) topics(it item) []string {
+	if !c.KeepTopics {
+		return nil
+	}
+	topics := make([]string, 0, min(maxTopics, len(it.Topics)))
+	for _, t := range it.Topics[:cap(topics)] {
+		topics = append(topics, unique.Make(wire.Truncate(t, maxName)).Value())
+	}
+	return topics
 }
 
 // Probe sends the cheapest request, for a further response by which to estimate

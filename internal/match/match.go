@@ -1,5 +1,5 @@
-// Package match brings Codacy's and GitHub's repositories together and selects
-// those that a run is about. It does no I/O.
+// Package match matches Codacy's repositories with GitHub's, and selects those that
+// a run is about. It does no I/O.
 package match
 
 import (
@@ -17,33 +17,38 @@ import (
 
 // Target is a selected repository.
 type Target struct {
-	// Codacy is its name there.
+	// Codacy is its name on Codacy.
 	Codacy string
-	// GitHub is the repository on GitHub. Where Skip says that there is none,
-	// only Owner and Name are set, the name being Codacy's.
+	// GitHub is the repository on GitHub. If Skip says that there is none, only Owner
+	// and Name are set, the name being Codacy's.
 	GitHub github.Repository
 	// Skip is the reason why nothing can be written; empty if it can.
 	Skip string
-	// Unseen: GitHub does not show it, so a living token of it is a worry.
+	// NotVisible reports whether GitHub does not show it, so that a valid token of it
+	// is a problem.
 	NotVisible bool
+	// Conflict is the reason why it can't be matched, which is an error; empty if it
+	// can.
+	Conflict string
 }
 
 // Selection says which repositories a run is about.
 type Selection struct {
-	// Include and Exclude match a repository's name on GitHub.
-	Include, Exclude func(name string) bool
+	// Include and Exclude match a repository on GitHub. One that GitHub does not show
+	// has a name only.
+	Include, Exclude func(github.Repository) bool
 	// Index and Count are the shard's, Index from 1 to Count.
 	Index, Count int
 }
 
 // Counts are the repositories of Codacy's list that were not selected.
 type Counts struct {
-	// NotAdded are those that Codacy knows but doesn't analyse.
-	NotAdded int
-	// LeftOut are those that the patterns leave out.
-	Excluded int
-	// OtherShards are those that belong to another shard.
-	OtherShards int
+	// NotAdded is the number of those that Codacy knows but doesn't analyze.
+	NotAdded int `json:"not_added"`
+	// Excluded is the number of those that the patterns exclude.
+	Excluded int `json:"excluded"`
+	// OtherShards is the number of those in another shard.
+	OtherShards int `json:"other_shards"`
 }
 
 // Matcher collects both lists, in any order, and then selects.
@@ -52,19 +57,20 @@ type Matcher struct {
 	byID   map[int64]github.Repository
 	byName map[string]int64
 	codacy []codacy.Repository
-	seen   map[string]bool // of Codacy's repositories
+	// entries holds the index of each entry of Codacy's list, by ID and name.
+	entries map[string]int
 }
 
 // New returns a Matcher for the repositories of owner.
 func New(owner string) *Matcher {
 	return &Matcher{
 		owner: owner, byID: map[int64]github.Repository{}, byName: map[string]int64{},
-		seen: map[string]bool{},
+		entries: map[string]int{},
 	}
 }
 
-// AddGitHub adds a repository of GitHub's list. One of another owner, or one
-// that was added before, is passed over.
+// AddGitHub adds a repository of GitHub's list. A repository of another owner, or
+// one that was added before, is ignored.
 func (m *Matcher) AddGitHub(r github.Repository) {
 	if _, ok := m.byID[r.ID]; ok || !strings.EqualFold(r.Owner, m.owner) {
 		return
@@ -73,55 +79,46 @@ func (m *Matcher) AddGitHub(r github.Repository) {
 	m.byName[strings.ToLower(r.Name)] = r.ID
 }
 
-// AddCodacy adds a repository of Codacy's list; one that was added before is
-// passed over.
+// AddCodacy adds an entry of Codacy's list. The same entry counts once, as added if
+// it is so on one of the pages.
 func (m *Matcher) AddCodacy(r codacy.Repository) {
-	key := "name " + strings.ToLower(r.Name)
-	if r.RemoteID != "" {
-		key = "id " + r.RemoteID
+	key := r.RemoteID + " " + strings.ToLower(r.Name)
+	if i, ok := m.entries[key]; ok {
+		m.codacy[i].Added = m.codacy[i].Added || r.Added
+		return
 	}
-	if !m.seen[key] {
-		m.seen[key] = true
-		m.codacy = append(m.codacy, r)
-	}
+	m.entries[key] = len(m.codacy)
+	m.codacy = append(m.codacy, r)
 }
 
-// GitHub is the number of the owner's repositories that GitHub shows.
+// GitHubCount returns the number of the owner's repositories that GitHub shows.
 func (m *Matcher) GitHubCount() int { return len(m.byID) }
 
-// Select matches and selects, in the order of the names. No two targets are the
-// same repository on GitHub.
+// Select matches and selects, in the order of the names. No two targets that can be
+// written are the same repository on GitHub.
 func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 	var counts Counts
 	var targets []Target
 	taken := map[int64]bool{}
-	// Those with an id first: what an id says beats what a name says.
-	repositories := slices.Clone(m.codacy)
-	slices.SortStableFunc(repositories, func(a, b codacy.Repository) int {
-		return cmp.Compare(min(1, len(b.RemoteID)), min(1, len(a.RemoteID)))
-	})
-	listed := map[string]bool{} // with an id, by the name on Codacy
-	for _, r := range repositories {
-		name := strings.ToLower(r.Name)
-		if r.RemoteID == "" && listed[name] {
-			continue // the same once more, without its id
-		}
-		listed[name] = listed[name] || r.RemoteID != ""
+	for _, r := range m.merged() {
 		if !r.Added {
 			counts.NotAdded++
 			continue
 		}
-		t := m.match(r)
-		if t.GitHub.ID != 0 && taken[t.GitHub.ID] {
-			t = m.notVisible(r, differentRepository)
+		t := m.match(r.Repository)
+		switch {
+		case r.conflict:
+			t = Target{Codacy: r.Name, GitHub: github.Repository{Owner: m.owner, Name: r.Name}, Conflict: sameID}
+		case t.GitHub.ID != 0 && taken[t.GitHub.ID]:
+			t = m.notVisible(r.Repository, differentRepository)
 		}
 		taken[t.GitHub.ID] = true
 		switch {
-		// A name that is none is told, though no pattern could match it.
-		case validName(t.GitHub.Name) && (!s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name)):
+		// An invalid name is reported, although no pattern matches it.
+		case validName(t.GitHub.Name) && (!s.Include(t.GitHub) || s.Exclude(t.GitHub)):
 			counts.Excluded++
 			continue
-		case int(shardKey(r)%uint64(s.Count)) != s.Index-1:
+		case int(shardKey(r.Repository)%uint64(s.Count)) != s.Index-1:
 			counts.OtherShards++
 			continue
 		}
@@ -133,16 +130,83 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 	return targets, counts
 }
 
+// entry is a repository of Codacy's list, merged from its entries. Conflict reports
+// whether another added entry has the same ID, and none has GitHub's name.
+type entry struct {
+	codacy.Repository
+	conflict bool
+}
+
+// merged returns the repositories of Codacy's list, those with an ID first, because
+// IDs take precedence over names.
+func (m *Matcher) merged() []entry {
+	var order []string
+	byID := map[string][]codacy.Repository{}
+	var withoutID []codacy.Repository
+	for _, r := range m.codacy {
+		if r.RemoteID == "" {
+			withoutID = append(withoutID, r)
+			continue
+		}
+		if byID[r.RemoteID] == nil {
+			order = append(order, r.RemoteID)
+		}
+		byID[r.RemoteID] = append(byID[r.RemoteID], r)
+	}
+	var all []entry
+	added := map[string]bool{} // by name, of those with an ID
+	known := map[string]bool{}
+	for _, id := range order {
+		for _, e := range m.resolve(byID[id]) {
+			name := strings.ToLower(e.Name)
+			known[name], added[name] = true, added[name] || e.Added
+			all = append(all, e)
+		}
+	}
+	for _, r := range withoutID {
+		// The same repository once more, without its ID.
+		if name := strings.ToLower(r.Name); added[name] || known[name] && !r.Added {
+			continue
+		}
+		all = append(all, entry{Repository: r})
+	}
+	return all
+}
+
+// resolve returns the entry that counts of those with one ID: the added one; of
+// several added ones the one with GitHub's name, otherwise all of them in conflict.
+func (m *Matcher) resolve(entries []codacy.Repository) []entry {
+	added := slices.DeleteFunc(slices.Clone(entries), func(r codacy.Repository) bool { return !r.Added })
+	switch len(added) {
+	case 0:
+		return []entry{{Repository: entries[0]}}
+	case 1:
+		return []entry{{Repository: added[0]}}
+	}
+	id, err := strconv.ParseInt(added[0].RemoteID, 10, 64)
+	if gh, ok := m.byID[id]; ok && err == nil {
+		if i := slices.IndexFunc(added, func(r codacy.Repository) bool { return strings.EqualFold(r.Name, gh.Name) }); i >= 0 {
+			return []entry{{Repository: added[i]}}
+		}
+	}
+	all := make([]entry, 0, len(added))
+	for _, r := range added {
+		all = append(all, entry{Repository: r, conflict: true})
+	}
+	return all
+}
+
 const (
 	notOnGitHub         = "not on GitHub, or not visible to the token"
 	differentRepository = "a different repository has this name on GitHub"
 	archived            = "archived on GitHub"
 	disabled            = "disabled on GitHub"
-	invalidName         = "its name can't be part of an address"
+	invalidName         = "invalid repository name"
+	sameID              = "Codacy lists two repositories with this ID on GitHub, and neither has the name that GitHub shows"
 )
 
-// match finds r on GitHub: by id, so that a rename does no harm and a stranger
-// under an old name gets nothing; by name only where Codacy gives no id.
+// match finds r on GitHub: by ID, so that renames are harmless and a different
+// repository under an old name gets nothing; by name only where Codacy gives no ID.
 func (m *Matcher) match(r codacy.Repository) Target {
 	id, named := m.byName[strings.ToLower(r.Name)]
 	if r.RemoteID != "" {
@@ -177,21 +241,21 @@ func (m *Matcher) notVisible(r codacy.Repository, why string) Target {
 	}
 }
 
-// usable tells whether a name stays one element of a path, whatever the servers
-// on the way do with it: none takes ".." for a name, however it is escaped, and
-// some take an escaped slash for a slash. No repository of GitHub is named so.
+// validName reports whether a name stays one element of a path, whatever servers do
+// with it: none takes ".." for a name, however it is escaped, and some take an
+// escaped slash for a slash. No repository on GitHub has such a name.
 func validName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 255 &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || r == '%' || unicode.IsControl(r) })
 }
 
-// shardKey spreads repositories evenly over shards, and never changes: the id
-// that Codacy gives, else the name. Not what GitHub shows, which may differ
-// between the credentials of the shards.
+// shardKey distributes repositories evenly over shards, and never changes: the ID
+// that Codacy gives, otherwise the name. What GitHub shows may differ between the
+// shards' credentials.
 func shardKey(r codacy.Repository) uint64 { return Hash(cmp.Or(r.RemoteID, strings.ToLower(r.Name))) }
 
-// Spread is a number that depends on key alone and is even over all 64 bits,
-// however much alike the keys are.
+// Hash returns a number that depends on the key alone, evenly distributed over all 64
+// bits, however similar the keys are.
 func Hash(key string) uint64 {
 	sum := sha256.Sum256([]byte(key))
 	return binary.BigEndian.Uint64(sum[:])

@@ -16,7 +16,7 @@ import (
 
 // all selects everything.
 var all = Selection{
-	Include: func(string) bool { return true }, Exclude: func(string) bool { return false },
+	Include: func(github.Repository) bool { return true }, Exclude: func(github.Repository) bool { return false },
 	Index: 1, Count: 1,
 }
 
@@ -187,8 +187,14 @@ func TestCounts(t *testing.T) {
 		},
 	)
 	s := all
-	s.Include = func(name string) bool { return strings.HasPrefix(name, "api-") || name == "docs" }
-	s.Exclude = func(name string) bool { return name == "docs" || name == "api-six" || name == "old" }
+	s.Include = func(r github.Repository) bool {
+		name := r.Name
+		return strings.HasPrefix(name, "api-") || name == "docs"
+	}
+	s.Exclude = func(r github.Repository) bool {
+		name := r.Name
+		return name == "docs" || name == "api-six" || name == "old"
+	}
 	targets, counts := m.Select(s)
 	var got []string
 	for _, target := range targets {
@@ -372,5 +378,54 @@ func TestShardKeyIsFixed(t *testing.T) {
 		if got := shardKey(tt.r) % 1000; got != tt.want {
 			t.Errorf("%+v is in shard %d of 1000, want %d", tt.r, got+1, tt.want+1)
 		}
+	}
+}
+
+// TestSameID: where Codacy lists an ID twice, the added entry counts; of two added
+// ones, the one with GitHub's name, otherwise both are in conflict.
+func TestSameID(t *testing.T) {
+	t.Parallel()
+
+	notAdded := func(r codacy.Repository) codacy.Repository {
+		r.Added = false
+		return r
+	}
+	for _, tt := range []struct {
+		name   string
+		codacy []codacy.Repository
+		want   []string // Codacy's name, GitHub's ID and conflict of each target
+		counts Counts
+	}{
+		{"not added, then added", []codacy.Repository{notAdded(onCodacy(1, "old")), onCodacy(1, "web")}, []string{"web 1"}, Counts{}},
+		{"added, then not added", []codacy.Repository{onCodacy(1, "old"), notAdded(onCodacy(1, "web"))}, []string{"old 1"}, Counts{}},
+		{"neither added", []codacy.Repository{notAdded(onCodacy(1, "old")), notAdded(onCodacy(1, "web"))}, nil, Counts{NotAdded: 1}},
+		{"both added, one with GitHub's name", []codacy.Repository{onCodacy(1, "old"), onCodacy(1, "WEB")}, []string{"WEB 1"}, Counts{}},
+		{"both added, neither with GitHub's name", []codacy.Repository{onCodacy(1, "old"), onCodacy(1, "older")}, []string{"old conflict", "older conflict"}, Counts{}},
+		{"both added, not on GitHub", []codacy.Repository{onCodacy(7, "old"), onCodacy(7, "older")}, []string{"old conflict", "older conflict"}, Counts{}},
+		{"the same entry on two pages", []codacy.Repository{onCodacy(1, "web"), onCodacy(1, "web")}, []string{"web 1"}, Counts{}},
+		{"the same entry, added meanwhile", []codacy.Repository{notAdded(onCodacy(1, "web")), onCodacy(1, "web")}, []string{"web 1"}, Counts{}},
+		{"added without an ID behind one that is not", []codacy.Repository{notAdded(onCodacy(1, "web")), onCodacy(0, "web")}, []string{"web 1"}, Counts{NotAdded: 1}},
+		{"once more without an ID", []codacy.Repository{onCodacy(0, "web"), onCodacy(1, "web")}, []string{"web 1"}, Counts{}},
+		{"not added, once more without an ID", []codacy.Repository{notAdded(onCodacy(1, "web")), notAdded(onCodacy(0, "web"))}, nil, Counts{NotAdded: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			targets, counts := matcher([]github.Repository{onGitHub(1, "web"), onGitHub(2, "api")}, tt.codacy).Select(all)
+			var got []string
+			for _, target := range targets {
+				text := fmt.Sprintf("%s %d", target.Codacy, target.GitHub.ID)
+				if target.Conflict != "" {
+					text = target.Codacy + " conflict"
+				}
+				got = append(got, text)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if counts != tt.counts {
+				t.Errorf("counts %+v, want %+v", counts, tt.counts)
+			}
+		})
 	}
 }

@@ -298,7 +298,7 @@ func newVerdict(e event) verdict {
 	v := verdict{stored: e.applied.storedAny(), current: e.result.Outcome == outcome.Current}
 	v.unavailable = denialOf(e.task.storeErr())
 	switch {
-	case e.err == nil && e.kind == jobList && (e.task.target.Skip == "" || e.task.target.NotVisible):
+	case e.err == nil && e.kind == jobList && e.task.target.Conflict == "" && (e.task.target.Skip == "" || e.task.target.NotVisible):
 		v.responded = []string{codacy.Name}
 	case e.err == nil && e.kind == jobCheck:
 		v.responded = []string{github.Name}

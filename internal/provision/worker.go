@@ -136,7 +136,12 @@ func (w *worker) observe(ctx context.Context, t *task) error {
 // nothing can be written to, only those that GitHub does not show are listed: a
 // valid token there is a problem.
 func (w *worker) firstListing(ctx context.Context, t *task) event {
-	if t.target.Skip == "" {
+	switch {
+	case t.target.Conflict != "":
+		result := w.newResult(t, outcome.Failed, t.target.Conflict)
+		result.Err = errors.New(t.target.Conflict)
+		return event{result: &result}
+	case t.target.Skip == "":
 		return event{err: w.listTokens(ctx, t)}
 	}
 	result := w.newResult(t, outcome.Skipped, t.target.Skip)

@@ -198,6 +198,12 @@ func TestCurrent(t *testing.T) {
 	if got, stores, ok := o.Current(); !ok || got.Number != 2 || len(stores) != 1 || stores[0] != StoreActions {
 		t.Errorf("current is %v in %v, want number 2 in actions", got, stores)
 	}
+	never.Number, never.ID = 3, 103
+	never.Created = now.Add(-10 * day)
+	o = seen([]Token{tok(2, 300*day, 65*day), never}, 300*day, 10*day)
+	if got, _, ok := o.Current(); !ok || got.Number != 2 {
+		t.Errorf("current is %v, want number 2", got)
+	}
 }
 
 // TestPriority has the order of the queue.

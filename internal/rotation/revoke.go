@@ -126,8 +126,7 @@ func Evictable(o Observation, p Policy, now time.Time) (Token, bool) {
 		return Token{}, false
 	}
 	for _, t := range o.Managed {
-		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) &&
-			(!unavailable || t.Expired(now)) {
+		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) {
 			return t, true
 		}
 	}

@@ -100,6 +100,17 @@ func TestPartlyWritten(t *testing.T) {
 	}
 }
 
+// TestRefusedAfterWriting: a store that is unavailable at any moment of the run
+// keeps valid tokens from being revoked, although the run wrote it.
+func TestRefusedAfterWriting(t *testing.T) {
+	t.Parallel()
+
+	o := seen([]Token{tok(1, 400*day, -day), tok(2, 300*day, 65*day), tok(3, 10*day, 355*day)}, unavailable, 10*day)
+	if got := numbers(Revocable(o, policy(immediate), now, []Store{StoreDependabot, StoreActions})); got != "1" {
+		t.Errorf("revokes %q, want the expired one only", got)
+	}
+}
+
 // mayRevoke is the contract's paragraph once more, for one token and a run that
 // wrote all eligible stores or none.
 func mayRevoke(o Observation, p Policy, i int, wrote bool) bool {
