@@ -97,9 +97,24 @@ func (t *Transport) Client() *http.Client {
 			case len(via) > 5:
 				return t.refuse("redirected more than five times")
 			}
+			only, ok := req.Context().Value(redirectKey{}).(string)
+			switch {
+			case ok && (req.URL.EscapedPath() != only || req.URL.RawQuery != ""):
+				return t.refuse("redirected to another address")
+			case ok && len(via) > 1:
+				return t.refuse("redirected more than once")
+			}
 			return nil
 		},
 	}
+}
+
+type redirectKey struct{}
+
+// WithRedirectTo returns a context whose requests may be redirected once, and only to
+// this escaped path, without a query.
+func WithRedirectTo(ctx context.Context, path string) context.Context {
+	return context.WithValue(ctx, redirectKey{}, path)
 }
 
 type trackKey struct{}
