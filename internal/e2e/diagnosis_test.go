@@ -119,7 +119,7 @@ func wrong() map[string]misconfiguration {
 			return harness.Inputs{"codacy-api-url": strings.TrimSuffix(f.Codacy, "/api/v3"), "github-api-url": f.GitHub + "/api/v3"}
 		}},
 		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
-		"a-web-page-answers":            {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
+		"web-page-instead-of-the-api":   {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
 		"tls-inspection": {prepare: func(f *harness.Fixture) harness.Inputs {
 			codacy, github, _, shut := f.ServeTLS()
 			f.T.Cleanup(shut)
@@ -147,13 +147,8 @@ func wrong() map[string]misconfiguration {
 			}
 			return nil
 		}},
-		"schedule-too-rare": {prepare: func(f *harness.Fixture) harness.Inputs {
-			event := `{"schedule":"17 4 1 */3 *","repository":{"name":"infra"}}`
-			if err := os.WriteFile(filepath.Join(f.Dir, "event.json"), []byte(event), 0o600); err != nil {
-				f.T.Fatal(err)
-			}
-			return nil
-		}},
+		"schedule-too-rare":  {prepare: scheduled("17 4 1 */3 *", nil)},
+		"old-tokens-pile-up": {prepare: scheduled("17 4 * * *", harness.Inputs{"rotate": "always", "revoke-after-hours": "24"})},
 	}
 	change := func(name string, change func(*misconfiguration)) {
 		c := all[name]
@@ -181,6 +176,51 @@ func wrong() map[string]misconfiguration {
 	change("app-without-permission-in-a-dry-run", func(c *misconfiguration) { c.id, c.exit = diagnosis.AppPermission, -1 })
 	change("app-without-dependabot", func(c *misconfiguration) { c.id = diagnosis.AppPermission })
 	return all
+}
+
+// scheduled has a schedule start the run, with the inputs.
+func scheduled(cron string, in harness.Inputs) func(*harness.Fixture) harness.Inputs {
+	return func(f *harness.Fixture) harness.Inputs {
+		event := fmt.Appendf(nil, `{"schedule":%q,"repository":{"name":"infra"}}`, cron)
+		if err := os.WriteFile(filepath.Join(f.Dir, "event.json"), event, 0o600); err != nil {
+			f.T.Fatal(err)
+		}
+		return in
+	}
+}
+
+// TestMaskedAccountTokens has Codacy mask the account's tokens. The warning is about
+// the one that expires first, and says that it may be another one.
+func TestMaskedAccountTokens(t *testing.T) {
+	t.Parallel()
+
+	in := func(days int) time.Time { return time.Now().Add(time.Duration(days)*24*time.Hour + time.Hour) }
+	for name, tt := range map[string]struct {
+		shown sandbox.AccountValues
+		own   int // days to the expiry of the used token
+		other int
+		want  string // empty for no warning
+	}{
+		"shown":                   {sandbox.ShowValues, 12, 5, "the account API token expires on " + in(12).UTC().Format(time.DateOnly)},
+		"shown, another expires":  {sandbox.ShowValues, 200, 5, ""},
+		"masked":                  {sandbox.MaskValues, 200, 5, "one of the account's API tokens expires on " + in(5).UTC().Format(time.DateOnly)},
+		"masked, one has expired": {sandbox.MaskValues, 12, -5, "one of the account's API tokens expires on " + in(12).UTC().Format(time.DateOnly)},
+		"masked, none soon":       {sandbox.MaskValues, 200, 100, ""},
+		"omitted":                 {sandbox.OmitValues, 200, 5, "one of the account's API tokens expires on " + in(5).UTC().Format(time.DateOnly)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := harness.Serve(t, sandbox.Options{
+				AccountTokenValues: tt.shown, CodacyTokens: []string{sandbox.CodacyToken, "another-account-token"},
+				CodacyTokenExpiries: map[string]time.Time{sandbox.CodacyToken: in(tt.own), "another-account-token": in(tt.other)},
+			}, sandbox.Repository{Name: "api"})
+			r := f.Run(nil)
+			f.Want(r, 0, "created=1")
+			if got := r.Annotations("warning"); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("the warnings are %q, want %q", got, tt.want)
+			}
+		})
+	}
 }
 
 // TestDiagnosis runs the program with every misconfiguration. Exit code and the two
