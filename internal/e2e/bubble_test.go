@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/cli"
 	"github.com/codacy/codacy-project-tokens/internal/harness"
@@ -24,6 +25,8 @@ type virtual struct {
 
 func bubble(t *testing.T, o sandbox.Options, repositories ...string) *virtual {
 	t.Helper()
+	// A bubble starts at midnight, which may be a date without a time of day.
+	time.Sleep(12 * time.Hour)
 	w := sandbox.New(o)
 	for _, name := range repositories {
 		w.Add(sandbox.Repository{Name: name})

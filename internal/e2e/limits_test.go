@@ -26,9 +26,8 @@ import (
 )
 
 var (
-	limitsMost   = flag.Int("limits.most", 1_000, "the largest organization of TestLimits: 10000 for all that docs/performance.md tells")
-	limitsAll    = flag.Bool("limits.all", false, "all cases of TestLimits up to that, not only some")
-	limitsUpdate = flag.Bool("limits.update", false, "write the figures into docs/performance.md")
+	limitsMost = flag.Int("limits.most", 1_000, "the largest organization of TestLimits and TestWeekly: 10000 for all figures of docs/performance.md")
+	limitsAll  = flag.Bool("limits.all", false, "all cases up to the largest organization, not only some; with -update they are written into docs/performance.md")
 )
 
 // published are the limits of both services, in their strictest reading.
@@ -37,12 +36,14 @@ func published(primary int) sandbox.Limits {
 }
 
 // road is a network with latency: a third of a request's time on the way there, a
-// third at the service and a third on the way back, each log-normal. One request in a
-// thousand takes ten seconds more, in one of the three.
+// third at the service and a third on the way back, each log-normal. With outliers,
+// one request in a thousand takes ten seconds more, in one of the three.
 type road struct {
-	mu     sync.Mutex
-	r      *rand.Rand
-	median time.Duration
+	mu       sync.Mutex
+	r        *rand.Rand
+	median   time.Duration
+	pages    float64 // how many times longer a page of a list takes; 0 for 1
+	outliers bool
 }
 
 const (
@@ -50,25 +51,33 @@ const (
 	outlier = 10 * time.Second
 )
 
-func (l *road) draw() time.Duration {
+func (l *road) draw(r *http.Request) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := time.Duration(float64(l.median) / 3 * math.Exp(spread*l.r.NormFloat64()))
-	if l.r.IntN(3000) == 0 {
-		d += outlier
+	d := float64(l.median) / 3 * math.Exp(spread*l.r.NormFloat64())
+	if l.pages > 0 && isRepositoryList(r) {
+		d *= l.pages
 	}
-	return d
+	if l.outliers && l.r.IntN(3000) == 0 {
+		return time.Duration(d) + outlier
+	}
+	return time.Duration(d)
+}
+
+// isRepositoryList reports whether a request is for a page of repositories.
+func isRepositoryList(r *http.Request) bool {
+	return strings.HasSuffix(r.URL.Path, "/repos") || strings.HasSuffix(r.URL.Path, "/repositories")
 }
 
 // over adds the latency of both ways to a transport. The World itself takes the third
 // in between.
 func (l *road) over(to http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
-		if err := wait(r.Context(), l.draw()); err != nil {
+		if err := wait(r.Context(), l.draw(r)); err != nil {
 			return nil, err
 		}
 		resp, err := to.RoundTrip(r)
-		if err := wait(r.Context(), l.draw()); err != nil {
+		if err := wait(r.Context(), l.draw(r)); err != nil {
 			return nil, err
 		}
 		return resp, err
@@ -186,10 +195,10 @@ func TestLimits(t *testing.T) {
 // run runs the program over the crowd and returns its row of the table.
 func (c crowd) run(t *testing.T, seed uint64) string {
 	stores := []string{"actions", "dependabot", "codespaces", "agents"}[:c.stores]
-	way := &road{r: rand.New(rand.NewPCG(seed, 5)), median: c.median}
+	way := &road{r: rand.New(rand.NewPCG(seed, 5)), median: c.median, outliers: true}
 	v := bubble(t, sandbox.Options{
 		Limits:      published(c.primary),
-		LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
+		LatencyFunc: way.draw,
 	}, harness.Names(c.repositories)...)
 	to := way.over(v.RoundTripper())
 
@@ -249,10 +258,10 @@ func (v *virtual) others(end <-chan struct{}, every time.Duration) {
 	}
 }
 
-// updateFigures writes a table into docs/performance.md, between its marks.
+// updateFigures writes a complete table into docs/performance.md, between its marks.
 func updateFigures(t *testing.T, mark, table string) {
 	t.Helper()
-	if !*limitsUpdate {
+	if !*harness.Update || !*limitsAll || *limitsMost < 10_000 {
 		return
 	}
 	const path = "../../docs/performance.md"
@@ -368,12 +377,12 @@ type scripted struct {
 }
 
 func newScripted(t *testing.T, n int) *scripted {
-	way := &road{r: rand.New(rand.NewPCG(1, 5)), median: 40 * time.Millisecond}
+	way := &road{r: rand.New(rand.NewPCG(1, 5)), median: 40 * time.Millisecond, outliers: true}
 	limits := published(5_000)
 	limits.Expected = true
 	h := &scripted{t: t, names: harness.Names(n)}
 	h.v = bubble(t, sandbox.Options{
-		Limits: limits, LatencyFunc: func(*http.Request) time.Duration { return way.draw() },
+		Limits: limits, LatencyFunc: way.draw,
 	}, h.names...)
 	over := way.over(h.v.RoundTripper())
 	h.to = roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -57,11 +57,11 @@ func TestHouse(t *testing.T) {
 	}{
 		{"rotation imports the standard library only", checkRotation, ""},
 		{"report does not import provision", forbid("report", "provision"), ""},
-		{"config does not import diagnosis", forbid("config", "diagnosis"), "diagnosis"},
-		{"packages import lower layers only", checkLayers, "diagnosis"},
-		{"cli is small", checkCLI, "diagnosis"},
-		{"functions are short", checkLength, "worker"},
-		{"functions have few branches", checkBranches, "worker"},
+		{"config does not import diagnosis", forbid("config", "diagnosis"), ""},
+		{"packages import lower layers only", checkLayers, ""},
+		{"cli is small", checkCLI, "54 more lines leave it"},
+		{"functions are short", checkLength, ""},
+		{"functions have few branches", checkBranches, ""},
 		{"no identifier shadows a builtin", checkBuiltins, ""},
 	} {
 		t.Run(rule.name, func(t *testing.T) {

@@ -17,11 +17,13 @@ func TestEveryRunIsSearched(t *testing.T) {
 	want := map[string]int{
 		"e2e/leak_test.go":          1, // played
 		"e2e/bench_test.go":         2, // benchmarks measure time and memory
+		"e2e/hostile_run_test.go":   1, // attackRun
 		"harness/harness.go":        3, // go build; a step; the command line
 		"harness/terminal.go":       1,
 		"project/container_test.go": 6, // go build and the servers; the step, with and without an engine
 		"project/release_test.go":   2, // git, and the lines of a workflow
 		"project/leave_test.go":     1, // the script that deletes everything
+		"project/sandbox_test.go":   2, // go build; the commands of docs/sandbox.md
 	}
 	for _, dir := range []string{"e2e", "harness", "project"} {
 		files, err := filepath.Glob("../" + dir + "/*.go")
