@@ -13,6 +13,7 @@ const (
 	SingleSignOn        ID = "single-sign-on-not-authorized"
 	IPAllowList         ID = "ip-allow-list"
 	GitHubRole          ID = "not-an-admin-on-github"
+	DeniedInSome        ID = "access-denied-to-some-repositories"
 	GitHubOwner         ID = "owner-unknown-to-github"
 	OAuthRestricted     ID = "oauth-app-not-approved"
 	OtherPermission     ID = "another-permission-missing"
@@ -143,6 +144,13 @@ func Cases() []Case {
 			Message: "the token's owner has no admin rights on {first}, which GitHub requires for secrets (affected: {hidden})",
 			Hint:    "Give the owner the role Admin at {web}/{first}/settings/access, or use a token from an admin",
 			Details: "GitHub's message is `Must have admin rights to Repository`. Tokens that were created for such a repository are deleted immediately.",
+		},
+		{
+			ID: DeniedInSome, Exit: 1,
+			Message: "GitHub denies access to the secrets of {first} in the store {store}, but not to those of other repositories (affected: {hidden})",
+			Hint:    "Give the credential access to them at {page}, or exclude them with {:exclude-repositories}",
+			Details: "A fine-grained token for selected repositories also lists public repositories that were not selected. " +
+				"The other repositories are served.",
 		},
 		{
 			ID: GitHubOwner, Input: "organization", Exit: 2,

@@ -32,8 +32,8 @@ type misconfiguration struct {
 	// undone reports whether only a write shows the error. Then some tokens are
 	// created, and all of them deleted.
 	undone bool
-	// others reports whether the stores that the credential can access are written.
-	others bool
+	// served are the repositories in whose actions store the secret is written.
+	served []string
 	// exit is the exit code, 0 for the usual one of the case.
 	exit int
 }
@@ -91,8 +91,9 @@ func wrong() map[string]misconfiguration {
 		}},
 		"saml-without-header": {hook: says(sandbox.KindGitHubRepositories, 403,
 			"Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.")},
-		"not-an-admin-on-github":  {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
-		"owner-unknown-to-github": {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
+		"not-an-admin-on-github":             {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
+		"access-denied-to-some-repositories": token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Selected: []string{"service-000"}}),
+		"owner-unknown-to-github":            {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
 
 		"app-unknown":                            app(func(*sandbox.App) {}, harness.Inputs{"github-app-id": "7654321"}),
 		"key-of-another-app":                     app(func(*sandbox.App) {}, harness.Inputs{"github-app-private-key": harness.AppPEM(harness.AppKeys()[1])}),
@@ -163,8 +164,9 @@ func wrong() map[string]misconfiguration {
 	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id = diagnosis.WorkflowToken })
 	change("token-that-may-read-only", func(c *misconfiguration) { c.id, c.undone = diagnosis.TokenPermission, true })
 	change("token-without-the-permission-of-a-store", func(c *misconfiguration) {
-		c.in["secret-stores"], c.exit, c.others = "actions, dependabot", 1, true
+		c.in["secret-stores"], c.exit, c.served = "actions, dependabot", 1, harness.Names(3)
 	})
+	change("access-denied-to-some-repositories", func(c *misconfiguration) { c.served = harness.Names(1) })
 	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
 	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
 	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
@@ -263,8 +265,8 @@ func TestDiagnosis(t *testing.T) {
 			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
 			compareDiagnosis(f, r.Code, name, found, c.exit, r.Stdout)
 			switch writes := f.Writes(); {
-			case c.others: // the other store is served
-				for _, n := range harness.Names(3) {
+			case c.served != nil:
+				for _, n := range c.served {
 					f.Provisioned(n, "actions")
 				}
 			case c.undone:
