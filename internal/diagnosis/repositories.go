@@ -22,6 +22,8 @@ const maxSecrets = 100
 type Findings struct {
 	setup *Setup
 	cases map[ID]*finding
+	// served is true if a repository was written, or is up to date.
+	served bool
 }
 
 // finding is one case: the first repository by name, and the number of them.
@@ -47,9 +49,13 @@ func (f *Findings) Add(res outcome.Result) {
 		id = CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = SecretsFull
-	case github.IsForbidden(res.Err):
+	case github.LacksPermission(res.Err), github.IsNotAdmin(res.Err):
 		p := f.setup.Denial(res.Err)
 		id, values = p.ID, p.Values
+	}
+	switch res.Outcome {
+	case outcome.Created, outcome.Renewed, outcome.Current:
+		f.served = true
 	}
 	if id == "" {
 		return
@@ -63,6 +69,13 @@ func (f *Findings) Add(res outcome.Result) {
 	if namedFirst(id, res, found.first) {
 		found.first = res
 	}
+}
+
+// mayBeRepository holds the cases of a denial whose text does not tell a credential
+// from a repository that it gives no access to. Where another repository was served,
+// the credential is not blamed.
+var mayBeRepository = map[ID]bool{
+	TokenPermission: true, TokenStore: true, TokenOtherOwner: true, AppPermission: true, WorkflowToken: true, OtherPermission: true,
 }
 
 // namedFirst reports which of two repositories a case names.
@@ -85,6 +98,7 @@ func (f *Findings) Problems(ctx context.Context, ended ID, countSecrets func(ctx
 		}
 		maps.Copy(values, found.values)
 		switch {
+		case f.served && mayBeRepository[id]:
 		case id == ended, id == CannotRenew && found.count == 1: // its own warning says it
 		case id == SecretsFull && !f.secretLimitReached(ctx, found, values, countSecrets):
 		default:
