@@ -311,6 +311,51 @@ func TestDueIsSpread(t *testing.T) {
 	}
 }
 
+// TestDueEarlier: what a repository's number adds makes a token due earlier, and
+// the due date itself is not yet due.
+func TestDueEarlier(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		left   time.Duration
+		jitter float64
+		want   Action
+	}{
+		"at the due date":            {90 * day, 0, NoOp},
+		"after the due date":         {90*day - 1, 0, Renew},
+		"seven days before it":       {97 * day, 0.49, NoOp},
+		"less than seven days to it": {97*day - 1, 0.5, Renew},
+	} {
+		o := seen([]Token{tok(1, 10*day, c.left)}, 10*day)
+		if got := Decide(o, policy(), now, c.jitter); got.Action != c.want {
+			t.Errorf("%s: decided %v, want %v", name, got.Action, c.want)
+		}
+	}
+}
+
+// TestNecessary: one denial ends a write that is neither due nor required by rotate.
+func TestNecessary(t *testing.T) {
+	t.Parallel()
+
+	due, valid := tok(1, 300*day, 65*day), tok(1, 10*day, 355*day)
+	for name, c := range map[string]struct {
+		o                 Observation
+		p                 Policy
+		urgent, necessary bool
+	}{
+		"no managed token":   {seen(nil, absent), policy(), true, true},
+		"due":                {seen([]Token{due}, 300*day), policy(), true, true},
+		"always":             {seen([]Token{valid}, 10*day), policy(always), false, true},
+		"changed manually":   {seen([]Token{valid}, 5*day), policy(), false, false},
+		"due, always":        {seen([]Token{due}, 300*day), policy(always), true, true},
+		"without one secret": {seen([]Token{valid}, 10*day, absent), policy(), false, false},
+	} {
+		if d := Decide(c.o, c.p, now, 0); !d.Writes() || d.Urgent != c.urgent || d.Necessary != c.necessary {
+			t.Errorf("%s: writes %v, urgent %v, necessary %v; want true, %v, %v", name, d.Writes(), d.Urgent, d.Necessary, c.urgent, c.necessary)
+		}
+	}
+}
+
 // randomCase returns an observation and a policy.
 func randomCase(r *rand.Rand) (Observation, Policy) {
 	span := func() time.Duration {
@@ -380,6 +425,15 @@ func FuzzDecide(f *testing.F) {
 		r := rand.New(rand.NewPCG(a, b))
 		o, p := randomCase(r)
 		d := Decide(o, p, now, 0)
+		count := 0
+		rows(o, p, func(row string, want Action) {
+			if count++; d.Action != want {
+				t.Errorf("%s: decided %v, want %v, for %+v under %+v", row, d.Action, want, o, p)
+			}
+		})
+		if count != 1 {
+			t.Errorf("%d rows fit %+v under %+v", count, o, p)
+		}
 		if d.Action == CheckSecrets && !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unread }) {
 			t.Error("checks secrets that were read")
 		}

@@ -141,6 +141,9 @@ func TestCreationTime(t *testing.T) {
 		"over a minute in the future":     {expires: now.Add(life + 61*time.Second), derived: true},
 		"midnight":                        {created: midnight, expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
 		"midnight elsewhere":              {created: midnight.In(east).Add(-2 * time.Hour), expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
+		"midnight in UTC":                 {created: midnight.In(east), expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
+		"midnight, never expires":         {created: midnight, want: midnight},
+		"midnight, in the future":         {created: now.Truncate(day), expires: now.Add(life + 2*time.Minute), derived: true},
 		"midnight, an hour before":        {created: midnight, expires: midnight.Add(life - time.Hour), want: midnight.Add(-time.Hour), derived: true},
 		"midnight, over an hour before":   {created: midnight, expires: midnight.Add(life - 61*time.Minute), want: midnight},
 		"midnight, an hour after":         {created: midnight, expires: midnight.Add(life + 25*time.Hour), want: midnight.Add(25 * time.Hour), derived: true},
@@ -183,6 +186,38 @@ func TestListOrder(t *testing.T) {
 	same.ID++
 	if a, b := listed(two, same), listed(same, two); !slices.Equal(a, b) || a[1].ID != same.ID {
 		t.Errorf("of two tokens with one number %v or %v is newest, want the higher ID", a, b)
+	}
+}
+
+// TestSetStore: the states of an earlier copy of an observation don't change.
+func TestSetStore(t *testing.T) {
+	t.Parallel()
+
+	before := seen(nil, unread, unread)
+	after := before
+	after.SetStore(StoreState{Store: StoreActions, Condition: Absent})
+	for _, c := range []struct {
+		o    Observation
+		want Condition
+	}{{before, Unread}, {after, Absent}} {
+		if s, _ := c.o.State(StoreActions); s.Condition != c.want {
+			t.Errorf("the store's condition is %v, want %v", s.Condition, c.want)
+		}
+		if s, _ := c.o.State(StoreDependabot); s.Condition != Unread {
+			t.Errorf("the other store's condition is %v, want %v", s.Condition, Unread)
+		}
+	}
+}
+
+// TestState: a secret is foreign if it is in no window.
+func TestState(t *testing.T) {
+	t.Parallel()
+
+	o := seen([]Token{tok(1, 10*day, 355*day)}, 10*day, 5*day, absent, unavailable)
+	for i, want := range []bool{false, true, false, false} {
+		if s, foreign := o.State(o.Stores[i].Store); foreign != want || s != o.Stores[i] {
+			t.Errorf("%+v is foreign: %v, want %v", s, foreign, want)
+		}
 	}
 }
 

@@ -225,6 +225,39 @@ func TestEvictable(t *testing.T) {
 	}
 }
 
+// TestNearForeignSecret checks both ends of the hour around a creation.
+func TestNearForeignSecret(t *testing.T) {
+	t.Parallel()
+
+	exact, newest := tok(1, 300*day, 65*day), tok(2, 10*day, 355*day)
+	dates, unknown := derived(exact), exact
+	dates.DateOnly, unknown.Created = true, time.Time{}
+	for name, c := range map[string]struct {
+		token         Token
+		uncertainty   time.Duration
+		before, after time.Duration
+	}{
+		"given":     {exact, 0, time.Hour, time.Hour},
+		"uncertain": {exact, 9 * time.Second, time.Hour + 9*time.Second, time.Hour + 9*time.Second},
+		"derived":   {derived(exact), 0, time.Hour, 2 * time.Hour},
+		"date only": {dates, 0, 25 * time.Hour, 49 * time.Hour},
+	} {
+		for distance, want := range map[time.Duration]bool{-c.before - 1: true, -c.before: false, c.after: false, c.after + 1: true} {
+			o := seen([]Token{c.token, newest}, 300*day-distance)
+			o.Uncertainty = c.uncertainty
+			if _, got := Evictable(o, policy(), now); got != want {
+				t.Errorf("%s, secret written %v after the creation: deletes the token: %v, want %v", name, distance, got, want)
+			}
+		}
+	}
+	if _, ok := Evictable(seen([]Token{unknown, newest}, 5*day), policy(), now); ok {
+		t.Error("deletes a token that was created at an unknown time although there is a foreign secret")
+	}
+	if _, ok := Evictable(seen([]Token{unknown, newest}, 10*day), policy(), now); !ok {
+		t.Error("keeps a token that was created at an unknown time although every store holds newest")
+	}
+}
+
 // sameWindows reports whether each store's secret is in the windows of the same
 // tokens in both observations.
 func sameWindows(a, b Observation) bool {
@@ -249,6 +282,11 @@ func FuzzRevocable(f *testing.F) {
 		last := len(o.Managed) - 1
 		inaccessible := slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unavailable })
 		got := Revocable(o, p, now, written)
+		for i, m := range o.Managed {
+			if want := mayRevoke(o, p, i, written); want != slices.Contains(got, m) {
+				t.Errorf("revokes %s: %v, want %v, for %+v under %+v, written %v", m.Name, !want, want, o, p, written)
+			}
+		}
 		if inaccessible && p.Existing == ExistingKeep && len(got) > 0 {
 			t.Error("revokes a token under keep while a store is unavailable")
 		}
