@@ -68,6 +68,7 @@ func TestRevocable(t *testing.T) {
 		"derived, every store holds newest":      {o: seen(inexact, old, old), p: policy(), want: "1"},
 		"derived, excluded store":                {o: seen(inexact, old, 5*day), p: policy(keep)},
 		"derived, expired, one store changed":    {o: seen([]Token{derived(expired[0]), derived(two[1])}, old, 5*day), p: policy(), want: "1"},
+		"derived but expired, excluded store":    {o: seen([]Token{derived(tok(1, 700*day, -335*day)), tok(2, 300*day, 65*day), tok(3, old, 355*day)}, old, 5*day), p: policy(keep), want: "1 2"},
 		"foreign secret near the creation":       {o: seen(two, old, 300*day-59*time.Minute), p: policy(keep)},
 		"foreign secret far from the creation":   {o: seen(two, old, 300*day-61*time.Minute), p: policy(keep), want: "1"},
 		"foreign secret overwritten":             {o: seen(two, 300*day-59*time.Minute), p: policy(immediate), written: true, want: "1 2"},
