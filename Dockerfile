@@ -29,6 +29,7 @@ LABEL org.opencontainers.image.title="codacy-project-tokens" \
       org.opencontainers.image.version="$VERSION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /codacy-project-tokens /codacy-project-tokens
+COPY LICENSE THIRD_PARTY_NOTICES.txt /licenses/
 
 # No USER and no WORKDIR: the runner mounts files that only root can write (the
 # outputs, the summary, the workspace) and sets the working directory itself.

@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,11 +23,19 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first statement, because net/http logs stray bytes that a server sends: they
+	// would get to the log without being redacted or escaped.
+	log.SetOutput(io.Discard)
+	protectMemory()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
+	// Even after stop, a closed pipe or terminal must not end the process: repositories
+	// in progress are finished.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	context.AfterFunc(ctx, func() {
 		if !config.OnRunner(os.Getenv) {
-			stop() // by hand a second Ctrl-C ends it at once
+			stop() // on the command line, a second Ctrl-C ends the process
 		}
 		time.Sleep(cli.ShutdownTimeout)
 		os.Exit(outcome.ExitInterrupted)

@@ -132,7 +132,10 @@ func TestDependabot(t *testing.T) {
 			Directory   string
 			Directories []string
 			Schedule    struct{ Interval string }
-			Groups      map[string]struct{ Patterns []string }
+			Cooldown    struct {
+				DefaultDays int `yaml:"default-days"`
+			}
+			Groups map[string]struct{ Patterns []string }
 		}
 	}
 	load(t, root+".github/dependabot.yml", &config)
@@ -141,6 +144,9 @@ func TestDependabot(t *testing.T) {
 		got[u.Ecosystem] = append(u.Directories, u.Directory)
 		if u.Schedule.Interval == "" {
 			t.Errorf("%s: no interval", u.Ecosystem)
+		}
+		if u.Cooldown.DefaultDays < 7 {
+			t.Errorf("%s: a version of %d days is old enough, want 7", u.Ecosystem, u.Cooldown.DefaultDays)
 		}
 	}
 	for _, ecosystem := range []string{"docker", "github-actions"} {
@@ -164,6 +170,26 @@ func TestDependabot(t *testing.T) {
 	slices.Sort(listed)
 	if config.Version != 2 || !slices.Equal(listed, modules) {
 		t.Errorf("version %d, and the modules %v; there are %v", config.Version, listed, modules)
+	}
+}
+
+// TestCodeOwners checks that every file has an owner, the workflows included: a
+// later pattern would replace the first one for its files.
+func TestCodeOwners(t *testing.T) {
+	t.Parallel()
+
+	text, err := os.ReadFile(root + ".github/CODEOWNERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			rules = append(rules, line)
+		}
+	}
+	if len(rules) != 1 || !regexp.MustCompile(`^\*( @[\w-]+(/[\w-]+)?)+$`).MatchString(rules[0]) {
+		t.Errorf("the rules are %q, want owners for * and nothing else", rules)
 	}
 }
 

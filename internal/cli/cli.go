@@ -18,6 +18,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/report"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
 // ShutdownTimeout is the time after an interrupt at which the process ends, whatever
@@ -48,7 +49,7 @@ type Command struct {
 // ctx is an interrupt.
 func (c *Command) Run(ctx context.Context, args []string) int {
 	redactor := &redact.Redactor{}
-	for _, v := range config.Credentials(c.Getenv) {
+	for _, v := range append(config.Credentials(c.Getenv), wire.ProxySecrets(c.Getenv)...) {
 		redactor.Add(v)
 	}
 	out, errs := redactor.Writer(c.Stdout), redactor.Writer(c.Stderr)
@@ -61,6 +62,9 @@ func (c *Command) Run(ctx context.Context, args []string) int {
 
 func (c *Command) run(ctx context.Context, args []string) int {
 	cfg, err := config.Parse(args, c.Getenv)
+	if err == nil {
+		err = wire.CheckProxies(c.Getenv)
+	}
 	switch {
 	case errors.Is(err, config.ErrHelp):
 		c.usage()
@@ -112,7 +116,7 @@ func (c *Command) usage() {
 func (c *Command) reportInputError(rep *report.Report, e config.InputError) {
 	id, ok := diagnosis.InputCase(e.Kind)
 	if !ok {
-		rep.Error(e.Error(), "")
+		rep.Error(e.Error(), e.Hint)
 		return
 	}
 	rep.Error(diagnosis.Render(id, nil, diagnosis.Values{

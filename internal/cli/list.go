@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
+	"github.com/codacy/codacy-project-tokens/internal/config"
 	"github.com/codacy/codacy-project-tokens/internal/diagnosis"
 	"github.com/codacy/codacy-project-tokens/internal/github"
 	"github.com/codacy/codacy-project-tokens/internal/match"
@@ -45,8 +46,8 @@ func (s *session) list(ctx context.Context) (targets []match.Target, code int) {
 		return nil, code
 	}
 	targets, skipped := both.matcher.Select(match.Selection{
-		Include: s.cfg.Repositories.Match,
-		Exclude: s.cfg.ExcludeRepositories.Match,
+		Include: func(r github.Repository) bool { return s.cfg.Repositories.Match(selectable(r)) },
+		Exclude: func(r github.Repository) bool { return s.cfg.ExcludeRepositories.Match(selectable(r)) },
 		Index:   s.cfg.Shard.Index, Count: s.cfg.Shard.Count,
 	})
 	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), skipped)
@@ -66,6 +67,10 @@ func (s *session) list(ctx context.Context) (targets []match.Target, code int) {
 		return nil, s.failStart(p)
 	}
 	return targets, outcome.ExitOK
+}
+
+func selectable(r github.Repository) config.Selectable {
+	return config.Selectable{Name: r.Name, Topics: r.Topics, Visibility: r.Visibility}
 }
 
 // listBoth lists both services' repositories at the same time.

@@ -2,6 +2,7 @@ package codacy
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,7 +19,9 @@ func (c *Client) User(ctx context.Context) error {
 		var body struct {
 			Data *struct{} `json:"data"`
 		}
-		err := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, &body)
+		err := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(r io.Reader) error {
+			return wire.DecodeObject(r, &body)
+		})
 		if err == nil && body.Data == nil {
 			err = wire.Malformed(Name, op, http.StatusOK, nil, "the response contains no user")
 		}
@@ -36,7 +39,7 @@ func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, err
 		Value   value     `json:"token"`
 		Expires time.Time `json:"expiresAt"`
 	}
-	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, max: maxTokens}
+	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, maxItems: maxTokens, maxBytes: maxTokenBytes}
 	err := pages(ctx, c, l, func(it item) {
 		if it.Value.Equal(token) {
 			expires = it.Expires

@@ -11,7 +11,6 @@ package codacy
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,17 +64,23 @@ func (c *Client) url(query url.Values, elements ...string) string {
 	return u.String()
 }
 
-// do sends one request and decodes the response into v; an empty response to a
-// DELETE leaves v unchanged. A 404 because of an invalid account token becomes a
-// 401.
+// do sends one request and decodes the response into v. A 404 because of an invalid
+// account token becomes a 401.
 func (c *Client) do(ctx context.Context, op, method, address string, body []byte, v any) error {
-	err := c.send(ctx, op, method, address, body, v)
+	return c.doAndDecode(ctx, op, method, address, body, func(r io.Reader) error { return wire.DecodeObject(r, v) })
+}
+
+// doAndDecode is do with a function that decodes the response.
+func (c *Client) doAndDecode(ctx context.Context, op, method, address string, body []byte, decode func(io.Reader) error) error {
+	err := c.send(ctx, op, method, address, body, decode)
 	if !saysNotFound(err) {
 		return err
 	}
 	// The resource is missing or the account token is invalid. Verify the token to
 	// distinguish the two.
-	verifyErr := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, &struct{}{})
+	verifyErr := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(r io.Reader) error {
+		return wire.DecodeObject(r, &struct{}{})
+	})
 	switch {
 	case verifyErr != nil && wire.DispositionOf(verifyErr) == wire.Rejected:
 		return &wire.Error{
@@ -95,8 +100,8 @@ func saysNotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.EqualFold(e.Message, "not found")
 }
 
-// send is do without the extra check for 404.
-func (c *Client) send(ctx context.Context, op, method, address string, body []byte, v any) error {
+// send is doAndDecode without the extra check for 404.
+func (c *Client) send(ctx context.Context, op, method, address string, body []byte, decode func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", Name, op, err)
@@ -110,20 +115,8 @@ func (c *Client) send(ctx context.Context, op, method, address string, body []by
 		return wire.Failed(Name, op, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // the body was read
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return wire.Failed(Name, op, err)
-	}
-	if method == http.MethodDelete && len(bytes.TrimSpace(raw)) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		var syntax *json.SyntaxError
-		problem := "the response does not fit its description"
-		if errors.As(err, &syntax) {
-			problem = "the response is not JSON"
-		}
-		return wire.Malformed(Name, op, resp.StatusCode, resp.Header, problem)
+	if err := decode(resp.Body); err != nil {
+		return wire.DecodeError(Name, op, resp.StatusCode, resp.Header, err)
 	}
 	return nil
 }

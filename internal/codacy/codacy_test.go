@@ -123,7 +123,7 @@ func TestRequests(t *testing.T) {
 				_, _, err := c.CreateToken(t.Context(), "api", "codacy-project-token-7", expires)
 				return err
 			},
-			`{"data":{"id":1,"token":"v"}}`, 201,
+			`{"data":{"id":1,"token":"0123456789abcdef"}}`, 201,
 			request{
 				method: "POST", path: "/api/v3/organizations/gh/acme/repositories/api/tokens",
 				body: `{"name":"codacy-project-token-7","expiresAt":"2027-02-21T08:00:00Z"}`,
@@ -173,7 +173,7 @@ func FuzzNames(f *testing.F) {
 			case http.MethodGet:
 				return 200, `{"data":[]}`
 			case http.MethodPost:
-				return 201, `{"data":{"id":7,"token":"v"}}`
+				return 201, `{"data":{"id":7,"token":"0123456789abcdef"}}`
 			}
 			return 204, ""
 		})
@@ -281,6 +281,42 @@ func TestEndlessPages(t *testing.T) {
 				t.Errorf("%d pages were asked for, want %d", n, tt.most)
 			}
 		})
+	}
+}
+
+// A cursor becomes a part of the next address, so it is bounded.
+func TestLongCursor(t *testing.T) {
+	t.Parallel()
+
+	for size, fails := range map[int]bool{maxCursor: false, maxCursor + 1: true} {
+		n := 0
+		c, _ := newClient(t, func(request) (int, string) {
+			if n++; n > 1 {
+				return 200, `{"data":[]}`
+			}
+			return 200, `{"data":[{"name":"a"}],"pagination":{"cursor":"` + strings.Repeat("x", size) + `"}}`
+		})
+		c.start, c.retry = pace.Retry{}, pace.Retry{} // one attempt
+		err := c.Repositories(t.Context(), func(Repository) {})
+		if (err != nil) != fails || err != nil && !asError(t, err).Malformed {
+			t.Errorf("a cursor of %d bytes: %v", size, err)
+		}
+	}
+}
+
+// A token list has a bound of its own, below that of a response.
+func TestHugeTokenList(t *testing.T) {
+	t.Parallel()
+
+	n := 0
+	c, _ := newClient(t, func(request) (int, string) {
+		n++
+		return 200, `{"data":[{"id":1,"unknown":"` + strings.Repeat("x", 1<<20) + `"}],"pagination":{"cursor":"` + strconv.Itoa(n) + `"}}`
+	})
+	c.start, c.retry = pace.Retry{}, pace.Retry{} // one attempt
+	tokens, err := c.Tokens(t.Context(), "api")
+	if e := asError(t, err); !e.Malformed || tokens != nil || n != 4 || e.Message != "the list is larger than 4 MiB" {
+		t.Errorf("%v after %d pages", err, n)
 	}
 }
 
@@ -499,32 +535,35 @@ func TestCreateToken(t *testing.T) {
 		want       Token
 		value      string // empty: an error
 	}{
-		{"second generation", `{"data":{"id":7,"name":"n","expiresAt":"2027-02-21T08:00:00Z","createdAt":"2026-02-21T08:00:00Z","token":"value"}}`, Token{ID: 7, Name: "n", Expires: expires}, "value"},
-		{"without expiry", `{"data":{"id":7,"name":"n","token":"value"}}`, Token{ID: 7, Name: "n", Expires: expires}, "value"},
-		{"first generation", `{"data":{"id":7,"token":"value"}}`, Token{ID: 7}, "value"},
-		{"first generation, null", `{"data":{"id":7,"token":"value","expiresAt":null,"name":null}}`, Token{ID: 7}, "value"},
+		{"second generation", `{"data":{"id":7,"name":"n","expiresAt":"2027-02-21T08:00:00Z","createdAt":"2026-02-21T08:00:00Z","token":"0123456789abcdef"}}`, Token{ID: 7, Name: "n", Expires: expires}, "0123456789abcdef"},
+		{"without expiry", `{"data":{"id":7,"name":"n","token":"0123456789abcdef"}}`, Token{ID: 7, Name: "n"}, "0123456789abcdef"},
+		{"first generation", `{"data":{"id":7,"token":"0123456789abcdef"}}`, Token{ID: 7}, "0123456789abcdef"},
+		{"first generation, null", `{"data":{"id":7,"token":"0123456789abcdef","expiresAt":null,"name":null}}`, Token{ID: 7}, "0123456789abcdef"},
 		{"as long as can be", `{"data":{"id":7,"token":"` + huge + `"}}`, Token{ID: 7}, huge},
 		{"every sign", `{"data":{"id":7,"token":"!\"#$%&'()*+,-./:;<=>?@[\\]^_{|}~"}}`, Token{ID: 7}, "!\"#$%&'()*+,-./:;<=>?@[\\]^_{|}~"},
 
+		{"another name", `{"data":{"id":7,"name":"other","expiresAt":"2027-02-21T08:00:00Z","token":"0123456789abcdef"}}`, Token{ID: 7, Name: "other", Expires: expires}, "0123456789abcdef"},
+		{"another expiry", `{"data":{"id":7,"name":"n","expiresAt":"2026-05-21T08:00:00Z","token":"0123456789abcdef"}}`, Token{ID: 7, Name: "n", Expires: time.Date(2026, 5, 21, 8, 0, 0, 0, time.UTC)}, "0123456789abcdef"},
+		{"too short to be masked", `{"data":{"id":7,"token":"secret-value-15"}}`, Token{}, ""},
 		{"huge", `{"data":{"id":7,"token":"` + huge + `x"}}`, Token{}, ""},
 		{"empty", `{"data":{"id":7,"token":""}}`, Token{}, ""},
 		{"none", `{"data":{"id":7}}`, Token{}, ""},
 		{"null", `{"data":{"id":7,"token":null}}`, Token{}, ""},
 		{"a number", `{"data":{"id":7,"token":12345678}}`, Token{}, ""},
-		{"a line break", `{"data":{"id":7,"token":"secret\nvalue"}}`, Token{}, ""},
-		{"a return", `{"data":{"id":7,"token":"secret\rvalue"}}`, Token{}, ""},
-		{"a blank", `{"data":{"id":7,"token":"secret value"}}`, Token{}, ""},
-		{"a NUL", `{"data":{"id":7,"token":"secret\u0000value"}}`, Token{}, ""},
-		{"a letter beyond ASCII", `{"data":{"id":7,"token":"secretvälue"}}`, Token{}, ""},
+		{"a line break", `{"data":{"id":7,"token":"secret\nvalue-too-long"}}`, Token{}, ""},
+		{"a return", `{"data":{"id":7,"token":"secret\rvalue-too-long"}}`, Token{}, ""},
+		{"a blank", `{"data":{"id":7,"token":"secret value-too-long"}}`, Token{}, ""},
+		{"a NUL", `{"data":{"id":7,"token":"secret\u0000value-too-long"}}`, Token{}, ""},
+		{"a letter beyond ASCII", `{"data":{"id":7,"token":"secretvälue-too-long"}}`, Token{}, ""},
 		{"bad UTF-8", "{\"data\":{\"id\":7,\"token\":\"secret\xffvalue\"}}", Token{}, ""},
-		{"no id", `{"data":{"token":"secretvalue"}}`, Token{}, ""},
-		{"a negative id", `{"data":{"id":-7,"token":"secretvalue"}}`, Token{}, ""},
-		{"an id that is a text", `{"data":{"id":"secretvalue","token":"secretvalue"}}`, Token{}, ""},
-		{"an expiry that is none", `{"data":{"id":7,"expiresAt":"secretvalue","token":"secretvalue"}}`, Token{}, ""},
-		{"no data", `{"id":7,"token":"secretvalue"}`, Token{}, ""},
+		{"no id", `{"data":{"token":"secretvalue-too-long"}}`, Token{}, ""},
+		{"a negative id", `{"data":{"id":-7,"token":"secretvalue-too-long"}}`, Token{}, ""},
+		{"an id that is a text", `{"data":{"id":"secretvalue-too-long","token":"secretvalue-too-long"}}`, Token{}, ""},
+		{"an expiry that is none", `{"data":{"id":7,"expiresAt":"secretvalue-too-long","token":"secretvalue-too-long"}}`, Token{}, ""},
+		{"no data", `{"id":7,"token":"secretvalue-too-long"}`, Token{}, ""},
 		{"nothing", ``, Token{}, ""},
-		{"HTML", `<html>secretvalue</html>`, Token{}, ""},
-		{"cut", `{"data":{"id":7,"token":"secretvalue"`, Token{}, ""},
+		{"HTML", `<html>secretvalue-too-long</html>`, Token{}, ""},
+		{"cut", `{"data":{"id":7,"token":"secretvalue-too-long"`, Token{}, ""},
 	} {
 		for _, status := range []int{201, 200} {
 			c, s := newClient(t, always(status, tt.body))
@@ -688,8 +727,10 @@ func TestLearn(t *testing.T) {
 func TestHugeName(t *testing.T) {
 	t.Parallel()
 
-	huge := strings.Repeat("x", 10<<20)
-	c, _ := newClient(t, always(200, `{"data":[{"id":1,"name":"`+huge+`","addedState":"Added"}]}`))
+	list := func(size int) func(request) (int, string) {
+		return always(200, `{"data":[{"id":1,"name":"`+strings.Repeat("x", size)+`","addedState":"Added"}]}`)
+	}
+	c, _ := newClient(t, list(10<<20))
 	if err := c.Repositories(t.Context(), func(r Repository) {
 		if len(r.Name) != maxName+3 {
 			t.Errorf("%d bytes are kept", len(r.Name))
@@ -697,6 +738,7 @@ func TestHugeName(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+	c, _ = newClient(t, list(1<<20))
 	if tokens, err := c.Tokens(t.Context(), "api"); err != nil || len(tokens) != 1 || len(tokens[0].Name) != maxName+3 {
 		t.Errorf("%v, %d tokens", err, len(tokens))
 	}
@@ -718,7 +760,7 @@ func TestContextEnds(t *testing.T) {
 func FuzzAnswers(f *testing.F) {
 	for _, body := range []string{
 		`{"data":[{"id":1,"name":"codacy-project-token-1","createdAt":"2026-11-20T08:00:00Z","expiresAt":"2027-11-20T08:00:00Z"}]}`,
-		`{"data":{"id":7,"token":"value","name":"n","expiresAt":"2027-02-21T08:00:00Z"}}`,
+		`{"data":{"id":7,"token":"0123456789abcdef","name":"n","expiresAt":"2027-02-21T08:00:00Z"}}`,
 		`{"data":[{"name":"a","remoteIdentifier":"1","addedState":"Added"}],"pagination":{"cursor":"x"}}`,
 		`{"data":null}`, `{"data":[null]}`, `[[[[`, ``, `{"error":"not found"}`, "{\"data\":{\"id\":1,\"token\":\"a\\nb\"}}",
 	} {

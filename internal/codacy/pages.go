@@ -2,6 +2,7 @@ package codacy
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -13,56 +14,73 @@ const (
 	// pageSize is the largest page that the API's description allows.
 	pageSize = 100
 	// maxRepositories and maxTokens bound the lists: of an organization's
-	// repositories, and of one repository's tokens, of which Codacy allows 100.
-	maxRepositories = 1_000_000
+	// repositories, of which GitHub allows 100,000, and of one repository's tokens, of
+	// which Codacy allows 100.
+	maxRepositories = 200_000
 	maxTokens       = 10_000
+	// maxRepositoryBytes and maxTokenBytes bound all pages of these lists together.
+	maxRepositoryBytes = 512 << 20
+	maxTokenBytes      = 4 << 20
+	// maxCursor bounds a cursor, in bytes. It becomes a part of the next address.
+	maxCursor = 4 << 10
 )
 
 // list is a list of one or more pages.
 type list struct {
-	op    string
-	path  []string
-	query url.Values // of the first page; a cursor is added for the others
-	first pace.Retry // for the first page
-	max   int        // number of items
+	op       string
+	path     []string
+	query    url.Values // of the first page; a cursor is added for the others
+	first    pace.Retry // for the first page
+	maxItems int
+	maxBytes int64
+}
+
+// pagination is the part of a page that points to the next one.
+type pagination struct {
+	Cursor string `json:"cursor"`
+	Total  int    `json:"total"`
 }
 
 // pages calls yield with the items of all pages of a list.
 func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 	type page struct {
-		Data       *[]T `json:"data"`
-		Pagination struct {
-			Cursor string `json:"cursor"`
-			Total  int    `json:"total"`
-		} `json:"pagination"`
+		items []T
+		pagination
 	}
-	guard := wire.PageGuard{MaxItems: l.max, PageSize: pageSize}
+	guard := wire.PageGuard{MaxItems: l.maxItems, PageSize: pageSize, MaxBytes: l.maxBytes}
+	malformed := func(problem string) error { return wire.Malformed(Name, l.op, http.StatusOK, nil, problem) }
 	for retry := l.first; ; retry = c.retry {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
-			err := c.do(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, &p)
-			if err == nil && p.Data == nil {
-				err = wire.Malformed(Name, l.op, http.StatusOK, nil, "the response contains no list")
+			var found bool
+			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(r io.Reader) (err error) {
+				p.items, found, err = wire.DecodeList[T](guard.Reader(r), l.maxItems, "data", map[string]any{"pagination": &p.pagination})
+				return err
+			})
+			switch {
+			case err == nil && !found:
+				err = malformed("the response contains no list")
+			case err == nil && len(p.Cursor) > maxCursor:
+				err = malformed("the list's cursor is too long")
 			}
 			return p, err
 		})
 		if err != nil {
 			return err
 		}
-		for _, it := range *p.Data {
+		for _, it := range p.items {
 			yield(it)
 		}
-		total := p.Pagination.Total
+		total := p.Total
 		if total <= pageSize {
 			total = 0 // it may count the items of one page
 		}
-		cursor := p.Pagination.Cursor
-		if problem := guard.Next(len(*p.Data), cursor, total); problem != "" {
-			return wire.Malformed(Name, l.op, http.StatusOK, nil, "the list does not end: "+problem)
+		if problem := guard.Next(len(p.items), p.Cursor, total); problem != "" {
+			return malformed("the list does not end: " + problem)
 		}
-		if cursor == "" {
+		if p.Cursor == "" {
 			return nil
 		}
-		l.query.Set("cursor", cursor)
+		l.query.Set("cursor", p.Cursor)
 	}
 }

@@ -31,7 +31,8 @@ func (c *Client) Repositories(ctx context.Context, yield func(Repository)) error
 	}
 	l := list{
 		op: "list the organization's repositories", path: append(c.org[:3:3], "repositories"),
-		query: url.Values{"limit": {strconv.Itoa(pageSize)}}, first: c.start, max: maxRepositories,
+		query: url.Values{"limit": {strconv.Itoa(pageSize)}}, first: c.start,
+		maxItems: maxRepositories, maxBytes: maxRepositoryBytes,
 	}
 	return pages(ctx, c, l, func(it item) {
 		yield(Repository{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,8 +14,12 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// maxValue bounds a token's value, in bytes.
-const maxValue = 4096
+// minValue and maxValue bound a token's value, in bytes. The value is masked in the
+// log: masking a short one would blank unrelated text.
+const (
+	minValue = 16
+	maxValue = 4096
+)
 
 // Token is a repository's token, without its value.
 type Token struct {
@@ -40,7 +45,7 @@ func (c *Client) Tokens(ctx context.Context, repository string) ([]Token, error)
 	}
 	var tokens []Token
 	var withoutID bool // such a token can't be deleted
-	l := list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry, max: maxTokens}
+	l := list{op: op, path: c.tokens(repository), query: url.Values{}, first: c.retry, maxItems: maxTokens, maxBytes: maxTokenBytes}
 	err := pages(ctx, c, l, func(it item) {
 		withoutID = withoutID || it.ID <= 0
 		tokens = append(tokens, Token{ID: it.ID, Name: wire.Truncate(it.Name, maxName), Created: it.Created.Time, Expires: it.Expires})
@@ -66,8 +71,9 @@ func (t *creationTime) UnmarshalJSON(b []byte) error {
 }
 
 // CreateToken creates a token with a name and an expiry in whole seconds. It
-// returns the token's value, which Codacy shows only once. Legacy Codacy ignores
-// name and expiry: then the returned Token has none.
+// returns the token as Codacy describes it, which may differ from the request, and its
+// value, which Codacy shows only once. Legacy Codacy ignores name and expiry: there the
+// token has none.
 func (c *Client) CreateToken(ctx context.Context, repository, name string, expires time.Time) (Token, secret.Value, error) {
 	op := "create the token " + name + " of " + repository
 	body, err := json.Marshal(struct {
@@ -79,23 +85,20 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 	}
 	var created struct {
 		Data struct {
-			ID      int64      `json:"id"`
-			Name    string     `json:"name"`
-			Expires *time.Time `json:"expiresAt"`
-			Value   value      `json:"token"`
+			ID      int64     `json:"id"`
+			Name    string    `json:"name"`
+			Expires time.Time `json:"expiresAt"`
+			Value   value     `json:"token"`
 		} `json:"data"`
 	}
 	created.Data.Value.onSecret = c.OnSecret
 	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &created); err != nil {
 		return Token{}, secret.Value{}, err
 	}
-	if created.Data.ID <= 0 || !created.Data.Value.OneLine() {
+	if v := created.Data.Value; created.Data.ID <= 0 || !v.OneLine() || v.short {
 		return Token{}, secret.Value{}, wire.Malformed(Name, op, http.StatusCreated, nil, "the response contains no valid token")
 	}
-	token := Token{ID: created.Data.ID}
-	if created.Data.Name != "" || created.Data.Expires != nil {
-		token.Name, token.Expires = name, expires
-	}
+	token := Token{ID: created.Data.ID, Name: wire.Truncate(created.Data.Name, maxName), Expires: created.Data.Expires}
 	return token, created.Data.Value.Value, nil
 }
 
@@ -103,6 +106,7 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 // that isn't a string, or is longer than maxValue, stays zero.
 type value struct {
 	secret.Value
+	short    bool // shorter than minValue
 	onSecret func(secret.Value)
 }
 
@@ -111,7 +115,7 @@ func (v *value) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &s) != nil || len(s) > maxValue {
 		return nil
 	}
-	v.Value = secret.New(s)
+	v.Value, v.short = secret.New(s), len(s) < minValue
 	if v.onSecret != nil {
 		v.onSecret(v.Value)
 	}
@@ -128,7 +132,12 @@ func (c *Client) DeleteToken(ctx context.Context, repository string, id int64) e
 	var body struct {
 		Error *json.RawMessage `json:"error"`
 	}
-	err := c.do(ctx, op, http.MethodDelete, c.url(nil, path...), nil, &body)
+	err := c.doAndDecode(ctx, op, http.MethodDelete, c.url(nil, path...), nil, func(r io.Reader) error {
+		if err := wire.DecodeObject(r, &body); err != io.EOF {
+			return err
+		}
+		return nil
+	})
 	switch {
 	case wire.IsNotFound(err):
 		return nil

@@ -2,76 +2,107 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
-// yes is read like an input, but is none: by hand only.
+// yes is a flag of the command line only.
 var yes = Input{
 	Name: "yes", Default: "false", boolean: true,
-	Short: "ask nothing",
+	Short: "skip the prompt",
 	set:   boolean(func(c *Config) *bool { return &c.Yes }),
 }
 
-// readArgs reads the flags. The standard library's flag package would stop at
-// the first fault, and echo what it found there.
+// readArgs parses the flags. The standard library's flag package would stop at the
+// first error, and repeat the value.
 func (p *parser) readArgs(args []string) error {
 	for _, arg := range args {
 		switch arg {
-		case "-h", "--help":
+		case "-h", "-help", "--help":
 			return ErrHelp
 		case "--version":
 			return ErrVersion
 		}
 	}
+	switch {
+	case !p.config.Runner && len(args) == 1 && args[0] == "help":
+		return ErrHelp
+	case p.config.Runner && len(args) > 0:
+		p.errs = append(p.errs, InputError{Input: "argument 1", Problem: "arguments are not used on a runner; set the inputs"})
+	}
 	if p.config.Runner {
-		if len(args) > 0 {
-			p.errs = append(p.errs, InputError{Input: "argument 1", Got: "an argument", Requirement: "none: on a runner only the inputs count"})
-		}
 		return nil
 	}
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		flag, text, hasText := strings.Cut(arg, "=")
+		flag, value, hasValue := strings.Cut(arg, "=")
 		if !isFlag(flag) {
-			// Not echoed: it may be a credential that somebody tried to pass.
-			p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Got: "a word without a flag", Requirement: "flags only, see --help"})
+			// Not repeated: it may be a credential.
+			p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
 			continue
 		}
 		in, known := p.byFlag(flag)
 		switch {
-		case hasText:
+		case hasValue:
 		case in.boolean:
-			text, hasText = "true", true
+			value, hasValue = "true", true
+			if i+1 < len(args) && isBoolean(args[i+1]) {
+				i++
+				value = args[i]
+			}
 		case i+1 < len(args) && !isFlag(args[i+1]):
-			// After an unknown flag too: its value is no fault of its own.
+			// After an unknown flag as well: its value is not another error.
 			i++
-			text, hasText = args[i], true
+			value, hasValue = args[i], true
 		}
-		_, twice := p.flags[in.Name]
-		label := flag
-		if !known {
-			label = p.echo(flag, arg)
+		if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
+			label := flag
+			if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
+				label = p.echo(flag, arg)
+			}
+			p.errs = append(p.errs, InputError{Input: label, Problem: problem})
+			continue
 		}
-		fault := func(found, want string) {
-			p.errs = append(p.errs, InputError{Input: label, Got: found, Requirement: want})
-		}
-		switch {
-		case !known:
-			fault("an unknown flag", "one of those that --help lists")
-		case in.Credential:
-			fault("a credential as a flag, which others can see", "it in the environment, as "+strings.Join(in.Env, " or "))
-		case !hasText:
-			fault("no value", in.Short)
-		case twice: // the last one would win, over a list too
-			fault("it more than once", "it once")
-		default:
-			p.flags[in.Name] = text
-		}
+		p.flags[in.Name] = value
 	}
 	return nil
 }
 
-// isFlag tells a flag from a value, which may be a negative number.
+// flagProblem returns what is wrong with the use of a flag; empty if nothing is.
+func (p *parser) flagProblem(in Input, known, hasValue bool, flag string) string {
+	_, twice := p.flags[in.Name]
+	switch {
+	case !known:
+		names := make([]string, 0, len(p.inputs))
+		for _, in := range p.inputs {
+			if !in.Credential {
+				names = append(names, "--"+in.Name)
+			}
+		}
+		if hint := didYouMean(flag, names); hint != "" {
+			return "unknown flag; " + hint
+		}
+		return "unknown flag; --help lists the flags"
+	case in.Credential:
+		return "credentials are not flags; set " + strings.Join(in.Env, " or ") + " in the environment"
+	case !hasValue:
+		return "a value is required: " + in.Short
+	case twice: // the last one would replace even a list
+		return "set it only once"
+	}
+	return ""
+}
+
+// plainFlag matches an unknown flag that is repeated without quotes.
+var plainFlag = regexp.MustCompile(`^--?[a-z-]{1,40}$`)
+
+// isBoolean reports whether an argument is a value of a boolean flag.
+func isBoolean(arg string) bool {
+	return strings.EqualFold(arg, "true") || strings.EqualFold(arg, "false")
+}
+
+// isFlag reports whether an argument is a flag rather than a value, which may be a
+// negative number.
 func isFlag(arg string) bool {
 	return strings.HasPrefix(arg, "--") || len(arg) > 1 && arg[0] == '-' && (arg[1] < '0' || arg[1] > '9')
 }
@@ -83,4 +114,50 @@ func (p *parser) byFlag(flag string) (in Input, known bool) {
 		}
 	}
 	return Input{}, false
+}
+
+// didYouMean suggests the known word that is nearest to a text; empty if none is
+// near.
+func didYouMean[T ~string](text string, words []T) string {
+	best, distance := "", 0
+	lower := strings.ToLower(text)
+	for _, w := range words {
+		d := editDistance(lower, strings.ToLower(string(w)))
+		if len(lower) > 4 && strings.HasPrefix(string(w), lower) {
+			d = 1
+		}
+		if d <= max(1, len(w)/4) && (best == "" || d < distance) {
+			best, distance = string(w), d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
+}
+
+// editDistance returns the Levenshtein distance of two short texts; a longer text is
+// far from every word.
+func editDistance(a, b string) int {
+	const long = 60
+	if len(a) > long || len(b) > long {
+		return long
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

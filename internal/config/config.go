@@ -1,6 +1,6 @@
-// Package config reads what the action was told: its inputs on a runner, flags
-// and the environment where it is run by hand. Everything is validated before
-// the first request, and all that is wrong is told together.
+// Package config parses the inputs of the action: the inputs on a runner, flags and
+// environment variables on the command line. Everything is validated before the
+// first request, and all errors are reported together.
 //
 // Inputs is the one list of inputs; action.yml, the docs and the help text are
 // generated from it or tested against it.
@@ -16,13 +16,15 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
-// Config is what a run was told. One that Parse returned is within the bounds
-// that the inputs state. Printed under any verb it shows no credential.
+// Config holds the parsed inputs, within the bounds that they state. It shows no
+// credential under any verb.
 type Config struct {
-	Runner bool // on a runner of GitHub Actions; only there may workflow commands be printed
+	// Runner reports whether the program runs on a runner of GitHub Actions. Workflow
+	// commands are printed only there.
+	Runner bool
 
 	CodacyAPIToken secret.Value
-	// Either the token, or the App's id and key; never both.
+	// Either the token, or the App's ID and key, never both.
 	GitHubToken         secret.Value
 	GitHubAppID         string       // App ID or client ID
 	GitHubAppPrivateKey secret.Value // PEM of an RSA key, PKCS #1 or PKCS #8
@@ -45,15 +47,15 @@ type Config struct {
 	Shard           Shard
 	ReportFile      string // ends in .json or .csv; empty: none
 
-	Yes   bool // by hand: the plan is answered with yes beforehand
+	Yes   bool // skips the prompt on the command line
 	Debug bool
 
 	labels    map[string]string
 	serverURL string // of the pages of the runner's GitHub; empty off a runner
 }
 
-// Label names an input as whoever set it knows it: the input on a runner; by
-// hand its flag, or the environment variable that it came from.
+// Label returns the name by which the user knows an input: the input on a runner; on
+// the command line its flag, or the environment variable that it came from.
 func (c *Config) Label(input string) string {
 	if l := c.labels[input]; l != "" {
 		return l
@@ -61,15 +63,15 @@ func (c *Config) Label(input string) string {
 	return input
 }
 
-// Shard is this job's part of the repositories: the Index-th of Count, counted
-// from 1.
+// Shard is this job's share of the repositories: the Index-th of Count, counted from
+// 1.
 type Shard struct{ Index, Count int }
 
-// String returns the shard as it is written in the input.
+// String returns the shard as in the input.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
 
-// Credentials are what the environment holds where credentials are looked for, be
-// it fit to be used or not, and the proxies' passwords: none of it may be printed.
+// Credentials returns the values of all variables that may hold a credential, valid
+// or not, and the proxies' passwords. None of them may be printed.
 func Credentials(getenv func(string) string) []secret.Value {
 	var all []secret.Value
 	add := func(text string) {
@@ -105,10 +107,8 @@ func Credentials(getenv func(string) string) []secret.Value {
 }
 
 // SelfHosted reports whether Codacy's API is not on a Codacy Cloud host.
-func (c *Config) SelfHosted() bool { return isSelfHosted(c.CodacyAPIURL) }
-
-func isSelfHosted(api *url.URL) bool {
-	host := strings.ToLower(api.Hostname())
+func (c *Config) SelfHosted() bool {
+	host := strings.ToLower(c.CodacyAPIURL.Hostname())
 	return host != "app.codacy.com" && host != "api.codacy.com"
 }
 

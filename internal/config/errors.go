@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,24 +31,34 @@ const (
 type InputError struct {
 	// Input is the input, or on the command line the flag or environment variable.
 	Input string
-	// Got is the value, quoted and truncated, or a description of it.
+	// Got is the value, quoted and truncated, or a description of it; empty if there
+	// is none.
 	Got string
-	// Requirement is what the value must be.
+	// Requirement completes "must be", unless Problem says what is wrong.
 	Requirement string
-	Kind        Kind
+	Problem     string
+	// Hint says how to fix it; empty if Requirement says it.
+	Hint string
+	Kind Kind
 }
 
-func (f InputError) Error() string {
-	return fmt.Sprintf("%s: found %s; want %s", f.Input, f.Got, f.Requirement)
+func (e InputError) Error() string {
+	switch {
+	case e.Problem != "":
+		return e.Input + ": " + e.Problem
+	case e.Got == "":
+		return e.Input + ": must be " + e.Requirement
+	}
+	return e.Input + ": must be " + e.Requirement + ", not " + e.Got
 }
 
 // InputErrors lists everything that is wrong, at least one error.
 type InputErrors []InputError
 
-func (f InputErrors) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
+func (e InputErrors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
 	}
 	return strings.Join(lines, "\n")
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Parse reads the config from the arguments (without the program's name) and
-// the environment. Its error is ErrHelp, ErrVersion, or Faults with all that
-// is wrong, and then there is no config.
+// Parse returns the config of the arguments, without the program's name, and the
+// environment. The error is ErrHelp, ErrVersion, or InputErrors with everything that
+// is wrong; the config is nil then.
 func Parse(args []string, getenv func(string) string) (*Config, error) {
 	p := &parser{
 		getenv: getenv,
@@ -35,7 +35,8 @@ func Parse(args []string, getenv func(string) string) (*Config, error) {
 		p.set(in)
 	}
 	p.checkCredentials()
-	p.checkRenewal()
+	p.checkNumbers()
+	p.checkSwapped()
 	if len(p.errs) > 0 {
 		return nil, p.errs
 	}
@@ -60,34 +61,43 @@ func OnRunner(getenv func(string) string) bool { return getenv("GITHUB_ACTIONS")
 type parser struct {
 	getenv func(string) string
 	inputs []Input
-	flags  map[string]string // by hand: those that were given
-	texts  map[string]string // by input, trimmed: what was given, or the default
-	failed map[string]bool   // inputs at fault
+	flags  map[string]string // the flags of the command line
+	texts  map[string]string // by input: its value or default, trimmed
+	failed map[string]bool   // the inputs with an error
 	config *Config
 	errs   InputErrors
 }
 
-func (p *parser) fail(input, found, want string) {
+// fail adds an error of an input.
+func (p *parser) fail(input string, e InputError) {
 	p.failed[input] = true
-	p.errs = append(p.errs, InputError{Input: p.config.Label(input), Got: found, Requirement: want})
+	e.Input = p.config.Label(input)
+	p.errs = append(p.errs, e)
 }
 
-// lacks is the fault of an input that is blank.
-func (p *parser) missing(in, want string) {
-	p.fail(in, p.describeBlank(in), want)
+// missing adds the error of a blank input. More follows "is required".
+func (p *parser) missing(in, more string) {
+	e := InputError{Problem: "is required" + more}
 	for _, known := range p.inputs {
-		if known.Name == in && known.Credential {
-			p.errs[len(p.errs)-1].Kind = Blank
+		if known.Name != in {
+			continue
+		}
+		if known.Credential && p.config.Runner {
+			e.Kind = Blank
+			e.Problem += "; a secret that doesn't exist, or is hidden from this run, is empty"
+		} else {
+			e.Hint = known.Fix
 		}
 	}
+	p.fail(in, e)
 }
 
-// look finds an input's text and label.
+// read finds an input's value and label.
 func (p *parser) read(in Input) {
 	text, label, useEnv := "", in.Name, true
 	switch {
 	case p.config.Runner:
-		// A credential in the step's environment was meant for something else.
+		// A credential in the step's environment is meant for something else.
 		text, useEnv = p.getenv(inputVariable(in.Name)), !in.Credential
 	case in.Credential:
 		label = in.Env[0]
@@ -109,10 +119,11 @@ func (p *parser) read(in Input) {
 	p.texts[in.Name], p.config.labels[in.Name] = text, label
 }
 
-// inputVariable is how the runner passes an input: its hyphens stay.
+// inputVariable returns the variable in which the runner passes an input. Hyphens
+// are kept.
 func inputVariable(input string) string { return "INPUT_" + strings.ToUpper(input) }
 
-// trim drops the white space around; a list of nothing but separators is blank.
+// trim removes surrounding white space. A list of separators only is blank.
 func (in Input) trim(text string) string {
 	if in.list && len(splitList(text)) == 0 {
 		return ""
@@ -120,49 +131,36 @@ func (in Input) trim(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// set validates an input's text.
+// set validates an input's value.
 func (p *parser) set(in Input) {
 	text := p.texts[in.Name]
 	if text == "" {
 		if in.Required || in.Default != "" {
-			p.missing(in.Name, "the "+in.Short)
+			p.missing(in.Name, "")
 		}
 		return
 	}
 	problems := in.set(p.config, text)
 	if strings.Contains(text, "${{") {
-		problems = []invalid{{requirement: "its value: nothing expands the expression here"}}
+		problems = []invalid{{requirement: "a value: expressions are not expanded here"}}
 	}
 	for _, wrong := range problems {
-		part := text
-		if wrong.part != "" {
-			part = wrong.part
-		}
-		found := wrong.got
+		got := wrong.got
 		switch {
-		case found != "":
+		case got != "" || wrong.problem != "":
 		case in.Credential:
-			found = describe(text)
+			got = describe(text)
+		case wrong.part != "":
+			got = p.echo(wrong.part, text)
 		default:
-			found = p.echo(part, text)
+			got = p.echo(text, text)
 		}
-		p.fail(in.Name, found, wrong.requirement)
-		p.errs[len(p.errs)-1].Kind = wrong.kind
+		p.fail(in.Name, InputError{Got: got, Requirement: wrong.requirement, Problem: wrong.problem, Hint: wrong.hint, Kind: wrong.kind})
 	}
 }
 
-// nothing describes a blank input.
-func (p *parser) describeBlank(input string) string {
-	for _, in := range p.inputs {
-		if in.Name == input && in.Credential && p.config.Runner {
-			return "nothing (a secret that does not exist, or is kept from this run, is empty)"
-		}
-	}
-	return "nothing"
-}
-
-// echo quotes a part of a text, unless the text looks like a credential: two
-// inputs are easily mixed up.
+// echo quotes a part of a value, unless the value looks like a credential: two inputs
+// are easily mixed up.
 func (p *parser) echo(part, text string) string {
 	if p.looksSecret(text) {
 		return describe(part) + " that looks like a credential"
@@ -173,7 +171,7 @@ func (p *parser) echo(part, text string) string {
 var secretMarks = regexp.MustCompile(`gh[pousr]_|github_pat_|eyJ|PRIVATE KEY`)
 
 func (p *parser) looksSecret(text string) bool {
-	const tooShort = 8 // would be found everywhere
+	const tooShort = 8 // to be recognized
 	for _, in := range p.inputs {
 		if !in.Credential {
 			continue
@@ -187,31 +185,49 @@ func (p *parser) looksSecret(text string) bool {
 	return secretMarks.MatchString(text)
 }
 
-// checkCredentials wants GitHub's token or the App, and not both: which of
-// them would be used could only be guessed.
+// checkCredentials requires GitHub's token or the App, and not both: which of them
+// is meant could only be guessed.
 func (p *parser) checkCredentials() {
 	const token, id, key = "github-token", "github-app-id", "github-app-private-key"
 	hasToken, hasID, hasKey := p.texts[token] != "", p.texts[id] != "", p.texts[key] != ""
 	label := p.config.Label
 	switch {
 	case hasToken && (hasID || hasKey):
-		p.fail(token, "a token beside a GitHub App", fmt.Sprintf("either %s, or %s and %s", label(token), label(id), label(key)))
+		p.fail(token, InputError{Problem: fmt.Sprintf("must not be set together with %s and %s", label(id), label(key))})
 	case hasToken, hasID && hasKey:
 	case hasID:
-		p.missing(key, "the private key of the App that "+label(id)+" names")
+		p.missing(key, " with "+label(id))
 	case hasKey:
-		p.missing(id, "the ID of the App that "+label(key)+" belongs to")
+		p.missing(id, " with "+label(key))
 	default:
-		p.missing(token, fmt.Sprintf("a token that may write secrets, or else %s and %s", label(id), label(key)))
+		p.missing(token, fmt.Sprintf(", or else %s and %s", label(id), label(key)))
 	}
 }
 
-func (p *parser) checkRenewal() {
-	const renew, lifetime = "renew-before-days", "token-lifetime-days"
+// checkNumbers compares the inputs that bound each other.
+func (p *parser) checkNumbers() {
+	const renew, lifetime, writes, stores = "renew-before-days", "token-lifetime-days", "writes-per-minute", "secret-stores"
 	c := p.config
-	if p.failed[renew] || p.failed[lifetime] || c.Policy.RenewBefore < c.Policy.Lifetime {
-		return
+	if !p.failed[renew] && !p.failed[lifetime] && c.Policy.RenewBefore >= c.Policy.Lifetime {
+		p.fail(renew, InputError{
+			Requirement: fmt.Sprintf("less than %s (%s)", c.Label(lifetime), p.texts[lifetime]), Got: p.texts[renew],
+		})
 	}
-	p.fail(renew, fmt.Sprintf("%q, and %q in %s", p.texts[renew], p.texts[lifetime], c.Label(lifetime)),
-		fmt.Sprintf("fewer days than that lifetime, %d at most", c.Policy.Lifetime/day-1))
+	if n := len(c.Policy.Stores); !p.failed[writes] && !p.failed[stores] && c.WritesPerMinute > 0 && c.WritesPerMinute < n {
+		p.fail(writes, InputError{
+			Requirement: fmt.Sprintf("0, or at least %d, the number of stores in %s", n, c.Label(stores)), Got: p.texts[writes],
+		})
+	}
+}
+
+// checkSwapped reports a token of GitHub in the place of Codacy's before it is sent
+// to Codacy.
+func (p *parser) checkSwapped() {
+	const account = "codacy-api-token"
+	if v := p.texts[account]; !p.failed[account] && secretMarks.MatchString(v) {
+		p.fail(account, InputError{
+			Requirement: "a Codacy account API token", Got: describe(v) + " that looks like a credential for GitHub",
+			Hint: "Check that the two tokens are not in each other's place",
+		})
+	}
 }

@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
-// Usage returns what --help tells of the flags, a line each with its default in
-// brackets, and of the environment: on 22 lines of at most 80 columns.
+// Usage returns the text of --help: purpose, an example, a line for each flag with
+// its default in brackets, and the environment variables.
 func Usage() string {
 	var b strings.Builder
-	b.WriteString("Usage: GH_TOKEN=$(gh auth token) codacy-project-tokens [flags]\n")
+	b.WriteString(`Stores a Codacy project token in every repository of an organization.
+Example: GH_TOKEN=$(gh auth token) codacy-project-tokens --organization acme
+Docs:    https://github.com/codacy/codacy-project-tokens
+
+`)
 	var switches, variables []string
 	for _, in := range append(Inputs(), yes) {
 		switch preset := in.Default; {
@@ -27,24 +31,7 @@ func Usage() string {
 			fmt.Fprintf(&b, "  --%-21s %s%s\n", in.Name, in.Short, preset)
 		}
 	}
-	fmt.Fprintf(&b, "  %s, --version, --help\n", strings.Join(switches, ", "))
+	fmt.Fprintf(&b, "  %s\n  --version, --help\n", strings.Join(switches, ", "))
 	fmt.Fprintf(&b, "Environment: %s\n", strings.Join(variables, ", "))
-	return b.String()
-}
-
-// Markdown returns the table of the inputs, for the docs.
-func Markdown() string {
-	var b strings.Builder
-	b.WriteString("| input | default | meaning |\n|---|---|---|\n")
-	for _, in := range Inputs() {
-		preset := ""
-		switch {
-		case in.Required:
-			preset = "required"
-		case in.Default != "":
-			preset = "`" + in.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", in.Name, preset, in.Description)
-	}
 	return b.String()
 }

@@ -22,8 +22,8 @@ func TestUsage(t *testing.T) {
 
 	usage := config.Usage()
 	lines := strings.Split(strings.TrimSuffix(usage, "\n"), "\n")
-	if len(lines) > 22 {
-		t.Errorf("%d lines, want 22 at most", len(lines))
+	if len(lines) > 30 {
+		t.Errorf("%d lines, want 30 at most", len(lines))
 	}
 	for _, line := range lines {
 		if utf8.RuneCountInString(line) > 80 {
@@ -42,11 +42,11 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"  --concurrency           repositories at once, 1 to 100 [16]\n",
+		"  --concurrency           repositories at a time, 1 to 100 [16]\n",
 		"  --organization          owner of the repositories [$GITHUB_REPOSITORY_OWNER]\n",
-		"  --dry-run (change nothing), --yes (ask nothing), --version, --help\n",
+		"  --dry-run (read and decide, change nothing), --yes (skip the prompt)\n  --version, --help\n",
 		"\nEnvironment: CODACY_API_TOKEN, GH_TOKEN or GITHUB_TOKEN, GITHUB_APP_PRIVATE_KEY\n",
-		" GH_TOKEN=$(gh auth token) ",
+		"Example: GH_TOKEN=$(gh auth token) codacy-project-tokens --organization acme\n", "https://github.com/codacy/codacy-project-tokens\n",
 	} {
 		if !strings.Contains(usage, want) {
 			t.Errorf("%q is missing in\n%s", want, usage)
@@ -64,7 +64,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	intro, _, _ := strings.Cut(string(b), "| input |")
-	want := intro + config.Markdown()
+	want := intro + markdown()
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -171,4 +171,21 @@ func (e *entries) UnmarshalYAML(n *yaml.Node) error {
 		*e = append(*e, one)
 	}
 	return nil
+}
+
+// markdown returns the table of the inputs, for the docs.
+func markdown() string {
+	var b strings.Builder
+	b.WriteString("| input | default | meaning |\n|---|---|---|\n")
+	for _, in := range config.Inputs() {
+		preset := ""
+		switch {
+		case in.Required:
+			preset = "required"
+		case in.Default != "":
+			preset = "`" + in.Default + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", in.Name, preset, in.Description)
+	}
+	return b.String()
 }

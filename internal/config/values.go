@@ -20,16 +20,18 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/secret"
 )
 
-// setter reads an input's text, which is trimmed and not blank, into the
-// config, or tells what is wrong with it.
+// setter parses an input's value, which is trimmed and not blank, into the config,
+// or returns what is wrong with it.
 type setter func(c *Config, text string) []invalid
 
-// problem is a fault as a setter sees it, which knows neither the input's
-// label nor whether its text may be echoed.
+// invalid is an input error as a setter sees it: it knows neither the input's label
+// nor whether its value may be repeated.
 type invalid struct {
-	got         string // said in place of the text, if not empty
-	part        string // the part of the text at fault, if not all of it
+	got         string // a description instead of the value; may be empty
+	part        string // the wrong part of the value, if it isn't the whole
 	requirement string
+	problem     string
+	hint        string
 	kind        Kind
 }
 
@@ -54,14 +56,14 @@ func matching(form *regexp.Regexp, want string, field func(*Config) *string) set
 func oneOf[T ~string](field func(*Config) *T, words ...T) setter {
 	return func(c *Config, text string) []invalid {
 		if !slices.Contains(words, T(text)) {
-			return []invalid{{requirement: choice(words)}}
+			return []invalid{{requirement: choice(words), hint: didYouMean(text, words)}}
 		}
 		*field(c) = T(text)
 		return nil
 	}
 }
 
-// choice returns "a, b or c".
+// choice returns `"a", "b" or "c"`.
 func choice[T ~string](words []T) string {
 	var b strings.Builder
 	for i, w := range words {
@@ -72,7 +74,7 @@ func choice[T ~string](words []T) string {
 		default:
 			b.WriteString(", ")
 		}
-		b.WriteString(string(w))
+		b.WriteString(strconv.Quote(string(w)))
 	}
 	return b.String()
 }
@@ -96,7 +98,7 @@ func boolean(field func(*Config) *bool) setter {
 		case "false", "False", "FALSE":
 			*field(c) = false
 		default:
-			return []invalid{{requirement: "true or false"}}
+			return []invalid{{requirement: `"true" or "false"`}}
 		}
 		return nil
 	}
@@ -129,7 +131,7 @@ func stores(c *Config, text string) []invalid {
 	asked := map[rotation.Store]bool{}
 	for _, name := range splitList(text) {
 		if !slices.Contains(rotation.Stores(), rotation.Store(name)) {
-			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, by comma or line"})
+			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, separated by commas or newlines", hint: didYouMean(name, rotation.Stores())})
 		}
 		asked[rotation.Store(name)] = true
 	}
@@ -140,9 +142,9 @@ func stores(c *Config, text string) []invalid {
 func secretName(c *Config, text string) []invalid {
 	switch {
 	case !secretForm.MatchString(text):
-		return []invalid{{requirement: "letters, digits and underscores, no digit first, at most 80 characters"}}
+		return []invalid{{requirement: "at most 80 letters, digits and underscores, without a digit at the start"}}
 	case strings.HasPrefix(strings.ToUpper(text), "GITHUB_"):
-		return []invalid{{requirement: "a name that does not begin with GITHUB_, which GitHub reserves", kind: Reserved}}
+		return []invalid{{requirement: "a name that does not start with GITHUB_, which GitHub reserves", kind: Reserved}}
 	}
 	c.Policy.SecretName = text
 	return nil
@@ -161,7 +163,7 @@ func apiURL(field func(*Config) **url.URL) setter {
 	return func(c *Config, text string) []invalid {
 		wrong := invalid{requirement: "https://HOST/PATH (http on a loopback address only)"}
 		if strings.ContainsAny(text, "@?#") {
-			// Passwords and tokens are found in such places.
+			// Passwords and tokens may be there.
 			wrong.got = "a URL with a user, a query or a fragment"
 			return []invalid{wrong}
 		}
@@ -188,18 +190,19 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-// token reads a credential that goes into a header.
+// token parses a credential that goes into a header.
 func token(field func(*Config) *secret.Value) setter {
 	return func(c *Config, text string) []invalid {
 		if found := tokenProblem(text); found != "" {
-			return []invalid{{got: found, requirement: "the token alone"}}
+			return []invalid{{got: found, requirement: "only the token"}}
 		}
 		*field(c) = secret.New(text)
 		return nil
 	}
 }
 
-// unfit describes what keeps a text from being a token, without a part of it.
+// tokenProblem describes why a text is not a token, without repeating any of it;
+// empty if it may be one.
 func tokenProblem(text string) string {
 	what := ""
 	switch {
@@ -208,7 +211,7 @@ func tokenProblem(text string) string {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		what = "a control character"
 	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
-		what = "a character that is not ASCII" // a zero-width one, pasted along
+		what = "a character that is not ASCII" // such as an invisible one
 	default:
 		return ""
 	}
@@ -219,17 +222,23 @@ func describe(text string) string {
 	return "a value of " + strconv.Itoa(utf8.RuneCountInString(text)) + " characters"
 }
 
-// keyLines is a PEM block with its line ends, also where they are written out as
-// \n, as people paste it into one line. No PEM has a backslash of its own.
+// keyLines returns a PEM block with its line breaks, even if they are written as \n
+// because it was pasted into one line. A PEM block contains no backslash.
 func keyLines(text string) string { return strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text) }
 
-// privateKey reads a PEM block.
+// privateKey parses a PEM block.
 func privateKey(c *Config, text string) []invalid {
+	if strings.HasPrefix(text, "\ufeff") {
+		return []invalid{{
+			got: "a file that starts with a byte order mark", requirement: "the PEM file without changes",
+			hint: "Save the file as UTF-8 without a byte order mark, and set the secret to it",
+		}}
+	}
 	block, rest := pem.Decode([]byte(keyLines(text)))
 	if block == nil || strings.TrimSpace(string(rest)) != "" || !isRSAKey(block) {
 		return []invalid{{
 			got:         describe(text) + " that is not one RSA private key",
-			requirement: "the whole PEM file that GitHub gave, from -----BEGIN to END-----, with its lines",
+			requirement: "the whole PEM file from GitHub, from -----BEGIN to END-----, with its line breaks",
 		}}
 	}
 	c.GitHubAppPrivateKey = secret.New(string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})))

@@ -282,18 +282,18 @@ func Cases() []Case {
 
 		{
 			ID: NoCredential, Exit: 2,
-			Example: "codacy-api-token: found nothing (a secret that does not exist, or is kept from this run, is empty); want the account API token of Codacy",
+			Example: "codacy-api-token: is required; a secret that doesn't exist, or is hidden from this run, is empty",
 			Message: "{fault}",
-			Hint:    "See that the secret that the workflow names is there, at {web}/{repository}/settings/secrets/actions; by hand, set the variable",
+			Hint:    "Add the secret that the workflow uses at {web}/{repository}/settings/secrets/actions",
 			Details: "A secret that does not exist is empty, without any error. Workflows of pull requests from forks and from Dependabot do not see it, " +
 				"nor does a repository that an organization's secret is not shared with.",
 		},
 		{
 			ID: ReservedName, Exit: 2,
-			Example: `secret-name: found "GITHUB_CODACY"; want a name that does not begin with GITHUB_, which GitHub reserves`,
+			Example: `secret-name: must be a name that does not start with GITHUB_, which GitHub reserves, not "GITHUB_CODACY"`,
 			Message: "{fault}",
-			Hint:    "Choose another name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
-			Details: "All inputs are looked at before the first request, and all that is wrong is told together.",
+			Hint:    "Choose a name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
+			Details: "All inputs are validated before the first request, and all errors are reported together.",
 		},
 		{
 			ID: NoMatch, Input: "repositories", Exit: 2,

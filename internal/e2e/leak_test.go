@@ -98,7 +98,7 @@ func TestNothingBypassesRedaction(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"demo", "harness", "sandbox", "mutants", "contract", ".git"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"demo", "harness", "sandbox", "mutants", "contract", "tools", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

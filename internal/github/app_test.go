@@ -309,12 +309,13 @@ func TestAppStartGarbage(t *testing.T) {
 		"installation as HTML":     {sandbox.KindInstallation, 200, `<html>`},
 		"empty":                    {sandbox.KindAccessToken, 201, ``},
 		"no token":                 {sandbox.KindAccessToken, 201, `{"expires_at":"2999-01-01T00:00:00Z"}`},
-		"no expiry":                {sandbox.KindAccessToken, 201, `{"token":"ghs_1"}`},
-		"an expiry that is none":   {sandbox.KindAccessToken, 201, `{"token":"ghs_1","expires_at":"soon"}`},
-		"a token of two lines":     {sandbox.KindAccessToken, 201, `{"token":"ghs_1\nx","expires_at":"2999-01-01T00:00:00Z"}`},
-		"a token with a blank":     {sandbox.KindAccessToken, 201, `{"token":"ghs_1 x","expires_at":"2999-01-01T00:00:00Z"}`},
+		"a short token":            {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789a","expires_at":"2999-01-01T00:00:00Z"}`},
+		"no expiry":                {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab"}`},
+		"an expiry that is none":   {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab","expires_at":"soon"}`},
+		"a token of two lines":     {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab\nx","expires_at":"2999-01-01T00:00:00Z"}`},
+		"a token with a blank":     {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab x","expires_at":"2999-01-01T00:00:00Z"}`},
 		"a huge token":             {sandbox.KindAccessToken, 201, `{"token":"ghs_` + strings.Repeat("1", 17<<10) + `","expires_at":"2999-01-01T00:00:00Z"}`},
-		"expired before it came":   {sandbox.KindAccessToken, 201, `{"token":"ghs_1","expires_at":"1999-01-01T00:00:00Z"}`},
+		"expired before it came":   {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab","expires_at":"1999-01-01T00:00:00Z"}`},
 		"a server that is not up":  {sandbox.KindAccessToken, 503, `{}`},
 		"an error that is no JSON": {sandbox.KindInstallation, 502, `<html>`},
 	} {
@@ -330,7 +331,7 @@ func TestAppStartGarbage(t *testing.T) {
 				})
 				begin := time.Now()
 				err := i.app.Start(t.Context())
-				if wire.DispositionOf(err) != wire.Indeterminate || strings.Contains(fmt.Sprint(err), "ghs_1") {
+				if wire.DispositionOf(err) != wire.Indeterminate || strings.Contains(fmt.Sprint(err), "ghs_") {
 					t.Errorf("the error is %v", err)
 				}
 				if took := time.Since(begin); took > 30*time.Second {

@@ -12,10 +12,9 @@
 package github
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +30,9 @@ const Name = "GitHub"
 
 // Client sends requests to GitHub. It is safe for concurrent use.
 type Client struct {
+	// KeepTopics has Repositories keep the topics, which take memory.
+	KeepTopics bool
+
 	gh    *github.Client
 	start pace.Retry
 	retry pace.Retry
@@ -49,24 +51,23 @@ func New(hc *http.Client, base *url.URL, start, retry pace.Retry) *Client {
 
 // get sends a GET and decodes the response into v.
 func (c *Client) get(ctx context.Context, op, address string, v any) (*github.Response, error) {
-	return c.getInto(ctx, new(bytes.Buffer), op, address, v)
+	return c.send(ctx, op, http.MethodGet, address, nil, func(r io.Reader) error { return wire.DecodeObject(r, v) })
 }
 
-// getInto is get with a buffer for the response, which many large responses can
-// share.
-func (c *Client) getInto(ctx context.Context, raw *bytes.Buffer, op, address string, v any) (*github.Response, error) {
-	req, err := c.gh.NewRequest(http.MethodGet, address, nil)
+// send sends a request with a body, unless that is nil, and decodes the response.
+func (c *Client) send(ctx context.Context, op, method, address string, body any, decode func(io.Reader) error) (*github.Response, error) {
+	req, err := c.gh.NewRequest(method, address, body)
 	if err != nil {
 		return nil, wire.Failed(Name, op, err)
 	}
-	raw.Reset()
 	ctx, latest := wire.Track(ctx)
-	resp, err := c.gh.Do(ctx, req, raw)
+	resp, err := c.gh.BareDo(ctx, req)
 	if err != nil {
 		return nil, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}
-	if err := json.Unmarshal(raw.Bytes(), v); err != nil {
-		return nil, wire.Malformed(Name, op, resp.StatusCode, resp.Header, "the response is not JSON of the described form")
+	defer func() { _ = resp.Body.Close() }() // the body was read
+	if err := decode(resp.Body); err != nil {
+		return nil, wire.DecodeError(Name, op, resp.StatusCode, resp.Header, err)
 	}
 	return resp, nil
 }

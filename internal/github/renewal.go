@@ -1,11 +1,10 @@
 package github
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,7 +23,9 @@ const (
 	// renewalTimeout is how long a request waits for a renewal before it goes to the
 	// Limiter anyway. It is longer than the renewal's own request takes.
 	renewalTimeout = wire.WriteTimeout + 5*time.Second
-	// maxToken bounds a token, in bytes; GitHub guarantees no length.
+	// minToken and maxToken bound a token, in bytes; GitHub guarantees no length. It is
+	// masked in the log: masking a short one would blank unrelated text.
+	minToken = 16
 	maxToken = 16 << 10
 )
 
@@ -124,27 +125,21 @@ const createTokenOp = "create an installation token of the App"
 
 // createToken creates an installation token. Its expiry is on GitHub's clock.
 func (a *App) createToken(ctx context.Context) (token secret.Value, expires time.Time, err error) {
-	fail := func(err error) (secret.Value, time.Time, error) {
-		return secret.Value{}, time.Time{}, wire.Failed(Name, createTokenOp, err)
-	}
 	address := path("app", "installations", strconv.FormatInt(a.installation.ID, 10), "access_tokens")
-	req, err := a.jwtClient.gh.NewRequest(http.MethodPost, address, nil)
-	if err != nil {
-		return fail(err)
-	}
-	var raw bytes.Buffer
-	resp, err := a.jwtClient.gh.Do(ctx, req, &raw)
-	if err != nil {
-		return fail(err)
-	}
 	var body struct {
 		Token   string    `json:"token"`
 		Expires time.Time `json:"expires_at"`
 	}
-	err = json.Unmarshal(raw.Bytes(), &body)
+	resp, err := a.jwtClient.send(ctx, createTokenOp, http.MethodPost, address, nil, func(r io.Reader) error {
+		return wire.DecodeObject(r, &body)
+	})
+	if err != nil {
+		return secret.Value{}, time.Time{}, err
+	}
 	token = secret.New(body.Token)
-	if err != nil || len(body.Token) > maxToken || !token.OneLine() {
-		return fail(wire.Malformed(Name, createTokenOp, resp.StatusCode, nil, "the response contains no valid token"))
+	if len(body.Token) < minToken || len(body.Token) > maxToken || !token.OneLine() {
+		err := wire.Malformed(Name, createTokenOp, resp.StatusCode, nil, "the response contains no valid token")
+		return secret.Value{}, time.Time{}, err
 	}
 	a.o.OnSecret(token)
 	return token, body.Expires, nil

@@ -1,11 +1,11 @@
 package github
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,8 +21,10 @@ import (
 const (
 	// pageSize is the largest page that GitHub returns.
 	pageSize = 100
-	// maxRepositories bounds the list of repositories.
-	maxRepositories = 1_000_000
+	// maxRepositories bounds the list of repositories, of which GitHub allows an
+	// organization 100,000, and maxListBytes all of its pages together.
+	maxRepositories = 200_000
+	maxListBytes    = 2 << 30
 	// maxName bounds the part of a name that is kept, in bytes. It is longer than
 	// any valid name.
 	maxName = 256
@@ -33,7 +35,15 @@ type Repository struct {
 	ID                          int64
 	Owner, Name                 string
 	Archived, Disabled, Private bool
+	// Visibility is public, private or internal; empty if GitHub doesn't say.
+	Visibility string
+	// Topics are only kept if the Client's KeepTopics is set.
+	Topics []string
 }
+
+// maxTopics is the number of topics of a repository that are kept. GitHub allows 20.
+// https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/classifying-your-repository-with-topics
+const maxTopics = 100
 
 // item is a repository in a list.
 type item struct {
@@ -45,6 +55,9 @@ type item struct {
 	Archived bool `json:"archived"`
 	Disabled bool `json:"disabled"`
 	Private  bool `json:"private"`
+
+	Visibility string   `json:"visibility"`
+	Topics     []string `json:"topics"`
 }
 
 // page is one page of the list.
@@ -63,12 +76,11 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 	if scope == Installation {
 		defaultOwner = "" // its list names the owners
 	}
-	guard := wire.PageGuard{MaxItems: maxRepositories, PageSize: pageSize}
+	guard := &wire.PageGuard{MaxItems: maxRepositories, PageSize: pageSize, MaxBytes: maxListBytes}
 	retry := c.start
-	var raw bytes.Buffer
 	for number := 1; number != 0; retry = c.retry {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
-			return c.page(ctx, &raw, scope, owner, number)
+			return c.page(ctx, guard, scope, owner, number)
 		})
 		if err != nil {
 			return err
@@ -77,6 +89,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 			yield(Repository{
 				ID: it.ID, Owner: unique.Make(wire.Truncate(cmp.Or(it.Owner.Login, defaultOwner), maxName)).Value(), Name: wire.Truncate(it.Name, maxName),
 				Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
+				Visibility: unique.Make(wire.Truncate(it.Visibility, maxName)).Value(), Topics: c.topics(it),
 			})
 		}
 		next := ""
@@ -89,6 +102,18 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 		number = p.next
 	}
 	return nil
+}
+
+// topics returns the topics to keep of a repository.
+func (c *Client) topics(it item) []string {
+	if !c.KeepTopics {
+		return nil
+	}
+	topics := make([]string, 0, min(maxTopics, len(it.Topics)))
+	for _, t := range it.Topics[:cap(topics)] {
+		topics = append(topics, unique.Make(wire.Truncate(t, maxName)).Value())
+	}
+	return topics
 }
 
 // Probe sends the cheapest request, for a further response by which to estimate
@@ -113,35 +138,34 @@ func listPath(scope Scope, owner string) string {
 }
 
 // page reads one page of the list.
-func (c *Client) page(ctx context.Context, raw *bytes.Buffer, scope Scope, owner string, number int) (page, error) {
-	var list *[]item
-	var body any = &list
-	var installation struct {
-		Total        int     `json:"total_count"`
-		Repositories *[]item `json:"repositories"`
-	}
+func (c *Client) page(ctx context.Context, guard *wire.PageGuard, scope Scope, owner string, number int) (page, error) {
+	field := "" // the list is the response itself
 	if scope == Installation {
-		body = &installation
+		field = "repositories"
 	}
-	resp, err := c.getInto(ctx, raw, listOp, fmt.Sprintf("%sper_page=%d&page=%d", listPath(scope, owner), pageSize, number), body)
+	var p page
+	var found bool
+	address := fmt.Sprintf("%sper_page=%d&page=%d", listPath(scope, owner), pageSize, number)
+	resp, err := c.send(ctx, listOp, http.MethodGet, address, nil, func(r io.Reader) (err error) {
+		p.items, found, err = wire.DecodeList[item](guard.Reader(r), maxRepositories, field, map[string]any{"total_count": &p.total})
+		return err
+	})
 	if err != nil {
 		return page{}, err
 	}
-	if scope == Installation {
-		list = installation.Repositories
-	}
-	if problem := pageProblem(list, resp, number); problem != "" {
+	if problem := pageProblem(p.items, found, resp, number); problem != "" {
 		return page{}, wire.Malformed(Name, listOp, http.StatusOK, nil, problem)
 	}
-	return page{items: *list, total: installation.Total, next: resp.NextPage}, nil
+	p.next = resp.NextPage
+	return p, nil
 }
 
 // pageProblem reports why a page is malformed; empty if it isn't.
-func pageProblem(list *[]item, resp *github.Response, number int) string {
+func pageProblem(list []item, found bool, resp *github.Response, number int) string {
 	switch {
-	case list == nil:
+	case !found:
 		return "the response contains no list"
-	case slices.ContainsFunc(*list, func(it item) bool { return it.ID <= 0 || it.Name == "" }):
+	case slices.ContainsFunc(list, func(it item) bool { return it.ID <= 0 || it.Name == "" }):
 		return "a repository in the list has no ID or no name"
 	case resp.NextPage == 0 && strings.Contains(resp.Header.Get("Link"), `rel="next"`):
 		return "the list's next page has no number"

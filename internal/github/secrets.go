@@ -18,6 +18,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
+// maxKeyID bounds a key's ID, in bytes. It is sent back with each secret.
+const maxKeyID = 256
+
 // Key is a store's public key with its ID. Only PublicKey returns one; the zero Key
 // can't be used.
 type Key struct {
@@ -64,6 +67,9 @@ func (c *Client) PublicKey(ctx context.Context, r Repository, store string) (Key
 // parseKeyID parses a key's ID: a string, or on GHES a number, whose digits are kept
 // as they are.
 func parseKeyID(raw json.RawMessage) (id string, ok bool) {
+	if len(raw) > maxKeyID {
+		return "", false
+	}
 	if json.Unmarshal(raw, &id) == nil {
 		return id, id != ""
 	}

@@ -1,6 +1,6 @@
 //go:build race
 
-package e2e
+package harness
 
 // The program is built with the race detector, too; where the same is done many
 // times over, it is done less often.

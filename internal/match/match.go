@@ -34,8 +34,9 @@ type Target struct {
 
 // Selection says which repositories a run is about.
 type Selection struct {
-	// Include and Exclude match a repository's name on GitHub.
-	Include, Exclude func(name string) bool
+	// Include and Exclude match a repository on GitHub. One that GitHub does not show
+	// has a name only.
+	Include, Exclude func(github.Repository) bool
 	// Index and Count are the shard's, Index from 1 to Count.
 	Index, Count int
 }
@@ -114,7 +115,7 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 		taken[t.GitHub.ID] = true
 		switch {
 		// An invalid name is reported, although no pattern matches it.
-		case validName(t.GitHub.Name) && (!s.Include(t.GitHub.Name) || s.Exclude(t.GitHub.Name)):
+		case validName(t.GitHub.Name) && (!s.Include(t.GitHub) || s.Exclude(t.GitHub)):
 			counts.Excluded++
 			continue
 		case int(shardKey(r.Repository)%uint64(s.Count)) != s.Index-1:

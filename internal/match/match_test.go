@@ -16,7 +16,7 @@ import (
 
 // all selects everything.
 var all = Selection{
-	Include: func(string) bool { return true }, Exclude: func(string) bool { return false },
+	Include: func(github.Repository) bool { return true }, Exclude: func(github.Repository) bool { return false },
 	Index: 1, Count: 1,
 }
 
@@ -187,8 +187,14 @@ func TestCounts(t *testing.T) {
 		},
 	)
 	s := all
-	s.Include = func(name string) bool { return strings.HasPrefix(name, "api-") || name == "docs" }
-	s.Exclude = func(name string) bool { return name == "docs" || name == "api-six" || name == "old" }
+	s.Include = func(r github.Repository) bool {
+		name := r.Name
+		return strings.HasPrefix(name, "api-") || name == "docs"
+	}
+	s.Exclude = func(r github.Repository) bool {
+		name := r.Name
+		return name == "docs" || name == "api-six" || name == "old"
+	}
 	targets, counts := m.Select(s)
 	var got []string
 	for _, target := range targets {

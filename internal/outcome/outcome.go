@@ -135,6 +135,9 @@ func (r Result) Action() Action {
 	return ""
 }
 
+// UpToDate reports whether every secret holds the token that it should.
+func (r Result) UpToDate() bool { return r.Changed() || r.Outcome == Current }
+
 // ExpiringSoon reports whether the repository is deferred although its token
 // expires within Soon of now, on Codacy's clock.
 func (r Result) ExpiringSoon(now time.Time) bool {

@@ -48,6 +48,15 @@ func (t *Tally) Warned() int {
 	return t.count(func(r Result) bool { return r.Warning != "" })
 }
 
+// UpToDate returns the number of repositories that are up to date.
+func (t *Tally) UpToDate() int { return t.count(Result.UpToDate) }
+
+// ExpiringSoon returns the number of deferred repositories whose token is about to
+// expire.
+func (t *Tally) ExpiringSoon(now time.Time) int {
+	return t.count(func(r Result) bool { return r.ExpiringSoon(now) })
+}
+
 func (t *Tally) count(f func(Result) bool) int {
 	n := 0
 	for _, r := range t.results {

@@ -44,22 +44,29 @@ func TestRelease(t *testing.T) {
 			programs++
 		}
 	}
-	if programs != 6 || !strings.Contains(sums, ".cdx.json") {
-		t.Errorf("%d programs of the version, want 6:\n%s", programs, sums)
+	if programs != 6 || !strings.Contains(sums, ".cdx.json") || !strings.Contains(sums, "THIRD_PARTY_NOTICES.txt") {
+		t.Errorf("%d programs of the version, want 6, with their materials and licenses:\n%s", programs, sums)
 	}
 	calls := r.calls()
-	about := " --repo Acme/Tokens --source-digest " + r.git("rev-parse", "origin/main") +
-		" --signer-workflow Acme/Tokens/.github/workflows/release.yml"
+	about := " --repo Acme/Tokens --source-ref refs/heads/main --source-digest " + r.git("rev-parse", "origin/main") +
+		" --signer-workflow Acme/Tokens/.github/workflows/release.yml --deny-self-hosted-runners"
 	for _, want := range []string{
 		"gh attestation verify oci://" + releaseImage + "@" + releaseDigest + about + "\n",
 		"gh attestation verify oci://" + releaseImage + "@" + releaseDigest + about + " --predicate-type https://cyclonedx.org/bom\n",
 		"gh attestation verify dist/codacy-project-tokens-linux-arm64" + about + "\n",
 		"gh attestation verify dist/codacy-project-tokens-windows-amd64.exe" + about + "\n",
+		"gh attestation verify dist/codacy-project-tokens.cdx.json" + about + "\n",
 		"gh release create v1.2.3 --verify-tag --title v1.2.3 --notes-file - dist/SHA256SUMS dist/codacy-project-tokens-darwin-amd64 ",
 		"notes: What 1.2.3 brings.\n",
 	} {
 		if !strings.Contains(calls, want) {
 			t.Errorf("no call %q in:\n%s", want, calls)
+		}
+	}
+	security := harness.Read(t, root+"SECURITY.md")
+	for _, flag := range []string{"--signer-workflow", "--source-ref refs/heads/main", "--deny-self-hosted-runners"} {
+		if !strings.Contains(security, flag) || !strings.Contains(about, flag) {
+			t.Errorf("a release is verified with %s, or SECURITY.md says so, but not both", flag)
 		}
 	}
 	if strings.LastIndex(calls, "gh attestation verify") > strings.Index(calls, "gh release create") {
@@ -83,6 +90,34 @@ func TestRelease(t *testing.T) {
 	}
 	if after := r.git("ls-remote", "origin"); after != before {
 		t.Errorf("a version that is there was overwritten:\n%s\n%s", before, after)
+	}
+}
+
+// TestReleaseRights checks that libraries which are not part of the action run in
+// a job that can only read: a job that may sign or push runs nothing but the Go
+// compiler, git and gh. What signs or publishes does so in an environment.
+func TestReleaseRights(t *testing.T) {
+	t.Parallel()
+
+	w := parseWorkflow(t, "release.yml", harness.Read(t, root+".github/workflows/release.yml"))
+	for name, job := range w.Jobs {
+		var writes []string
+		for scope, access := range job.Permissions {
+			if access != "read" {
+				writes = append(writes, scope)
+			}
+		}
+		if (len(writes) > 0) != (job.Environment != "") {
+			t.Errorf("the job %s may write %v, and its environment is %q", name, writes, job.Environment)
+		}
+		for _, s := range job.Steps {
+			if foreign := s.Run == ".ci/run" || strings.HasPrefix(s.Run, ".ci/release sbom "); foreign && len(writes) > 0 {
+				t.Errorf("the job %s may write %v and runs %q", name, writes, s.Run)
+			}
+		}
+	}
+	if len(w.Jobs) < 4 {
+		t.Errorf("only %d jobs", len(w.Jobs))
 	}
 }
 
@@ -192,7 +227,7 @@ case "$*" in *"--notes-file -"*) echo "notes: $(cat | xargs)" >>"$CALLS" ;; esac
 for arg; do [ "$last" != -o ] && [ "$last" != -output ] || out=$arg; last=$arg; done
 echo "$GOOS $GOARCH $*" >"$out"
 `)
-	for _, file := range []string{"action.yml", ".ci/release"} {
+	for _, file := range []string{"action.yml", ".ci/release", "THIRD_PARTY_NOTICES.txt"} {
 		r.write(file, harness.Read(t, root+file))
 	}
 	r.write("CHANGELOG.md", "# Changelog\n\n## 1.2.30\n\nAnother.\n\n## 1.2.3 - today\n\nWhat 1.2.3 brings.\n\n## 1.2.2\n\nOld.\n")

@@ -19,7 +19,8 @@ import (
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
-		Timeout     int               `yaml:"timeout-minutes"`
+		Timeout     int `yaml:"timeout-minutes"`
+		Environment string
 		Permissions map[string]string // by name: "write-all" fails
 		Env         map[string]string
 		Strategy    struct{ Matrix map[string][]string }

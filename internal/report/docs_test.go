@@ -67,3 +67,30 @@ func TestReportFormat(t *testing.T) {
 		}
 	}
 }
+
+// The plan in README is what the program shows.
+func TestReadmePlan(t *testing.T) {
+	t.Parallel()
+
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```\n(\\d+ repositories selected.*?)\n```").FindStringSubmatch(string(text))
+	if m == nil {
+		t.Fatal("README has no plan")
+	}
+	f := newFixture(t, func(o *Options) { o.Runner = false })
+	f.Selected(6, 6, 6, match.Counts{})
+	f.Add(current(1, 300))
+	f.Add(current(2, 300))
+	f.Add(outcome.Result{Owner: "acme", Name: "legacy", Outcome: outcome.Skipped})
+	f.Plan([]outcome.Result{
+		planned("web", outcome.Renewed, outcome.Renew, "68 days left"),
+		planned("billing", outcome.Created, outcome.Add, "no token from this action"),
+		planned("api", outcome.Created, outcome.Overwrite, "no token from this action"),
+	}, 3*time.Second, true)
+	if diff := cmp.Diff(m[1], strings.TrimSpace(f.stdout.String())); diff != "" {
+		t.Errorf("-README +shown:\n%s", diff)
+	}
+}

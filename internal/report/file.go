@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +59,13 @@ func (r *Report) writeFile() (err error) {
 	if r.o.File == stdoutFile {
 		return r.writeJSON(r.stdout)
 	}
+	defer func() { // an error names the file that the user named, not the temporary one
+		if path, link := (*fs.PathError)(nil), (*os.LinkError)(nil); errors.As(err, &path) {
+			err = fmt.Errorf("%s: %w", r.o.File, path.Err)
+		} else if errors.As(err, &link) {
+			err = fmt.Errorf("%s: %w", r.o.File, link.Err)
+		}
+	}()
 	f, err := os.CreateTemp(filepath.Dir(r.o.File), ".report-*")
 	if err != nil {
 		return err

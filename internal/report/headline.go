@@ -26,7 +26,7 @@ func (r *Report) troubles() []string {
 	} else if n := r.tally.Count(outcome.Failed); n > 0 {
 		parts = append(parts, number(n)+" of "+count(r.tally.Len(), "repository", "repositories")+" failed")
 	}
-	if n := r.expiringSoon(); n > 0 {
+	if n := r.tally.ExpiringSoon(r.o.Now()); n > 0 {
 		parts = append(parts, count(n, "deferred repository has a token that expires", "deferred repositories have tokens that expire")+" within 7 days")
 	}
 	if n := len(r.warnings) + r.tally.Warned(); n > 0 && r.ending() == "" {
@@ -62,10 +62,7 @@ func (r *Report) ending() string {
 // standing says where the repositories are, for a run that came to its end.
 func (r *Report) standing() []string {
 	var parts []string
-	upToDate, deferred := 0, r.tally.Count(outcome.Deferred)-r.expiringSoon()
-	for _, o := range []outcome.Outcome{outcome.Created, outcome.Renewed, outcome.Current} {
-		upToDate += r.tally.Count(o)
-	}
+	upToDate, deferred := r.tally.UpToDate(), r.tally.Count(outcome.Deferred)-r.tally.ExpiringSoon(r.o.Now())
 	switch {
 	case r.ending() != "":
 		return nil
@@ -117,18 +114,6 @@ func (r *Report) nextExpiryText() string {
 		return "next token expires " + date(next.ExpiresAt) + " (renewed by " + date(renewal) + ")"
 	}
 	return "next token expires " + date(next.ExpiresAt)
-}
-
-// expiringSoon returns the number of deferred repositories whose token is about to
-// expire.
-func (r *Report) expiringSoon() int {
-	n, now := 0, r.o.Now()
-	for _, res := range r.tally.Results() {
-		if res.ExpiringSoon(now) {
-			n++
-		}
-	}
-	return n
 }
 
 // icon shows the headline at a glance.

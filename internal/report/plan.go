@@ -67,8 +67,11 @@ func (r *Report) planLines(planned []outcome.Result) []string {
 // new secrets created, 2 renewed (about 1 min)."
 func planText(planned []outcome.Result, estimate time.Duration) string {
 	text := strings.Join(effectTexts(planned, "will be"), ", ")
-	if estimate > 0 {
+	switch {
+	case estimate >= time.Minute:
 		text += " (about " + roundDuration(estimate) + ")"
+	case estimate > 0:
+		text += " (less than a minute)"
 	}
 	return text + "."
 }

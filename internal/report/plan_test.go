@@ -106,6 +106,14 @@ func TestPlanText(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	for estimate, want := range map[time.Duration]string{
+		time.Second: "1 secret will be renewed (less than a minute).", time.Minute: "1 secret will be renewed (about 1 min).",
+		125 * time.Minute: "1 secret will be renewed (about 2 h 5 min).",
+	} {
+		if got := planText([]outcome.Result{renew}, estimate); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
 
 // Text of servers can't issue a command from a plan, nor break its lines.

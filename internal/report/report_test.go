@@ -154,7 +154,8 @@ func TestUnwritable(t *testing.T) {
 			f := newFixture(t, func(o *Options) { o.File = path })
 			f.env["GITHUB_OUTPUT"] = missing
 			err := f.Finish()
-			if err == nil || !strings.Contains(err.Error(), "report could not be written") || !strings.Contains(err.Error(), "outputs could not be written") {
+			if err == nil || !strings.Contains(err.Error(), "report could not be written: "+path) ||
+				!strings.Contains(err.Error(), "outputs could not be written") || strings.Contains(err.Error(), ".report-") {
 				t.Errorf("%q: %v", path, err)
 			}
 		}

@@ -9,10 +9,14 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/match"
 )
 
-// maxSummary is the size of a summary that GitHub shows, in bytes, less space for
-// the last lines.
-// https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
-const maxSummary = 1<<20 - 1<<10
+const (
+	// maxSummary is the size of a summary that GitHub shows, in bytes, less space for
+	// what is written around the rows of the tables.
+	// https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+	maxSummary = 1<<20 - 64<<10
+	// maxAlerts is the number of errors, and of warnings, that a summary shows.
+	maxAlerts = 20
+)
 
 // writeSummary writes the summary to the runner's file, if there is one.
 func (r *Report) writeSummary() {
@@ -31,18 +35,25 @@ func (r *Report) summary() string {
 	if counts := r.countsLine(" · "); counts != "" {
 		b.WriteString(counts + "\n\n")
 	}
-	for _, m := range slices.Concat(r.errors, r.unwritten) {
-		b.WriteString(r.alert("CAUTION", m))
-	}
-	for _, m := range r.warnings {
-		b.WriteString(r.alert("WARNING", m))
-	}
+	r.alerts(&b, "CAUTION", slices.Concat(r.errors, r.unwritten))
+	r.alerts(&b, "WARNING", r.warnings)
 	b.WriteString(r.chart())
 	r.tables(&b)
 	if r.selected > 0 {
 		b.WriteString(r.footer())
 	}
 	return b.String()
+}
+
+// alerts writes the first messages of a kind, and how many more there are.
+func (r *Report) alerts(b *strings.Builder, kind string, messages []message) {
+	shown := messages[:min(len(messages), maxAlerts)]
+	for _, m := range shown {
+		b.WriteString(r.alert(kind, m))
+	}
+	if more := len(messages) - len(shown); more > 0 {
+		b.WriteString(r.alert(kind, message{text: number(more) + " more; see the log"}))
+	}
 }
 
 // alert shows a message in one of GitHub's frames. Trusted addresses in the hint

@@ -178,6 +178,40 @@ func TestSummaryLinks(t *testing.T) {
 	}
 }
 
+// A summary with every table, each too long, and with many long messages stays below
+// GitHub's limit as well.
+func TestSummaryIsBoundedAround(t *testing.T) {
+	t.Parallel()
+
+	nasty := strings.Repeat("&<a/_", 300)
+	f := newFixture(t, nil)
+	for range 300 {
+		f.Error(nasty, nasty)
+		f.Warning(nasty, nasty)
+	}
+	for i := range 5_000 {
+		note := nasty[:1000]
+		if i%3 == 0 { // the other rows share their note
+			note = fmt.Sprint(i, nasty)[:1000]
+		}
+		r := func(o outcome.Outcome) outcome.Result {
+			return outcome.Result{Owner: "acme", Name: fmt.Sprint(o, i), Outcome: o, Reason: note}
+		}
+		soon, warned, revoked := r(outcome.Deferred), r(outcome.Skipped), r(outcome.Current)
+		soon.ExpiresAt, warned.Warning, revoked.Revoked = now, note, []string{note}
+		for _, res := range []outcome.Result{r(outcome.Failed), soon, warned, r(outcome.Created), revoked, r(outcome.Kept)} {
+			f.Add(res)
+		}
+	}
+	s := f.Summary()
+	if len(s) > 1<<20 || strings.Count(s, "\n| repository |") != 6 || strings.Count(s, "<details>") != strings.Count(s, "</details>") {
+		t.Errorf("it has %d bytes and %d tables", len(s), strings.Count(s, "\n| repository |"))
+	}
+	if got := strings.Count(s, "> [!CAUTION]"); got != maxAlerts+1 || !strings.Contains(s, "280 more; see the log") {
+		t.Errorf("%d errors are shown", got)
+	}
+}
+
 // A large summary stays below GitHub's limit. It is cut between rows, and says how
 // many are missing.
 func TestSummaryIsBounded(t *testing.T) {

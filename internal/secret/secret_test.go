@@ -108,18 +108,17 @@ func TestRevealsAreCounted(t *testing.T) {
 		times int
 		why   string
 	}{
-		"secret.Equal":            {2, "compared"},
-		"wire.Bearer":             {1, "sent, in the header of a request"},
-		"github.bearer":           {1, "the same, with an App's token"},
-		"github.sign":             {1, "the App's key signs"},
-		"seal.seal":               {1, "sealed"},
-		"secret.OneLine":          {1, "checked: can it be sent?"},
-		"cli.accountToken":        {1, "looked at: is it a project's?"},
-		"cli.isInstallationToken": {1, "looked at: is it an installation's?"},
-		"report.Mask":             {1, "the one command that holds it, on a runner"},
-		"redact.Add":              {1, "what is to be replaced"},
-		"redact.add":              {1, "the same, in its forms"},
-		"redact.match":            {1, "the same"},
+		"secret.Equal":   {2, "compared"},
+		"wire.Bearer":    {1, "sent, in the header of a request"},
+		"github.bearer":  {1, "the same, with an App's token"},
+		"github.sign":    {1, "the App's key signs"},
+		"seal.seal":      {1, "sealed"},
+		"secret.OneLine": {1, "checked: can it be sent?"},
+		"cli.session":    {2, "checked: which kind of token is it?"},
+		"report.Mask":    {1, "the one command that holds it, on a runner"},
+		"redact.Add":     {1, "what is to be replaced"},
+		"redact.add":     {1, "the same, in its forms"},
+		"redact.match":   {1, "the same"},
 	}
 	got := map[string]int{}
 	root := filepath.Join("..", "..")

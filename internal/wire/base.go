@@ -9,8 +9,17 @@ import (
 	"time"
 )
 
+// A connection that died silently, for instance because a firewall forgot it, is
+// closed after pingAfter without a frame and pingTimeout without a response to a ping.
+// Together they are below ReadTimeout: HTTP/2 sends all requests over one connection,
+// and none should be lost after the first ones.
+const (
+	pingAfter   = 5 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
 // Base returns the production transport: it uses the environment's proxies, TLS
-// 1.2 or better, and bounds headers and connections.
+// 1.2 or better, pings HTTP/2 connections, and bounds headers and connections.
 func Base(connections int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -21,6 +30,7 @@ func Base(connections int) *http.Transport {
 		MaxIdleConnsPerHost:    connections,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
 

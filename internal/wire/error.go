@@ -25,8 +25,9 @@ const (
 	NotSent
 )
 
-// ErrTooLarge is the error of a response longer than MaxBody.
-var ErrTooLarge = fmt.Errorf("the response is larger than %d MiB", MaxBody>>20)
+// ErrTooLarge is the error of a response longer than MaxBody. Errors of smaller bounds
+// match it, too.
+var ErrTooLarge error = &sizeError{"the response", MaxBody}
 
 // Error is a failed request. Its text may contain text from the service: quote or
 // escape it before you print it.

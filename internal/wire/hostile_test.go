@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,7 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/redact"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -232,4 +237,85 @@ func proxied(t *testing.T, env []string) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return string(out)
+}
+
+// blocking is a body whose reads end only when it is closed, such as the body of a
+// connection that switched protocols.
+type blocking struct {
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (b blocking) Read([]byte) (int, error) {
+	<-b.closed
+	return 0, io.ErrClosedPipe
+}
+
+func (b blocking) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return nil
+}
+
+// TestBlockingBody: a body's reading ends with its request's context, also if the
+// transport knows nothing of that.
+func TestBlockingBody(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := blocking{make(chan struct{}), &sync.Once{}}
+		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = b
+			return resp, nil
+		}))
+		started := time.Now()
+		resp, err := tr.Client().Get(origin1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		_, err = io.ReadAll(resp.Body)
+		if e := asError(t, err); !errors.Is(err, context.DeadlineExceeded) || e.Disposition != Indeterminate || time.Since(started) != ReadTimeout {
+			t.Errorf("%v after %v", err, time.Since(started))
+		}
+	})
+}
+
+// TestSwitchedProtocol: a 101 is an error, and its body, the connection, is closed
+// unread. Other interim responses are skipped.
+func TestSwitchedProtocol(t *testing.T) {
+	t.Parallel()
+
+	for text, status := range map[string]int{
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nstray bytes":                 101,
+		"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 2\r\n\r\n{}":                                          101,
+		"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n":               404,
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n": 403,
+	} {
+		tr := newTransport(t, Base(1))
+		if err := tr.Origin.UnmarshalBinary([]byte(listen(t, text))); err != nil {
+			t.Fatal(err)
+		}
+		g := &gate{}
+		tr.Limiter = g
+		e := asError(t, get(t, tr.Client(), tr.Origin.String()))
+		if e.Status != status || status == 101 && e.Disposition != Indeterminate || len(g.left) != 1 {
+			t.Errorf("%q: got %v, disposition %d, left %d times", text, e, e.Disposition, len(g.left))
+		}
+	}
+
+	b := blocking{make(chan struct{}), &sync.Once{}}
+	tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		resp := answer(101, "")
+		resp.Body = b
+		return resp, nil
+	}))
+	if e := asError(t, get(t, tr.Client(), origin1)); e.Status != 101 {
+		t.Errorf("got %v", e)
+	}
+	select {
+	case <-b.closed:
+	default:
+		t.Error("the body was not closed")
+	}
 }

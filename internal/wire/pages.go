@@ -1,6 +1,10 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+)
 
 const (
 	// maxPages bounds the pages of a list.
@@ -15,7 +19,10 @@ type PageGuard struct {
 	MaxItems int
 	// PageSize is the largest number of items on one page.
 	PageSize int
+	// MaxBytes bounds all pages together, in bytes.
+	MaxBytes int64
 
+	bytes               atomic.Int64
 	pages, items, empty int
 	seen                map[string]bool
 }
@@ -48,4 +55,23 @@ func (g *PageGuard) Next(items int, next string, total int) (problem string) {
 	}
 	g.seen[next] = true
 	return ""
+}
+
+// Reader returns a reader for the body of one page. It counts towards MaxBytes, also
+// if several pages are read concurrently.
+func (g *PageGuard) Reader(r io.Reader) io.Reader {
+	return &countingReader{r, g}
+}
+
+type countingReader struct {
+	r     io.Reader
+	guard *PageGuard
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.guard.bytes.Add(int64(n)) > c.guard.MaxBytes {
+		return n, &sizeError{"the list", c.guard.MaxBytes}
+	}
+	return n, err
 }

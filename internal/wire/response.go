@@ -124,13 +124,23 @@ func isRedirect(resp *http.Response) bool {
 	return false
 }
 
-// body is a response's body. Reading past the bound is an error, and closing it
-// ends the request's timeout.
+// body is a response's body. Reading past the bound is an error. Closing it ends the
+// request's timeout, and the end of the timeout closes the body, so that no read is
+// longer, whatever the transport does.
 type body struct {
 	io.ReadCloser
+	ctx       context.Context
 	remaining int64 // bytes up to the first one beyond the bound
 	cancel    context.CancelFunc
+	stop      func() bool
 	truncated func(error) error // returns the error of a body that ended early
+}
+
+func newBody(ctx context.Context, cancel context.CancelFunc, rc io.ReadCloser, truncated func(error) error) *body {
+	return &body{
+		ReadCloser: rc, ctx: ctx, remaining: MaxBody + 1, cancel: cancel, truncated: truncated,
+		stop: context.AfterFunc(ctx, func() { _ = rc.Close() }),
+	}
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -142,6 +152,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return n - 1, ErrTooLarge
 	}
 	if err != nil && err != io.EOF {
+		if b.ctx.Err() != nil {
+			err = b.ctx.Err() // instead of that the body was closed
+		}
 		err = b.truncated(err)
 	}
 	return n, err
@@ -149,5 +162,6 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error {
 	defer b.cancel()
+	b.stop()
 	return b.ReadCloser.Close()
 }

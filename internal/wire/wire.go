@@ -182,9 +182,17 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		return nil, req, t.indeterminate(outer, req, err)
 	}
 	t.Clock.observe(resp.StatusCode, started, time.Now(), resp.Header.Get("Date"))
-	resp.Body = &body{ReadCloser: resp.Body, remaining: MaxBody + 1, cancel: cancel, truncated: func(err error) error {
+	if resp.StatusCode < 200 {
+		// The body of a response that switches protocols is the connection itself, and
+		// knows no context.
+		_ = resp.Body.Close()
+		cancel()
+		release(Signal{})
+		return nil, req, &Error{Service: t.Service, Status: resp.StatusCode, Disposition: Indeterminate, Message: "the service switched protocols"}
+	}
+	resp.Body = newBody(ctx, cancel, resp.Body, func(err error) error {
 		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the response was cut off: "+err.Error(), req)}
-	}}
+	})
 	offset := t.offset(resp.Header)
 	quota := parseQuota(resp.Header, offset)
 	if resp.StatusCode < 300 || isRedirect(resp) {
