@@ -16,7 +16,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/troubleshooting.md anew")
+var update = flag.Bool("update", false, "write docs/troubleshooting.md")
 
 // TestDocs compares docs/troubleshooting.md with the catalogue; -update writes it.
 func TestDocs(t *testing.T) {

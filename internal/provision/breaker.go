@@ -80,14 +80,14 @@ type verdict struct {
 	// stored is true if a PUT was accepted.
 	stored bool
 	// denied is GitHub's denial of a PUT for a reason that may be the credential's,
-	// where no PUT was accepted; nil if there was none.
+	// where no PUT was accepted; nil if there wasn't one.
 	denied *wire.Error
 	// unavailable is GitHub's denial (403) of a store of this repository.
 	unavailable *wire.Error
-	// unauthorized is a credential's rejection; nil if there was none.
+	// unauthorized is a credential's rejection; nil if there wasn't one.
 	unauthorized *wire.Error
-	// lost is the failure of a request without a clear response; nil if there was
-	// none.
+	// lost is the failure of a request without a clear response; nil if there
+	// wasn't one.
 	lost *wire.Error
 	// rejected is Codacy's rejection of a request about this repository alone.
 	rejected *wire.Error
@@ -233,7 +233,7 @@ func (b *breaker) needsWitness() bool {
 }
 
 // searchFailed ends the run if witnesses are looked for. It is called when there is
-// nothing left to look at, and reports whether it did.
+// nothing left to list, and reports whether it did.
 func (b *breaker) searchFailed() bool {
 	if !b.needsWitness() {
 		return false
@@ -338,7 +338,7 @@ func (v *verdict) add(err *wire.Error, kind job) {
 // covered reports whether the error that ended the run says the same.
 func (v verdict) covered() bool { return v.unauthorized != nil || v.lost != nil || v.denied != nil }
 
-// denialOf returns err as GitHub's denial (403); nil if it is none.
+// denialOf returns err as GitHub's denial (403); nil otherwise.
 func denialOf(err error) *wire.Error {
 	var denial *wire.Error
 	if errors.As(err, &denial) && github.IsForbidden(err) {

@@ -19,7 +19,7 @@ const (
 	// createAttempts is the number of requests without a clear response, or rejected
 	// after such a one, that a creation may take.
 	createAttempts = 3
-	// createRequests bounds the requests of one creation, those that were rate-limited
+	// createRequests bounds the requests of one creation, rate-limited ones
 	// included.
 	createRequests = 20
 	// createSendWithin is the time after the last listing within which a request to
