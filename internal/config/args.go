@@ -33,39 +33,46 @@ func (p *parser) readArgs(args []string) error {
 	if p.config.Runner {
 		return nil
 	}
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		flag, value, hasValue := strings.Cut(arg, "=")
-		if !isFlag(flag) {
-			// Not repeated: it may be a credential.
-			p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
-			continue
-		}
-		in, known := p.byFlag(flag)
-		switch {
-		case hasValue:
-		case in.boolean:
-			value, hasValue = "true", true
-			if i+1 < len(args) && isBoolean(args[i+1]) {
-				i++
-				value = args[i]
-			}
-		case i+1 < len(args) && !isFlag(args[i+1]):
-			// After an unknown flag as well: its value is not another error.
-			i++
-			value, hasValue = args[i], true
-		}
-		if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
-			label := flag
-			if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
-				label = p.echo(flag, arg)
-			}
-			p.errs = append(p.errs, InputError{Input: label, Problem: problem})
-			continue
-		}
-		p.flags[in.Name] = value
+	for i := 0; i < len(args); {
+		i = p.readFlag(args, i)
 	}
 	return nil
+}
+
+// readFlag reads the argument at i, and the next one if it is the flag's value. It
+// returns the position after them.
+func (p *parser) readFlag(args []string, i int) (next int) {
+	next = i + 1
+	flag, value, hasValue := strings.Cut(args[i], "=")
+	if !isFlag(flag) {
+		// Not repeated: it may be a credential.
+		p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
+		return next
+	}
+	in, known := p.byFlag(flag)
+	switch {
+	case hasValue:
+	case in.boolean:
+		value, hasValue = "true", true
+		if next < len(args) && isBoolean(args[next]) {
+			value = args[next]
+			next++
+		}
+	case next < len(args) && !isFlag(args[next]):
+		// After an unknown flag as well: its value is not another error.
+		value, hasValue = args[next], true
+		next++
+	}
+	if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
+		label := flag
+		if !known && (!plainFlag.MatchString(flag) || p.looksSecret(args[i])) {
+			label = p.echo(flag, args[i])
+		}
+		p.errs = append(p.errs, InputError{Input: label, Problem: problem})
+		return next
+	}
+	p.flags[in.Name] = value
+	return next
 }
 
 // flagProblem returns what is wrong with the use of a flag; empty if nothing is.
