@@ -34,45 +34,48 @@ func (p *parser) readArgs(args []string) error {
 		return nil
 	}
 	for i := 0; i < len(args); {
-		i = p.readFlag(args, i)
+		i += p.readFlag(args, i)
 	}
 	return nil
 }
 
-// readFlag reads the argument at i, and the next one if it is the flag's value. It
-// returns the position after them.
-func (p *parser) readFlag(args []string, i int) (next int) {
-	next = i + 1
-	flag, value, hasValue := strings.Cut(args[i], "=")
+// readFlag parses the flag at an index, and returns the number of arguments that
+// belong to it.
+func (p *parser) readFlag(args []string, i int) (used int) {
+	used = 1
+	arg := args[i]
+	flag, value, hasValue := strings.Cut(arg, "=")
 	if !isFlag(flag) {
 		// Not repeated: it may be a credential.
 		p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
-		return next
+		return used
 	}
 	in, known := p.byFlag(flag)
+	next := ""
+	if i+1 < len(args) {
+		next = args[i+1]
+	}
 	switch {
 	case hasValue:
 	case in.boolean:
 		value, hasValue = "true", true
-		if next < len(args) && isBoolean(args[next]) {
-			value = args[next]
-			next++
+		if isBoolean(next) {
+			used, value = 2, next
 		}
-	case next < len(args) && !isFlag(args[next]):
+	case i+1 < len(args) && !isFlag(next):
 		// After an unknown flag as well: its value is not another error.
-		value, hasValue = args[next], true
-		next++
+		used, value, hasValue = 2, next, true
 	}
 	if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
 		label := flag
-		if !known && (!plainFlag.MatchString(flag) || p.looksSecret(args[i])) {
-			label = p.echo(flag, args[i])
+		if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
+			label = p.echo(flag, arg)
 		}
 		p.errs = append(p.errs, InputError{Input: label, Problem: problem})
-		return next
+		return used
 	}
 	p.flags[in.Name] = value
-	return next
+	return used
 }
 
 // flagProblem returns what is wrong with the use of a flag; empty if nothing is.

@@ -127,7 +127,7 @@ type answer struct {
 	err  error
 }
 
-var errKilled = errors.New("the process is dead")
+var errKilled = errors.New("the process was killed")
 
 // lateMost is the longest time between sending a request and its effect.
 const lateMost = 3 * time.Minute

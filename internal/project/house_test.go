@@ -269,7 +269,7 @@ func cyclomatic(f *ast.FuncDecl) int {
 	return n
 }
 
-// checkBuiltins looks at everything that a package or a function declares. Fields
+// checkBuiltins checks everything that a package or a function declares. Fields
 // and methods are always qualified, so they can't shadow anything.
 func checkBuiltins(t *testing.T, h *house) {
 	files := slices.Clone(h.tests)

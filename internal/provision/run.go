@@ -448,6 +448,7 @@ func (r *Run) settle(e event) {
 		e.result = &result
 	case e.result == nil:
 		if r.route(e.task) {
+			r.breaker.responded(e.responded()...)
 			return
 		}
 		result := r.worker.noOpResult(e.task)
