@@ -180,11 +180,11 @@ func TestHostileToOne(t *testing.T) {
 			return []byte(`{"message":"` + strings.Repeat("long ", 2<<20) + `"}`)
 		}), "status 400: "},
 		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 100<<10) }), "the response is not JSON"},
-		"a response of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 1 MiB"},
+		"a response of 17 MB":         {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 1 MiB"},
 		"to another host":             {redirect("https://evil.test/x"), "redirected from https://github.test:443 to https://evil.test:443"},
 		"to another port":             {redirect("https://github.test:8443/x"), "redirected from https://github.test:443 to https://github.test:8443"},
 		"to another scheme":           {redirect("http://github.test/x"), "redirected from https://github.test:443 to http://github.test:80"},
-		"to a similar host":         {redirect("https://github.test.evil.test/x"), "to https://github.test.evil.test:443"},
+		"to a similar host":           {redirect("https://github.test.evil.test/x"), "to https://github.test.evil.test:443"},
 		"to one behind a user":        {redirect("https://github.test@evil.test/x"), "to https://evil.test:443"},
 		"to a host that is a command": {redirect("https://%23%23%5Bx%5D.test/x"), "status 307"},
 	} {
