@@ -41,12 +41,16 @@ func (v *virtual) tampered(f tamper) http.RoundTripper {
 	})
 }
 
-// victim is the repository, of three, for which a service is hostile.
-const victim = "service-001"
+// victim is the repository, of three, for which a service is hostile, and victimID its
+// ID in the sandbox, the second one.
+const (
+	victim   = "service-001"
+	victimID = "500000002"
+)
 
 func forVictim(r *http.Request, method, end string) bool {
 	path := r.URL.EscapedPath()
-	return r.Method == method && strings.Contains(path, "/"+victim+"/") && strings.HasSuffix(path, end)
+	return r.Method == method && (strings.Contains(path, "/"+victim+"/") || strings.Contains(path, "/"+victimID+"/")) && strings.HasSuffix(path, end)
 }
 
 // swap replaces the field of a JSON text.
