@@ -44,7 +44,7 @@ func (s *Setup) CodacyListError(err error) error {
 }
 
 // AccountTokenError returns why Codacy rejects the account token. "Token expired" has
-// no status of its own, and a revoked token may be answered with 404.
+// no status of its own, and the response for a revoked token may be 404.
 func (s *Setup) AccountTokenError(err error) *Problem {
 	p := &Problem{ID: AccountTokenRejected, Err: err}
 	switch {
@@ -63,7 +63,7 @@ func LooksLikeProjectToken(value string) bool {
 }
 
 // OrganizationError returns why Codacy does not know the organization. Spelled is
-// its name as GitHub spells it, if that is known. Exists asks Codacy whether it
+// its name as GitHub spells it, if that is known. Exists reports whether Codacy
 // knows another organization.
 func (s *Setup) OrganizationError(err error, spelled string, exists func(provider, organization string) bool) error {
 	other := map[string]string{"gh": "ghe", "ghe": "gh"}[s.Provider]
@@ -248,8 +248,8 @@ func (s *Setup) Unreachable(err error, service string) error {
 	return fmt.Errorf("%w; check that the service is up, and that %s is the address of its API", err, s.label(input))
 }
 
-// proxyFor names the proxy that kept a request from its service; empty if there was
-// none, or a response came through.
+// proxyFor names the proxy that kept a request from its service; empty if there
+// wasn't one, or a response came through.
 func proxyFor(err error, api *url.URL) string {
 	var op *net.OpError
 	switch proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: api}); {
