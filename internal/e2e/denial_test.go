@@ -240,7 +240,7 @@ func TestOneStoreDenied(t *testing.T) {
 					v.Deny(n, denied, sandbox.DenyPermission, sandbox.WriteSecrets)
 				}
 				for week := range 52 {
-					code, out := v.seeded(uint64(week), harness.Inputs{"secret-stores": "actions,dependabot"})
+					code, out := v.seeded(uint64(week), harness.Inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "864"})
 					if code == 0 {
 						t.Fatalf("week %d: exit code 0\n%s", week, out)
 					}
