@@ -36,7 +36,7 @@ func ended(out, outcome string) int { return strings.Count("\n"+out, "\n"+outcom
 // role in one repository aside.
 func blames(out string) bool {
 	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "::error") && !strings.Contains(line, "not an admin of acme/") && (strings.Contains(line, "github-token") || strings.Contains(line, "permission")) {
+		if strings.HasPrefix(line, "::error") && !strings.Contains(line, "no admin rights on acme/") && (strings.Contains(line, "github-token") || strings.Contains(line, "permission")) {
 			return true
 		}
 	}
