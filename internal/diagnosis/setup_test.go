@@ -226,7 +226,9 @@ func TestSetup(t *testing.T) {
 		{"a certificate", Certificate, func(s *Setup) error {
 			return s.CodacyError(lost(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}))
 		}},
-		{"a proxy", Proxy, func(s *Setup) error { return s.CodacyError(lost(&net.OpError{Op: "proxyconnect", Err: errors.New("refused")})) }},
+		{"a proxy", Proxy, func(s *Setup) error {
+			return s.CodacyError(lost(&net.OpError{Op: "proxyconnect", Err: errors.New("refused")}))
+		}},
 		{"an unknown host", HostUnknown, func(s *Setup) error { return s.CodacyError(lost(&net.DNSError{IsNotFound: true})) }},
 		{"no response", "", func(s *Setup) error { return s.CodacyError(lost(errors.New("connection reset"))) }},
 		{"an error of the server", "", func(s *Setup) error {
