@@ -32,7 +32,7 @@ type InputError struct {
 	// Input is the input, or on the command line the flag or environment variable.
 	Input string
 	// Got is the value, quoted and truncated, or a description of it; empty if there
-	// is none.
+	// isn't one.
 	Got string
 	// Requirement completes "must be", unless Problem says what is wrong.
 	Requirement string

@@ -68,7 +68,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if c != nil {
-			t.Error("got a config beside an error")
+			t.Error("got a config with an error")
 		}
 		if errors.Is(err, config.ErrHelp) || errors.Is(err, config.ErrVersion) {
 			return

@@ -37,7 +37,7 @@ func (in Input) blank() string {
 	return in.Default
 }
 
-// Bounds of the numbers. Those that the contract leaves open are far above any need.
+// Bounds of the numbers. The ones that the contract leaves open are far above any need.
 const (
 	day            = 24 * time.Hour
 	maxLifetime    = 365 // days, Codacy's limit

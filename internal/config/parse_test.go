@@ -100,7 +100,7 @@ func parseErrors(t *testing.T, args []string, e env) config.InputErrors {
 		t.Fatalf("got %+v and no error, want faults", c)
 	}
 	if c != nil {
-		t.Error("got a config beside an error")
+		t.Error("got a config with an error")
 	}
 	faults, ok := errors.AsType[config.InputErrors](err)
 	if !ok {
@@ -232,20 +232,20 @@ func TestParse(t *testing.T) {
 		},
 		{name: "debug", env: with(runner(nil), env{"RUNNER_DEBUG": "1"}), want: func(c *config.Config) { c.Runner, c.Debug = true, true }},
 		{name: "debug of steps", env: byHand(env{"ACTIONS_STEP_DEBUG": "true"}), want: func(c *config.Config) { c.Debug = true }},
-		{name: "by hand, defaults", env: byHand(nil)},
-		{name: "by hand, inputs do not count", env: byHand(env{"INPUT_DRY-RUN": "true", "INPUT_GITHUB-APP-ID": "1"})},
+		{name: "on the command line, defaults", env: byHand(nil)},
+		{name: "on the command line, inputs do not count", env: byHand(env{"INPUT_DRY-RUN": "true", "INPUT_GITHUB-APP-ID": "1"})},
 		{name: "no runner but for the word true", env: byHand(env{"GITHUB_ACTIONS": "1"})},
 		{
-			name: "by hand, GITHUB_TOKEN where there is no GH_TOKEN",
+			name: "on the command line, GITHUB_TOKEN where there is no GH_TOKEN",
 			env:  byHand(env{"GH_TOKEN": " ", "GITHUB_TOKEN": "ghp_2"}),
 			want: func(c *config.Config) { c.GitHubToken = secret.New("ghp_2") },
 		},
 		{
-			name: "by hand, GH_TOKEN before GITHUB_TOKEN",
+			name: "on the command line, GH_TOKEN before GITHUB_TOKEN",
 			env:  byHand(env{"GITHUB_TOKEN": "ghp_2"}),
 		},
 		{
-			name: "by hand, flags",
+			name: "on the command line, flags",
 			args: []string{
 				"--organization", "octo-org", "--dry-run", "--yes", "--repositories=a*,b", "--concurrency", "1",
 				"--github-api-url=http://[::1]:8080/api/v3", "--codacy-api-url", "http://LOCALHOST:9",
@@ -258,18 +258,18 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
-			name: "by hand, booleans with a value",
+			name: "on the command line, booleans with a value",
 			args: []string{"--dry-run=TRUE", "--yes=false"},
 			env:  byHand(nil),
 			want: func(c *config.Config) { c.DryRun = true },
 		},
 		{
-			name: "by hand, blank flags",
+			name: "on the command line, blank flags",
 			args: []string{"--organization=", "--concurrency", "", "--dry-run=", "--repositories=,"},
 			env:  byHand(nil),
 		},
 		{
-			name: "by hand, the App",
+			name: "on the command line, the App",
 			args: []string{"--github-app-id=12"},
 			env:  byHand(env{"GH_TOKEN": "", "GITHUB_APP_PRIVATE_KEY": keys.pkcs1}),
 			want: appConfig("12", keys.pkcs1),
@@ -458,7 +458,7 @@ func TestErrors(t *testing.T) {
 			},
 		},
 		{
-			name: "nothing at all, by hand",
+			name: "nothing at all, on the command line",
 			want: []string{
 				"CODACY_API_TOKEN: is required",
 				"--organization: is required",
@@ -471,7 +471,7 @@ func TestErrors(t *testing.T) {
 			want: []string{"github-token: must not be set together with github-app-id and github-app-private-key"},
 		},
 		{
-			name: "token and half an App, by hand",
+			name: "token and half an App, on the command line",
 			args: []string{"--github-app-id=1"},
 			env:  byHand(env{"GH_TOKEN": "", "GITHUB_TOKEN": "ghp_1"}),
 			want: []string{"GITHUB_TOKEN: must not be set together with --github-app-id and GITHUB_APP_PRIVATE_KEY"},
@@ -528,7 +528,7 @@ func TestErrors(t *testing.T) {
 			want: []string{`renew-before-days: must be less than token-lifetime-days (90), not 90`},
 		},
 		{
-			name: "renewal longer than the lifetime, by hand",
+			name: "renewal longer than the lifetime, on the command line",
 			args: []string{"--token-lifetime-days=30"},
 			env:  byHand(nil),
 			want: []string{`--renew-before-days: must be less than --token-lifetime-days (30), not 90`},
@@ -590,7 +590,7 @@ func TestErrors(t *testing.T) {
 			},
 		},
 		{
-			name: "a default of the environment, by hand",
+			name: "a default of the environment, on the command line",
 			env:  byHand(env{"GITHUB_REPOSITORY_OWNER": "a/b", "GITHUB_API_URL": "x", "CODACY_API_TOKEN": "a b"}),
 			want: []string{
 				"CODACY_API_TOKEN: must be only the token, not a value of 3 characters with a blank in it",

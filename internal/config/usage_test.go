@@ -15,7 +15,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/config"
 )
 
-var update = flag.Bool("update", false, "write the table in docs/inputs.md anew")
+var update = flag.Bool("update", false, "write the table in docs/inputs.md")
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestInputs(t *testing.T) {
 			t.Errorf("%s: the description fits no line of Markdown and YAML: %q", in.Name, in.Description)
 		}
 		if in.Credential && len(in.Env) == 0 {
-			t.Errorf("%s: a credential that can't be given by hand", in.Name)
+			t.Errorf("%s: a credential that can't be set on the command line", in.Name)
 		}
 	}
 }
@@ -155,7 +155,7 @@ type entry struct {
 	Fields map[string]string
 }
 
-// entries are those of a section, in the order in which they stand there.
+// entries returns the entries of a section, in their order.
 type entries []entry
 
 // UnmarshalYAML implements yaml.Unmarshaler.

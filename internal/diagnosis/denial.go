@@ -248,8 +248,8 @@ func (s *Setup) Unreachable(err error, service string) error {
 	return fmt.Errorf("%w; check that the service is up, and that %s is the address of its API", err, s.label(input))
 }
 
-// proxyFor names the proxy that kept a request from its service; empty if there was
-// none, or a response came through.
+// proxyFor names the proxy that kept a request from its service; empty if there
+// wasn't one, or a response came through.
 func proxyFor(err error, api *url.URL) string {
 	var op *net.OpError
 	switch proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: api}); {

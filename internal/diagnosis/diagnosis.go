@@ -18,7 +18,7 @@ type ID string
 // {:inputs} that stand for the name by which the user knows the input.
 type Case struct {
 	ID ID
-	// Input is the wrong input; empty if there is none, or it can't be known.
+	// Input is the wrong input; empty if there isn't one, or it can't be known.
 	Input         string
 	Message, Hint string
 	// Details says in the docs how the case is recognized, and what else there is to
@@ -53,7 +53,7 @@ func Render(id ID, label func(input string) string, values Values) (message, hin
 
 var inputPlaceholder = regexp.MustCompile(`\{:[a-z-]+\}`)
 
-// Lookup returns a case. It panics if there is none; a test looks up all constants.
+// Lookup returns a case. It panics if there isn't one; a test looks up all constants.
 func Lookup(id ID) Case {
 	for _, c := range Cases() {
 		if c.ID == id {

@@ -18,7 +18,7 @@ type Listed struct {
 }
 
 // Misconfiguration returns the case that a selection shows in which nothing, or
-// little, can be done; nil if there is none.
+// little, can be done; nil if there isn't one.
 func (s *Setup) Misconfiguration(listed Listed, targets []match.Target, counts match.Counts) *Problem {
 	notVisible, closed := 0, 0
 	for _, t := range targets {

@@ -50,7 +50,7 @@ type Setup struct {
 type Problem struct {
 	ID     ID
 	Values Values // in addition to those that every case can use
-	Err    error  // the service's error; nil if there is none
+	Err    error  // the service's error; nil if there isn't one
 }
 
 func (p *Problem) Error() string { return string(p.ID) }
@@ -83,7 +83,7 @@ func (s *Setup) label(input string) string {
 	return s.Label(input)
 }
 
-// asWire returns err as a *wire.Error: a zero one if it is none.
+// asWire returns err as a *wire.Error: a zero one otherwise.
 func asWire(err error) *wire.Error {
 	var e *wire.Error
 	if errors.As(err, &e) {

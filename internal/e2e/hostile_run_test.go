@@ -521,7 +521,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	dir := t.TempDir()
 	in := harness.Inputs{
 		"codacy-api-token": canaryAccount, "github-token": canaryGitHub, "organization": "acme",
-		"writes-per-minute": "0", "max-duration": "1s", "report-file": "report.json",
+		"writes-per-minute": "0", "max-duration": "3s", "report-file": "report.json",
 	}
 	if a.app {
 		in["github-token"], in["github-app-id"], in["github-app-private-key"] = "", harness.AppID, harness.AppPEM(harness.AppKeys()[0])
@@ -556,7 +556,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 		in[k] = v
 	}
 
-	const bound = 10 * time.Second // max-duration, what the rest of the run takes, and a busy machine
+	const bound = 20 * time.Second // max-duration, what the rest of the run takes, and a busy machine
 	ctx, cancel := context.WithTimeout(t.Context(), 2*bound)
 	defer cancel()
 	cmd := harness.Command(ctx, dir, in)

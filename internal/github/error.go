@@ -51,11 +51,12 @@ func isForbidden(err error, words string) bool {
 		strings.Contains(e.Message, words)
 }
 
-// LacksPermission reports whether the credential was denied: a permission is missing,
-// or an owner forbids it. Too low a role or an archived repository don't count,
-// because they concern that repository only.
+// LacksPermission reports whether the credential may have been denied: a permission
+// is missing, or an owner forbids it. A reason that names the repository (archived,
+// locked, blocked, too low a role) doesn't count.
 func LacksPermission(err error) bool {
-	return IsForbidden(err) && !IsArchived(err) && !IsNotAdmin(err)
+	return IsForbidden(err) && !IsArchived(err) && !IsNotAdmin(err) &&
+		!isForbidden(err, "Repository has been locked") && !isForbidden(err, "Repository access blocked")
 }
 
 // IsForbidden reports whether err is a 403 that isn't a rate limit.

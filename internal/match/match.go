@@ -1,4 +1,4 @@
-// Package match matches Codacy's repositories with GitHub's, and selects those that
+// Package match matches Codacy's repositories with GitHub's, and selects the ones that
 // a run is about. It does no I/O.
 package match
 
@@ -19,7 +19,7 @@ import (
 type Target struct {
 	// Codacy is its name on Codacy.
 	Codacy string
-	// GitHub is the repository on GitHub. If Skip says that there is none, only Owner
+	// GitHub is the repository on GitHub. Without one on GitHub, only Owner
 	// and Name are set, the name being Codacy's.
 	GitHub github.Repository
 	// Skip is the reason why nothing can be written; empty if it can.
@@ -43,9 +43,9 @@ type Selection struct {
 
 // Counts are the repositories of Codacy's list that were not selected.
 type Counts struct {
-	// NotAdded is the number of those that Codacy knows but doesn't analyze.
+	// NotAdded is the number of repositories that Codacy knows but doesn't analyze.
 	NotAdded int `json:"not_added"`
-	// Excluded is the number of those that the patterns exclude.
+	// Excluded is the number of repositories that the patterns exclude.
 	Excluded int `json:"excluded"`
 	// OtherShards is the number of those in another shard.
 	OtherShards int `json:"other_shards"`

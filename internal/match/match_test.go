@@ -24,7 +24,7 @@ func onGitHub(id int64, name string) github.Repository {
 	return github.Repository{ID: id, Owner: "acme", Name: name}
 }
 
-// onCodacy is an added repository; an id of 0 is none.
+// onCodacy is an added repository; an ID of 0 stands for no ID.
 func onCodacy(id int64, name string) codacy.Repository {
 	r := codacy.Repository{Name: name, Added: true}
 	if id != 0 {
@@ -86,7 +86,7 @@ func TestMatch(t *testing.T) {
 			[]Target{found("b", "a", 2), found("a", "b", 1)},
 		},
 		{"an impostor", []github.Repository{onGitHub(2, "api")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", differentRepository)}},
-		{"an impostor in other letters", []github.Repository{onGitHub(2, "API")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", differentRepository)}},
+		{"an impostor with different capitalization", []github.Repository{onGitHub(2, "API")}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", differentRepository)}},
 		{"nowhere", nil, []codacy.Repository{onCodacy(1, "api"), onCodacy(0, "web")}, []Target{missing("api", notOnGitHub), missing("web", notOnGitHub)}},
 		{"by name, where there is no id", []github.Repository{onGitHub(1, "Api")}, []codacy.Repository{onCodacy(0, "aPI")}, []Target{found("aPI", "Api", 1)}},
 		{"not by name, where there is one", []github.Repository{onGitHub(1, "api")}, []codacy.Repository{onCodacy(7, "api")}, []Target{missing("api", differentRepository)}},
@@ -97,7 +97,7 @@ func TestMatch(t *testing.T) {
 			[]Target{missing("new", differentRepository), found("old", "new", 1)},
 		},
 		{
-			"ids that are none",
+			"invalid IDs",
 			[]github.Repository{onGitHub(1, "api")},
 			[]codacy.Repository{
 				{Name: "a", RemoteID: "x", Added: true},
@@ -113,7 +113,7 @@ func TestMatch(t *testing.T) {
 			},
 		},
 		{"another owner's", []github.Repository{{ID: 1, Owner: "other", Name: "api"}}, []codacy.Repository{onCodacy(1, "api")}, []Target{missing("api", notOnGitHub)}},
-		{"the owner in other letters", []github.Repository{{ID: 1, Owner: "ACME", Name: "api"}}, []codacy.Repository{onCodacy(1, "api")}, []Target{{Codacy: "api", GitHub: github.Repository{ID: 1, Owner: "ACME", Name: "api"}}}},
+		{"the owner with different capitalization", []github.Repository{{ID: 1, Owner: "ACME", Name: "api"}}, []codacy.Repository{onCodacy(1, "api")}, []Target{{Codacy: "api", GitHub: github.Repository{ID: 1, Owner: "ACME", Name: "api"}}}},
 		{"archived", []github.Repository{archivedOne}, []codacy.Repository{onCodacy(1, "api")}, []Target{skipped("api", archivedOne, archived)}},
 		{"disabled", []github.Repository{disabledOne}, []codacy.Repository{onCodacy(1, "api")}, []Target{skipped("api", disabledOne, disabled)}},
 		{
@@ -242,7 +242,7 @@ func world(seed uint64, size int) (gh []github.Repository, co []codacy.Repositor
 			case 0:
 				c.RemoteID = ""
 			case 1:
-				c.RemoteID = strconv.Itoa(i + 1) // somebody else's
+				c.RemoteID = strconv.Itoa(i + 1) // of another repository
 			case 2:
 				c.Added = false
 			}

@@ -36,7 +36,7 @@ func All() []Outcome {
 type Effect int
 
 const (
-	// Add writes a secret where there was none.
+	// Add writes a secret where there wasn't one.
 	Add Effect = iota
 	// Renew replaces a secret that this action created.
 	Renew
@@ -81,7 +81,7 @@ type Result struct {
 	// Reported is true if the error that ended the run already covers this one.
 	Reported bool
 	// Writes lists the secrets that were written, or in a plan will be. Where a
-	// secret was not read before, PUT's status tells Add from the others.
+	// secret was not read before, PUT's status distinguishes Add from the others.
 	Writes []Write
 	// Revoked names the replaced tokens that were revoked, or in a plan will be.
 	Revoked []string
@@ -91,7 +91,7 @@ type Result struct {
 	// Stores lists the stores that hold the token, as far as they are known.
 	Stores []rotation.Store
 	// TokenID and TokenName identify the token that the secrets contain; zero and
-	// empty if there is none or it is unknown.
+	// empty if there isn't one or it is unknown.
 	TokenID   int64
 	TokenName string
 	// ExpiresAt is the token's expiry on Codacy's clock; zero if it never expires

@@ -19,7 +19,7 @@ type Progress struct {
 }
 
 // Wait is what a run waits for, whichever part of it: the start, a list, a read or
-// a write. The zero Wait is none.
+// a write. The zero Wait stands for no wait.
 type Wait struct {
 	// Cause names the service and its limit or request, such as "GitHub: 80 writes
 	// per minute".

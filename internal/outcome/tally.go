@@ -68,7 +68,7 @@ func (t *Tally) count(f func(Result) bool) int {
 }
 
 // NextExpiry returns the soonest expiry among the tokens in the secrets; zero if
-// there is none.
+// there isn't one.
 func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 
 // NextToExpire returns the result whose token expires first; the zero Result if

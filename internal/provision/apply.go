@@ -155,7 +155,7 @@ func (w *worker) prepare(ctx context.Context, t *task, signals loopSignals) (res
 }
 
 // readKeys reads the public key of each store to write, and decides again without
-// those that are unavailable.
+// the unavailable ones.
 func (w *worker) readKeys(ctx context.Context, t *task) error {
 	for again := true; again && t.decision.Writes(); {
 		again = false
@@ -241,7 +241,7 @@ func (w *worker) refresh(ctx context.Context, t *task) error {
 }
 
 // willBeStale reports whether the observation of t is likely to be too old once
-// there is capacity. It is false if the wait is so long that observing now would
+// there is capacity. It is false if the wait is too long for observing now would
 // not help.
 func (w *worker) willBeStale(t *task) bool {
 	turn := time.Second
@@ -321,7 +321,7 @@ func (w *worker) commit(ctx context.Context, t *task, capacity reservations) (ap
 }
 
 // store seals the value for a store and puts it there. A PUT may be repeated, and
-// none is sent later than MaxPutDelay after the creation began.
+// none is sent later than MaxPutDelay after the creation started.
 func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
 	err := w.put(ctx, t, s, value, begun, done)
 	if status := wire.StatusOf(err); status != http.StatusConflict && status != http.StatusUnprocessableEntity {

@@ -3,6 +3,7 @@ package provision
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
 	"github.com/codacy/codacy-project-tokens/internal/github"
@@ -80,21 +81,22 @@ type verdict struct {
 	// stored is true if a PUT was accepted.
 	stored bool
 	// denied is GitHub's denial of a PUT for a reason that may be the credential's,
-	// where no PUT was accepted; nil if there was none.
+	// where no PUT was accepted; nil if there wasn't one.
 	denied *wire.Error
 	// unavailable is GitHub's denial (403) of a store of this repository.
 	unavailable *wire.Error
-	// unauthorized is a credential's rejection; nil if there was none.
+	// unauthorized is a credential's rejection; nil if there wasn't one.
 	unauthorized *wire.Error
-	// lost is the failure of a request without a clear response; nil if there was
-	// none.
+	// lost is the failure of a request without a clear response, where no PUT was
+	// accepted; nil if there was none.
 	lost *wire.Error
 	// rejected is Codacy's rejection of a request about this repository alone.
 	rejected *wire.Error
 	// responded lists the services that gave a clear response.
 	responded []string
-	// current is true if the repository is up to date.
-	current bool
+	// granted is true if the repository is up to date, or failed for a reason that
+	// is no denial.
+	granted bool
 }
 
 // reaction is what the loop has to do after a verdict.
@@ -111,79 +113,88 @@ const (
 )
 
 // breaker is the circuit breaker of a run: it decides when denials and outages end
-// it. It counts repositories, and knows nothing of requests.
+// it. It counts repositories, and sends no request.
 type breaker struct {
-	verified   bool // a PUT was accepted in this run
-	denials    int  // repositories in a row that were denied
-	losses     map[string]int
-	lossesRow  int // repositories in a row that were lost, to any service
-	rejections int // repositories in a row that Codacy rejected
-	revokeFail int // failed revocations in a row
-	// suspected is true from a suspicion until the witnesses have cleared it.
+	verified bool // a PUT was accepted in this run
+	// denials and failures are the repositories in a row that were denied, and that
+	// were denied or lost. Only an accepted PUT ends a row.
+	denials, failures int
+	rejections        int            // the same for Codacy's rejections
+	losses            map[string]int // repositories in a row that were lost, by service
+	failedRevocations int            // in a row
+	// suspected is true from a suspicion until it is cleared.
 	suspected bool
 	witnesses int // that were drawn and have not ended
-	cleared   bool
-	// tried and deniedTotal count repositories, to see at the end whether every one
-	// was denied; well is true if one was written or up to date.
-	tried, deniedTotal int
-	well               bool
-	lastDenial         *wire.Error
-	stopped            *StopError
+	// lastDenial is the denial of the last denied repository, and granted is true if
+	// a repository was tried and not denied.
+	lastDenial *wire.Error
+	granted    bool
+	stopped    *StopError
 }
 
 // record takes a verdict and returns what has to be done about it. Witness says
 // that the repository was drawn as a witness.
 func (b *breaker) record(v verdict, witness bool) reaction {
-	b.countServices(v)
-	if v.unauthorized != nil {
-		b.stop(Credentials, v.unauthorized)
-		return carryOn
-	}
-	if b.stopped != nil {
-		return carryOn
-	}
-	b.well = b.well || v.stored || v.current
-	if v.stored || v.denied != nil || v.unavailable != nil {
-		b.tried++
-	}
-	if v.denied != nil || v.unavailable != nil && !v.stored {
-		b.deniedTotal++
-		b.lastDenial = v.unavailable
-		if v.denied != nil {
-			b.lastDenial = v.denied
-		}
+	b.responded(v.responded...)
+	b.granted = b.granted || v.granted || v.stored
+	if denial := cmp.Or(v.denied, v.unavailable); denial != nil && !v.stored {
+		b.lastDenial = denial
 	}
 	if witness {
 		b.witnesses--
 	}
 	switch {
 	case v.stored:
-		b.verified, b.denials, b.suspected = true, 0, false
-		return carryOn
-	case v.denied != nil:
-		return b.deny(v.denied, witness)
-	case v.rejected != nil:
-		if b.rejections++; b.rejections%verifyAccountAt == 0 {
-			return verifyAccount
-		}
+		b.written()
+	case v.denied != nil || v.lost != nil:
+		b.failures++
 	}
-	if witness {
-		b.cleared = true // it failed for another reason
-		b.endSuspicion()
+	if v.lost != nil {
+		b.lose(v.lost)
+	}
+	switch {
+	case v.unauthorized != nil:
+		b.stop(Credentials, v.unauthorized)
+	case v.stored:
+	case v.denied != nil:
+		return b.deny(witness)
+	default:
+		if witness { // all of them have to be denied
+			b.suspected = false
+		}
+		if v.rejected != nil {
+			if b.rejections++; b.rejections%verifyAccountAt == 0 {
+				return verifyAccount
+			}
+		}
 	}
 	return carryOn
 }
 
+// responded ends the rows of repositories that were lost to services.
+func (b *breaker) responded(services ...string) {
+	for _, service := range services {
+		delete(b.losses, service)
+	}
+}
+
+// written ends the rows that only an accepted PUT ends.
+func (b *breaker) written() {
+	b.verified, b.suspected = true, false
+	b.denials, b.failures, b.rejections = 0, 0, 0
+	if b.stopped != nil {
+		b.stopped.Wrote = true // by a job that was under way
+	}
+}
+
 // deny counts a denied repository.
-func (b *breaker) deny(err *wire.Error, witness bool) reaction {
+func (b *breaker) deny(witness bool) reaction {
 	b.denials++
 	switch {
-	case b.denials >= maxDenials:
-		b.stop(Permission, err)
-	case witness:
-		b.endSuspicion()
-	case !b.suspected && b.denials%suspicionAt == 0:
-		b.suspected, b.cleared = true, false
+	case b.denials >= maxDenials, b.suspected && witness && b.witnesses == 0:
+		b.stop(Permission, b.lastDenial)
+	case !b.suspected && b.witnesses == 0 && b.denials%suspicionAt == 0:
+		b.suspected = true
 		if b.verified {
 			return askWitness
 		}
@@ -192,21 +203,20 @@ func (b *breaker) deny(err *wire.Error, witness bool) reaction {
 	return carryOn
 }
 
+// lose counts a repository that was lost.
+func (b *breaker) lose(err *wire.Error) {
+	if b.losses == nil {
+		b.losses = map[string]int{}
+	}
+	if b.losses[err.Service]++; b.losses[err.Service] >= outageAt {
+		b.stop(Outage, err)
+	}
+}
+
 // drawn records the number of witnesses that could be drawn before the first write.
 func (b *breaker) drawn(n int) {
 	b.witnesses = n
 	if n == 0 {
-		b.stop(Permission, b.lastDenial)
-	}
-}
-
-// endSuspicion decides once all witnesses have ended.
-func (b *breaker) endSuspicion() {
-	switch {
-	case b.witnesses > 0 || !b.suspected:
-	case b.cleared:
-		b.suspected = false
-	default:
 		b.stop(Permission, b.lastDenial)
 	}
 }
@@ -233,7 +243,7 @@ func (b *breaker) needsWitness() bool {
 }
 
 // searchFailed ends the run if witnesses are looked for. It is called when there is
-// nothing left to look at, and reports whether it did.
+// nothing left to list, and reports whether it did.
 func (b *breaker) searchFailed() bool {
 	if !b.needsWitness() {
 		return false
@@ -242,50 +252,25 @@ func (b *breaker) searchFailed() bool {
 	return true
 }
 
-// allDenied reports whether every repository that was tried was denied, and none
-// was written or up to date.
-func (b *breaker) allDenied() bool {
-	return b.stopped == nil && b.tried > 0 && b.deniedTotal == b.tried && !b.well
-}
+// allDenied reports whether at least one repository was tried, and every one was
+// denied.
+func (b *breaker) allDenied() bool { return b.stopped == nil && b.lastDenial != nil && !b.granted }
 
-// countServices counts the repositories that were lost to each service.
-func (b *breaker) countServices(v verdict) {
-	for _, service := range v.responded {
-		delete(b.losses, service)
-	}
-	if v.rejected == nil && v.stored {
-		b.rejections = 0
-	}
-	if v.stored {
-		b.lossesRow = 0
-	}
-	if v.lost == nil {
-		return
-	}
-	if b.losses == nil {
-		b.losses = map[string]int{}
-	}
-	b.lossesRow++
-	if b.losses[v.lost.Service]++; b.losses[v.lost.Service] >= outageAt {
-		b.stop(Outage, v.lost)
-	}
-}
-
-// revoked counts revocations; false says that the revoking has to end.
+// revoked counts failed revocations.
 func (b *breaker) revoked(failed, succeeded bool) {
-	switch {
-	case succeeded:
-		b.revokeFail = 0
-	case failed:
-		b.revokeFail++
+	if succeeded {
+		b.failedRevocations = 0
+	}
+	if failed {
+		b.failedRevocations++
 	}
 }
 
 // mayRevoke reports whether tokens are still revoked.
-func (b *breaker) mayRevoke() bool { return b.revokeFail < maxFailedRevocations }
+func (b *breaker) mayRevoke() bool { return b.failedRevocations < maxFailedRevocations }
 
 // drawsAtRandom reports whether the next repository is drawn at random.
-func (b *breaker) drawsAtRandom() bool { return b.denials >= randomAfter || b.lossesRow >= randomAfter }
+func (b *breaker) drawsAtRandom() bool { return b.failures >= randomAfter }
 
 func (b *breaker) stop(c StopCause, err *wire.Error) {
 	if b.stopped == nil {
@@ -293,26 +278,37 @@ func (b *breaker) stop(c StopCause, err *wire.Error) {
 	}
 }
 
+// responded returns the services that gave a clear response, the failed requests
+// aside.
+func (e event) responded() []string {
+	target := e.task.target
+	switch {
+	case e.err == nil && e.kind == jobList && target.Conflict == "" && (target.Skip == "" || target.NotVisible):
+		return []string{codacy.Name}
+	case e.err == nil && e.kind == jobCheck:
+		return []string{github.Name}
+	case e.applied.storedAny():
+		return []string{codacy.Name, github.Name}
+	case e.applied.token.ID != 0:
+		return []string{codacy.Name}
+	}
+	return nil
+}
+
 // newVerdict returns what the end of a job shows.
 func newVerdict(e event) verdict {
-	v := verdict{stored: e.applied.storedAny(), current: e.result.Outcome == outcome.Current}
-	v.unavailable = denialOf(e.task.storeErr())
-	switch {
-	case e.err == nil && e.kind == jobList && e.task.target.Conflict == "" && (e.task.target.Skip == "" || e.task.target.NotVisible):
-		v.responded = []string{codacy.Name}
-	case e.err == nil && e.kind == jobCheck:
-		v.responded = []string{github.Name}
-	case v.stored:
-		v.responded = []string{codacy.Name, github.Name}
-	case e.applied.token.ID != 0:
-		v.responded = []string{codacy.Name}
-	}
+	v := verdict{stored: e.applied.storedAny(), unavailable: denialOf(e.task.storeErr()), responded: e.responded()}
 	if e.result.Outcome == outcome.Deferred {
 		return v
 	}
 	for _, err := range wireErrors(e.err) {
 		v.add(err, e.kind)
 	}
+	if v.lost != nil { // only another repository's response ends the row
+		v.responded = slices.DeleteFunc(v.responded, func(service string) bool { return service == v.lost.Service })
+	}
+	failed := e.result.Outcome == outcome.Failed && v.denied == nil && v.unavailable == nil
+	v.granted = failed || e.result.Outcome == outcome.Current
 	return v
 }
 
@@ -338,7 +334,7 @@ func (v *verdict) add(err *wire.Error, kind job) {
 // covered reports whether the error that ended the run says the same.
 func (v verdict) covered() bool { return v.unauthorized != nil || v.lost != nil || v.denied != nil }
 
-// denialOf returns err as GitHub's denial (403); nil if it is none.
+// denialOf returns err as GitHub's denial (403); nil otherwise.
 func denialOf(err error) *wire.Error {
 	var denial *wire.Error
 	if errors.As(err, &denial) && github.IsForbidden(err) {

@@ -19,7 +19,7 @@ const (
 	// createAttempts is the number of requests without a clear response, or rejected
 	// after such a one, that a creation may take.
 	createAttempts = 3
-	// createRequests bounds the requests of one creation, those that were rate-limited
+	// createRequests bounds the requests of one creation, rate-limited ones
 	// included.
 	createRequests = 20
 	// createSendWithin is the time after the last listing within which a request to
@@ -116,27 +116,30 @@ func (c creation) next(err error, listed *rotation.Observation) (creation, step)
 
 // afterIndeterminate decides where a request for this number may have taken effect.
 func (c creation) afterIndeterminate(err error, listed rotation.Observation) (creation, step) {
-	token, there := listed.Numbered(c.number)
+	own, _ := listed.Numbered(c.number)
+	if !own.Expires.Equal(c.expires) {
+		own = rotation.Token{}
+	}
+	var last error // ends the creation
 	switch {
-	case there && !token.Expires.Equal(c.expires):
-		return c, failStep(errOtherRun)
-	case !there && c.otherRun(listed):
-		return c, failStep(errOtherRun)
-	case there && c.attempts >= createAttempts:
-		c.open--
-		return c, step{kind: stepDelete, token: token, err: err}
-	case there: // an earlier request created it; its value is unknown
-		c.open--
-		return c, step{kind: stepDelete, token: token}
+	case c.otherRun(listed, own.ID):
+		last = errOtherRun
 	case c.attempts >= createAttempts:
-		return c, failStep(err)
+		last = err
+	}
+	switch {
+	case own.ID != 0: // an earlier request created it; its value is unknown
+		c.open--
+		return c, step{kind: stepDelete, token: own, err: last}
+	case last != nil:
+		return c, failStep(last)
 	}
 	return c, step{kind: stepSend}
 }
 
 // afterRejection decides where the name of the number may be taken.
 func (c creation) afterRejection(err error, listed rotation.Observation) (creation, step) {
-	if c.otherRun(listed) {
+	if c.otherRun(listed, 0) {
 		return c, failStep(errOtherRun)
 	}
 	offsets := offsetsAfterInvalid
@@ -159,9 +162,11 @@ func (c creation) afterRejection(err error, listed rotation.Observation) (creati
 }
 
 // otherRun reports whether the list shows a managed token that the decision was not
-// based on.
-func (c creation) otherRun(listed rotation.Observation) bool {
-	return slices.ContainsFunc(listed.Managed, func(t rotation.Token) bool { return !slices.Contains(c.known, t.ID) })
+// based on, except this attempt's own; zero if there is none.
+func (c creation) otherRun(listed rotation.Observation, own int64) bool {
+	return slices.ContainsFunc(listed.Managed, func(t rotation.Token) bool {
+		return t.ID != own && !slices.Contains(c.known, t.ID)
+	})
 }
 
 // isMaybeTaken reports whether Codacy rejected a request with a status that may

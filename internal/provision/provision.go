@@ -67,7 +67,7 @@ type Options struct {
 	// OnResult is called with each result, by one goroutine at a time.
 	OnResult func(outcome.Result)
 	// OnProgress is called every ProgressEvery by the goroutine that calls OnResult;
-	// nil if nobody needs the progress.
+	// nil if the progress is not needed.
 	OnProgress    func(outcome.Progress)
 	ProgressEvery time.Duration
 }

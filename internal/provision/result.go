@@ -48,7 +48,7 @@ func (w *worker) noOpResult(t *task) outcome.Result {
 	}[t.decision.Action]
 	result := w.withToken(t, w.newResult(t, ended, t.decision.Reason))
 	if t.observation.Legacy && w.o.Policy.Rotate == rotation.RotateAlways {
-		result.Warning = "rotate: always has no effect: tokens of this Codacy server do not expire, and cannot be told apart"
+		result.Warning = "rotate: always has no effect: tokens of this Codacy server do not expire, and are all alike"
 	}
 	return w.withStoreError(t, result)
 }

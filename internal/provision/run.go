@@ -43,8 +43,8 @@ type Run struct {
 	busy             int // jobs
 	listing          int // jobs that list
 	applying         int // jobs that apply
-	creating         int // of these, those that may create a token
-	awaitingCapacity int // of these, those that have reserved nothing yet
+	creating         int // of these, jobs that may create a token
+	awaitingCapacity int // of these, jobs that have reserved nothing yet
 	urgentLeft       int // tasks that are missing or due, and not done
 	searched         int // repositories listed in search of a witness
 
@@ -333,7 +333,7 @@ func (r *Run) mayCheckOthers(apply, listingHeldBack bool) bool {
 	return (listed || listingHeldBack) && writesHeldBack && r.o.GitHubLimiter.QuotaLeaves(2*stores*(r.urgentLeft+1))
 }
 
-// tryReserve reserves capacity for n reads without blocking. If there is none and
+// tryReserve reserves capacity for n reads without blocking. If there isn't any and
 // no request is in flight, again is one second from now.
 func (r *Run) tryReserve(l *pace.Limiter, n, headroom int) (reserved *pace.Reservation, again time.Time) {
 	reserved, again = l.TryReserve(n, headroom)
@@ -448,6 +448,7 @@ func (r *Run) settle(e event) {
 		e.result = &result
 	case e.result == nil:
 		if r.route(e.task) {
+			r.breaker.responded(e.responded()...)
 			return
 		}
 		result := r.worker.noOpResult(e.task)

@@ -14,7 +14,7 @@ import (
 type task struct {
 	target      match.Target
 	observation rotation.Observation
-	observedAt  time.Time // when the observation began, on this machine's clock
+	observedAt  time.Time // when the observation started, on this machine's clock
 	decision    rotation.Decision
 	// legacyServer reports whether the server was found to be a legacy one.
 	legacyServer bool

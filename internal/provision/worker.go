@@ -133,7 +133,7 @@ func (w *worker) observe(ctx context.Context, t *task) error {
 }
 
 // firstListing lists the tokens of t for the first time. Of the repositories that
-// nothing can be written to, only those that GitHub does not show are listed: a
+// nothing can be written to, only the ones that GitHub does not show are listed: a
 // valid token there is a problem.
 func (w *worker) firstListing(ctx context.Context, t *task) event {
 	switch {

@@ -32,7 +32,7 @@ type Decision struct {
 	Action Action
 	// Reason explains the action to users.
 	Reason string
-	// Stores lists the stores to write, in the order of writing: those that do not
+	// Stores lists the stores to write, in the order of writing: stores that do not
 	// hold the newest token first.
 	Stores []Store
 	// Urgent reports whether the token is missing, expired or due for renewal.
@@ -130,7 +130,7 @@ func daysLeft(d time.Duration) string {
 	return "1 day left"
 }
 
-// writeOrder returns the stores in the order of writing: those that hold the
+// writeOrder returns the stores in the order of writing: stores that hold the
 // newest token, and so work, last.
 func (o Observation) writeOrder(stores []StoreState) []Store {
 	var first, last []Store

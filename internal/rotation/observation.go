@@ -305,7 +305,7 @@ func (o Observation) Current() (Token, []Store, bool) {
 }
 
 // ExpiringFirst returns the token whose expiry would break a build first: of the
-// newest token and those that a store may hold, the one that expires first.
+// newest token and the tokens that a store may hold, the one that expires first.
 func (o Observation) ExpiringFirst() (Token, bool) {
 	var first Token
 	found := false

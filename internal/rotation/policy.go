@@ -18,7 +18,7 @@ const (
 	// window is from windowBefore its creation to windowAfter.
 	windowBefore = 30 * time.Second
 	windowAfter  = 14 * time.Minute
-	// MaxPutDelay is how long after the creation began a token may be stored.
+	// MaxPutDelay is how long after the creation started a token may be stored.
 	MaxPutDelay = 8 * time.Minute
 	// MaxStaleness is the maximum age of an observation that a token is created on.
 	MaxStaleness = time.Minute
