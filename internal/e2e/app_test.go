@@ -121,7 +121,7 @@ func TestAppRepositories(t *testing.T) {
 
 	// A missing permission is named.
 	r = f.Run(appInputs(harness.Inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
-	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation lacks Dependabot secrets") {
+	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation has no permission Dependabot secrets") {
 		t.Errorf("exit code %d\n%s", r.Code, r.Stdout)
 	}
 	if f.Count(sandbox.KindPutSecret) != 1 {
@@ -205,7 +205,7 @@ func TestAppRejected(t *testing.T) {
 		},
 		"not installed": {
 			hook: message(sandbox.KindInstallation, 404, "Not Found"), code: 2,
-			want: []string{"::error::github-app-id: ", "not installed for acme", "/settings/apps", "organization"},
+			want: []string{"::error::github-app-id: ", "not installed on acme", "/settings/apps", "organization"},
 		},
 		"suspended": {
 			hook: message(sandbox.KindAccessToken, 403, "This installation has been suspended"), code: 2,
