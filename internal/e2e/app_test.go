@@ -137,12 +137,13 @@ func TestAppDryRun(t *testing.T) {
 	r := f.Run(appInputs(harness.Inputs{"dry-run": "true"}))
 	f.Want(r, 0, "created=1")
 	for _, q := range f.Requests() {
-		if q.Method != http.MethodGet && q.Kind != sandbox.KindAccessToken {
+		if q.Method != http.MethodGet && q.Kind != sandbox.KindAccessToken && q.Kind != sandbox.KindRevokeAccessToken {
 			t.Errorf("a dry run sent %s %s", q.Method, q.Path)
 		}
 	}
-	if got := f.Count(sandbox.KindAccessToken); got != 1 {
-		t.Errorf("%d tokens were requested", got)
+	tokens := f.InstallationTokens()
+	if len(tokens) != 1 || tokens[0].Requested["secrets"] != "read" || !tokens[0].Revoked {
+		t.Errorf("the tokens are %v, want one that could read only, and was revoked", tokens)
 	}
 }
 
