@@ -25,7 +25,7 @@ const (
 
 var repositoriesCases = []Case{
 	{
-		ID: GitHubRole, Input: "github-token", Exit: 1,
+		ID: GitHubRole, Exit: 1,
 		Message: "the token's owner has no admin rights on {first}, which GitHub requires for secrets (affected: {hidden})",
 		Hint:    "Give the owner the role Admin at {web}/{first}/settings/access, or use a token from an admin",
 		Details: "GitHub's message is `Must have admin rights to Repository`. Tokens that were created for such a repository are deleted immediately.",
@@ -105,7 +105,7 @@ func (f *Findings) Add(res outcome.Result) {
 		id = CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = SecretsFull
-	case github.IsForbidden(res.Err):
+	case github.LacksPermission(res.Err), github.IsNotAdmin(res.Err):
 		p := f.setup.Denial(res.Err)
 		id, values = p.ID, p.Values
 		what = denied{rotation.Store(p.Values["store"]), strings.HasSuffix(e.Permission, "=read")}

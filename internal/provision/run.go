@@ -398,6 +398,9 @@ func (r *Run) handle(e event) {
 		return
 	}
 	r.settle(e)
+	if r.breaker.needsWitness() {
+		r.drawWitnesses()
+	}
 }
 
 // listed takes the end of a listing. Whether the server is a legacy one is decided
@@ -497,8 +500,7 @@ func (r *Run) judge(e *event) {
 	}
 	switch reaction {
 	case drawWitnesses:
-		r.searched = 0
-		r.drawWitnesses()
+		r.searched = 0 // handle draws them
 	case askWitness:
 		witness := r.lastWritten
 		r.dispatch(jobProbe, witness, func() event { return event{denial: r.worker.probe(r.requests, witness)} })
@@ -507,9 +509,13 @@ func (r *Run) judge(e *event) {
 	}
 }
 
-// drawWitnesses draws repositories that an earlier run could write. As long as none
-// is in the queue and not every repository is listed, the search goes on.
+// drawWitnesses draws repositories that an earlier run could write, once those that
+// wait for their turn are back in the queue. As long as none is in it and not every
+// repository is listed, the search goes on.
 func (r *Run) drawWitnesses() {
+	if r.applying > 0 {
+		return
+	}
 	r.witnesses = r.toWrite.drawWhere(r.o.Rand, maxWitnesses, func(t *task) bool { return len(t.observation.Managed) > 0 })
 	for _, t := range r.witnesses {
 		t.witness = true
