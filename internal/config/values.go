@@ -130,12 +130,22 @@ func stores(c *Config, text string) []invalid {
 	asked := map[rotation.Store]bool{}
 	for _, name := range splitList(text) {
 		if !slices.Contains(rotation.Stores(), rotation.Store(name)) {
-			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, separated by commas or newlines", hint: suggestion(name, rotation.Stores())})
+			wrong = append(wrong, invalid{part: name, requirement: "any of " + storeNames("") + ", separated by commas or newlines", hint: suggestion(name, rotation.Stores())})
 		}
 		asked[rotation.Store(name)] = true
 	}
 	c.Policy.Stores = slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !asked[s] })
 	return wrong
+}
+
+// storeNames lists the stores as users see them, the most common one first, each name
+// between two quotes.
+func storeNames(quote string) string {
+	var names []string
+	for _, s := range slices.Backward(rotation.Stores()) {
+		names = append(names, quote+string(s)+quote)
+	}
+	return strings.Join(names, ", ")
 }
 
 func secretName(c *Config, text string) []invalid {

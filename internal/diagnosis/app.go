@@ -83,8 +83,8 @@ func (s *Setup) AppError(err error) error {
 func (s *Setup) MissingPermission() *Problem {
 	granted := s.Installation.Permissions
 	for _, store := range s.Stores {
-		if p := permissions[store]; len(granted) > 0 && granted[p.api] != "write" {
-			return &Problem{AppPermission, Values{"permission": p.page, "store": string(store)}, nil}
+		if p := store.Permission(); len(granted) > 0 && granted[p.Name] != "write" {
+			return &Problem{AppPermission, Values{"permission": p.Page, "store": string(store)}, nil}
 		}
 	}
 	return nil

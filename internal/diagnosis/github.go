@@ -206,27 +206,18 @@ func (s *Setup) WritesDenied(err *wire.Error, every bool) *Problem {
 	return p
 }
 
-// permissions names the stores' permissions as GitHub's pages and its API do.
-// https://docs.github.com/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens
-var permissions = map[rotation.Store]struct{ page, api string }{
-	rotation.StoreActions:    {"Secrets", "secrets"},
-	rotation.StoreDependabot: {"Dependabot secrets", "dependabot_secrets"},
-	rotation.StoreCodespaces: {"Codespaces secrets", "codespaces_secrets"},
-	rotation.StoreAgents:     {"Agent secrets", "agent_secrets"},
-}
-
 // permissionOf returns the permission that GitHub requires, as its pages name it if
 // that is known, and the store that it belongs to: none for another permission.
 // Where GitHub names no permission it is that of the actions store.
 func permissionOf(e *wire.Error) (string, rotation.Store) {
 	name, _, _ := strings.Cut(e.Permission, "=")
-	for store, p := range permissions {
-		if p.api == name {
-			return p.page, store
+	for _, store := range rotation.Stores() {
+		if p := store.Permission(); p.Name == name {
+			return p.Page, store
 		}
 	}
 	if name != "" {
 		return name, ""
 	}
-	return permissions[rotation.StoreActions].page, rotation.StoreActions
+	return rotation.StoreActions.Permission().Page, rotation.StoreActions
 }
