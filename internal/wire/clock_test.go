@@ -186,7 +186,7 @@ func TestClockRealTime(t *testing.T) {
 		now := time.Now()
 		c.observe(200, now, time.Now(), now.UTC().Format(http.TimeFormat))
 	}
-	if c.Agreeing() != 3 || (c.Offset()).Abs() > 2*s || c.Uncertainty() > s {
+	if c.Agreeing() != 3 || c.Offset().Abs() > 2*s || c.Uncertainty() > s {
 		t.Errorf("%v ± %v, %d agree", c.Offset(), c.Uncertainty(), c.Agreeing())
 	}
 }
