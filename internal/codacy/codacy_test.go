@@ -257,7 +257,7 @@ func TestEndlessPages(t *testing.T) {
 		"two that point to each other":    {func(n int) string { return strconv.Itoa(n % 2) }, 3, ""},
 		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11, ""},
 		"a new page for every one it had": {strconv.Itoa, 10_000, ""},
-		"more than it tells of":           {strconv.Itoa, 2*pageSize + 2, `"data":[{"id":1}],"pagination":{"total":101,`},
+		"more than it states":             {strconv.Itoa, 2*pageSize + 2, `"data":[{"id":1}],"pagination":{"total":101,`},
 		"page after page of nothing":      {strconv.Itoa, 3, `"data":[],"pagination":{"total":9999,`},
 		"more than a repository has":      {strconv.Itoa, 5, `"data":[{"id":1}` + strings.Repeat(`,{"id":1}`, maxTokens/5) + `],"pagination":{`},
 	} {
@@ -338,7 +338,7 @@ func TestRepositories(t *testing.T) {
 		{Name: "a", RemoteID: "12", Added: true},
 		{Name: "b", Added: true},
 		{Name: "c"},
-		{Name: "d", RemoteID: "x", Added: true}, // an older Codacy tells no state
+		{Name: "d", RemoteID: "x", Added: true}, // an older Codacy states none
 		{Name: "e\x00", Added: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -393,7 +393,7 @@ func TestTokens(t *testing.T) {
 		{"from before there were names", `{"data":[{"id":1,"name":"","expiresAt":null,"createdAt":null}]}`, []Token{{ID: 1}}},
 		// The name of the field is inferred; the action does without it.
 		{"a creation that can't be read", `{"data":[{"id":1,"createdAt":1790000000},{"id":2,"createdAt":"yesterday"},{"id":3,"createdAt":{}}]}`, []Token{{ID: 1}, {ID: 2}, {ID: 3}}},
-		{"fields that nobody knows", `{"data":[{"id":1,"scopes":["a"],"owner":{"id":2}}],"meta":{}}`, []Token{{ID: 1}}},
+		{"unknown fields", `{"data":[{"id":1,"scopes":["a"],"owner":{"id":2}}],"meta":{}}`, []Token{{ID: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -412,7 +412,7 @@ func TestTokens(t *testing.T) {
 
 // What makes no sense is asked for three times, and is an error then: never an
 // empty list.
-func TestGarbage(t *testing.T) {
+func TestMalformed(t *testing.T) {
 	t.Parallel()
 
 	for _, body := range []string{
@@ -452,7 +452,7 @@ func TestTokenWithoutID(t *testing.T) {
 	}
 }
 
-// Half a list is none.
+// An incomplete list is an error.
 func TestSecondPageFails(t *testing.T) {
 	t.Parallel()
 
@@ -559,7 +559,7 @@ func TestCreateToken(t *testing.T) {
 		{"no id", `{"data":{"token":"secretvalue-too-long"}}`, Token{}, ""},
 		{"a negative id", `{"data":{"id":-7,"token":"secretvalue-too-long"}}`, Token{}, ""},
 		{"an id that is a text", `{"data":{"id":"secretvalue-too-long","token":"secretvalue-too-long"}}`, Token{}, ""},
-		{"an expiry that is none", `{"data":{"id":7,"expiresAt":"secretvalue-too-long","token":"secretvalue-too-long"}}`, Token{}, ""},
+		{"an invalid expiry", `{"data":{"id":7,"expiresAt":"secretvalue-too-long","token":"secretvalue-too-long"}}`, Token{}, ""},
 		{"no data", `{"id":7,"token":"secretvalue-too-long"}`, Token{}, ""},
 		{"nothing", ``, Token{}, ""},
 		{"HTML", `<html>secretvalue-too-long</html>`, Token{}, ""},
@@ -620,7 +620,7 @@ func TestCutOff(t *testing.T) {
 func TestDeleteToken(t *testing.T) {
 	t.Parallel()
 
-	const dead = `{"error":"not found"}` // what a dead account token may be answered
+	const invalid = `{"error":"not found"}` // the response to an invalid account token
 	for _, tt := range []struct {
 		status int
 		body   string
@@ -630,15 +630,15 @@ func TestDeleteToken(t *testing.T) {
 		{204, "", 200, nil},
 		{200, " ", 200, nil},
 		{200, "{}", 200, nil},
-		{404, `{"message":"Token not found"}`, 200, nil}, // somebody else was faster
-		{404, dead, 200, nil},
+		{404, `{"message":"Token not found"}`, 200, nil}, // another client was faster
+		{404, invalid, 200, nil},
 		{404, "", 200, nil},
 
-		{404, dead, 404, &wire.Error{Status: 401, Disposition: wire.Rejected}},
-		{404, dead, 401, &wire.Error{Status: 401, Disposition: wire.Rejected}},
-		{404, dead, 503, &wire.Error{Status: 503, Disposition: wire.Indeterminate}}, // nobody knows
+		{404, invalid, 404, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{404, invalid, 401, &wire.Error{Status: 401, Disposition: wire.Rejected}},
+		{404, invalid, 503, &wire.Error{Status: 503, Disposition: wire.Indeterminate}}, // whether it exists is not known
 		{404, "<html>", 404, &wire.Error{Status: 401, Disposition: wire.Rejected}},
-		{200, dead, 200, &wire.Error{Status: 200, Disposition: wire.Indeterminate}},
+		{200, invalid, 200, &wire.Error{Status: 200, Disposition: wire.Indeterminate}},
 		{200, "<html>sign in</html>", 200, &wire.Error{Status: 200, Disposition: wire.Indeterminate}},
 		{400, "", 200, &wire.Error{Status: 400, Disposition: wire.Rejected}},
 		{401, "", 200, &wire.Error{Status: 401, Disposition: wire.Rejected}},
@@ -648,7 +648,7 @@ func TestDeleteToken(t *testing.T) {
 	} {
 		c, _ := newClient(t, func(r request) (int, string) {
 			if r.method == http.MethodGet {
-				return tt.user, map[bool]string{true: `{"data":{}}`, false: dead}[tt.user == 200]
+				return tt.user, map[bool]string{true: `{"data":{}}`, false: invalid}[tt.user == 200]
 			}
 			return tt.status, tt.body
 		})
@@ -659,9 +659,9 @@ func TestDeleteToken(t *testing.T) {
 	}
 }
 
-// A dead account token that is answered by 404 is told as one, whatever was asked
-// for; where it is alive, the 404 stays one.
-func TestDeadAccountToken(t *testing.T) {
+// A 404 because of an invalid account token is a 401, whatever the request was for.
+// With a valid token it stays a 404.
+func TestInvalidAccountToken(t *testing.T) {
 	t.Parallel()
 
 	for user, want := range map[int]int{404: 401, 200: 404, 500: 404} {
@@ -704,7 +704,7 @@ func TestLearn(t *testing.T) {
 			t.Errorf("%s: learned %q, %v", body, learned, err)
 		}
 	}
-	// An error's body may hold the token that was made: nobody knows it yet.
+	// An error's body may contain the created token, which no redactor knows yet.
 	for _, body := range []string{
 		`{"message":"cannot store A1b2C3d4E5f6"}`, `{"error":"token=A1b2C3d4E5f6;"}`, `{"message":"made A1b2C3d4E5f6, but","innerMessage":"A1b2C3d4E5f6"}`,
 	} {

@@ -32,7 +32,7 @@ type AppOptions struct {
 	// Start bounds the first requests.
 	Start pace.Retry
 	// Permissions are the permissions that the tokens need; see StorePermissions. The
-	// tokens get those that the installation grants.
+	// tokens get the ones that the installation grants.
 	Permissions map[string]string
 	// OnSecret is called with each JWT and each token before anything else is done
 	// with it.
@@ -132,7 +132,7 @@ func (a *App) Installation() InstallationInfo {
 	return a.installation
 }
 
-// readInstallation reads the installation, which Installation returns from then on.
+// readInstallation reads the installation, which Installation returns after that.
 func (a *App) readInstallation(ctx context.Context) error {
 	installation, err := a.find(ctx)
 	if err != nil {

@@ -296,9 +296,9 @@ MIIBOQIBAAJBAIUgc1RGpbIsHKPo+WBjXRXI8S7JlXyAuxPdJhUM3JLCdpMRYf3w
 	}
 }
 
-// TestAppStartGarbage: responses that make no sense end the start, in time, and no
+// TestAppStartMalformed: responses that make no sense end the start, in time, and no
 // request is sent with what they hold.
-func TestAppStartGarbage(t *testing.T) {
+func TestAppStartMalformed(t *testing.T) {
 	t.Parallel()
 	appKeys()
 	for name, c := range map[string]struct {
@@ -312,7 +312,7 @@ func TestAppStartGarbage(t *testing.T) {
 		"no token":                 {sandbox.KindAccessToken, 201, `{"expires_at":"2999-01-01T00:00:00Z"}`},
 		"a short token":            {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789a","expires_at":"2999-01-01T00:00:00Z"}`},
 		"no expiry":                {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab"}`},
-		"an expiry that is none":   {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab","expires_at":"soon"}`},
+		"an invalid expiry":        {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab","expires_at":"soon"}`},
 		"a token of two lines":     {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab\nx","expires_at":"2999-01-01T00:00:00Z"}`},
 		"a token with a blank":     {sandbox.KindAccessToken, 201, `{"token":"ghs_0123456789ab x","expires_at":"2999-01-01T00:00:00Z"}`},
 		"a huge token":             {sandbox.KindAccessToken, 201, `{"token":"ghs_` + strings.Repeat("1", 17<<10) + `","expires_at":"2999-01-01T00:00:00Z"}`},
@@ -369,7 +369,7 @@ func TestAppShortLife(t *testing.T) {
 		wg.Wait()
 		n := i.Count(sandbox.KindAccessToken)
 		time.Sleep(time.Hour)
-		i.renewals(n) // nobody needed one
+		i.renewals(n) // no request needed one
 		for range 2 {
 			if err := i.look(t.Context()); err != nil {
 				t.Error(err)
@@ -437,7 +437,7 @@ func TestAppOneRenewal(t *testing.T) {
 		impatient, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
-		wg.Go(func() { // the one that begins the renewal
+		wg.Go(func() { // the one that starts the renewal
 			err := i.look(impatient)
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 3*time.Second {
 				t.Errorf("after %s: %v", time.Since(begin), err)
@@ -577,7 +577,7 @@ func TestAppFreshToken(t *testing.T) {
 }
 
 // TestAppPermissions: the token is requested with the permissions that are needed, of
-// those that the installation grants, and again if one was withdrawn.
+// the ones that the installation grants, and again if one was withdrawn.
 func TestAppPermissions(t *testing.T) {
 	t.Parallel()
 	appKeys()
@@ -694,7 +694,7 @@ func TestAppRenewalFails(t *testing.T) {
 		"overload":      {effect: sandbox.Effect{Skip: true, Status: 503}, times: 3, disposition: wire.NotSent, least: 3 * time.Second},
 		"reset":         {effect: sandbox.Effect{End: sandbox.Reset}, times: 2, disposition: wire.NotSent},
 		"hang":          {effect: sandbox.Effect{End: sandbox.Hang}, times: 1, disposition: wire.NotSent, least: 30 * time.Second},
-		"garbage":       {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, disposition: wire.NotSent},
+		"malformed":     {effect: sandbox.Effect{Status: 201, Body: []byte(`<html>`)}, times: 2, disposition: wire.NotSent},
 		"limit":         {effect: sandbox.SecondaryLimit(403, 90*time.Second), times: 1, disposition: wire.RateLimited, status: 403, least: 90 * time.Second},
 		"long limit":    {effect: sandbox.SecondaryLimit(429, 2*time.Hour), times: 1, disposition: wire.RateLimited, status: 429, least: 2 * time.Hour},
 		"uninstalled":   {effect: sandbox.Effect{Skip: true, Status: 404}, times: 99, disposition: wire.Rejected, status: 401, fails: true},
@@ -737,7 +737,7 @@ func TestAppRenewalFails(t *testing.T) {
 				begin := time.Now()
 				updated, err := i.client.SecretUpdated(t.Context(), i.repo, "actions", secretName)
 				if (err != nil) != c.fails || err != nil && !wire.IsUnauthorized(err) {
-					t.Errorf("a GET told %s, %v", updated, err)
+					t.Errorf("a GET returned %s, %v", updated, err)
 				}
 				if took := time.Since(begin); took < c.least || took > c.least+10*time.Second {
 					t.Errorf("a GET took %s", took)
@@ -775,8 +775,8 @@ func TestAppWaitsAtTheGate(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		// One that may not wait so long fails at once, or after its patience where a
-		// renewal is due: while the service is held there is none.
+		// One that may not wait that long fails at once, or after its patience where a
+		// renewal is due: while the service is paused it waits, too.
 		for range 2 {
 			asked := time.Now()
 			err := i.look(pace.WithSendDeadline(t.Context(), asked.Add(2*time.Minute)))
@@ -823,13 +823,13 @@ func TestAppNeedsAPlace(t *testing.T) {
 		}
 		value := secret.New("value")
 		time.Sleep(time.Hour)
-		room, err := i.pace.Reserve(t.Context(), 1, 0)
+		reservation, err := i.pace.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer room.Release()
+		defer reservation.Release()
 		begin := time.Now()
-		ctx := pace.WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute))
+		ctx := pace.WithSendDeadline(reservation.Context(t.Context()), begin.Add(8*time.Minute))
 		if _, err := i.client.PutSecret(ctx, i.repo, "actions", secretName, key, value); err != nil || time.Since(begin) > 4*time.Minute {
 			t.Errorf("after %s: %v", time.Since(begin), err)
 		}
@@ -838,7 +838,7 @@ func TestAppNeedsAPlace(t *testing.T) {
 	})
 }
 
-// TestAppGoesFirst: a renewal does not wait behind those who wait for room.
+// TestAppGoesFirst: a renewal does not queue behind reservations.
 func TestAppGoesFirst(t *testing.T) {
 	t.Parallel()
 	appKeys()
@@ -850,13 +850,13 @@ func TestAppGoesFirst(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 5 {
 			wg.Go(func() {
-				room, err := i.pace.Reserve(t.Context(), 1, int64(n))
+				reservation, err := i.pace.Reserve(t.Context(), 1, int64(n))
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				time.Sleep(time.Second)
-				room.Release()
+				reservation.Release()
 			})
 		}
 		synctest.Wait()

@@ -52,7 +52,7 @@ type listing struct {
 	// Of the current round:
 	ids          []int64
 	fewest, most int // total_count of its pages
-	beyond       int // number of the page after the last one; zero if there is none
+	beyond       int // number of the page after the last one; zero if it is the last
 }
 
 // Repositories calls yield with every repository of the scope that the credential

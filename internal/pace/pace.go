@@ -59,7 +59,7 @@ type waiter struct {
 	inProgress  bool          // part of an operation that is in progress
 	generation  int           // the Limiter's when it was admitted
 	reset       time.Time     // of the primary limit that it was charged to
-	since       time.Time     // when it began to wait
+	since       time.Time     // when it started to wait
 	deadline    time.Time     // latest time to be sent; zero for none
 	done        chan struct{} // closed when it is admitted or expired
 	expired     *Wait         // why it can't be sent before its deadline; nil if it can
@@ -68,7 +68,7 @@ type waiter struct {
 type reservationKey struct{ s *Limiter }
 
 // EstimateWrites estimates how long n more writes, with one read each, will take
-// because of the known limits; 0 if there are none.
+// because of the known limits; 0 without limits.
 func (s *Limiter) EstimateWrites(n int) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +237,7 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	return err
 }
 
-// admit admits every waiter that may be sent now, expires those that can't be sent
+// admit admits every waiter that may be sent now, expires the ones that can't be sent
 // before their deadline, and sets the timer for the rest. It returns the timer's
 // time; zero if time alone does not help. A waiter for one limit doesn't delay the
 // others, but a request never takes capacity that a higher-priority request is

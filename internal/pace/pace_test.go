@@ -17,7 +17,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// half is a random source that is none.
+// half is a random source that always returns 0.5.
 func half() float64 { return 0.5 }
 
 func newService(limits ...Limit) *Limiter {
@@ -65,14 +65,14 @@ func tryEnter(ctx context.Context, s *Limiter, method string) (func(wire.Signal)
 	return s.Acquire(ctx, req)
 }
 
-// idle asserts that nothing is counted as under way, and nobody waits.
+// idle asserts that no request is counted as in flight, and none waits.
 func idle(t testing.TB, s *Limiter) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, w := range s.limits {
 		if w.inFlight != 0 {
-			t.Errorf("limit %d counts %d as under way", i, w.inFlight)
+			t.Errorf("limit %d counts %d as in flight", i, w.inFlight)
 		}
 	}
 	if len(s.waiters) != 0 {
@@ -94,7 +94,7 @@ type visit struct {
 }
 
 // checkWindows asserts that in any period of length per no more than most units
-// were counted, wherever between its leaving and its answer each one counts.
+// were counted, whenever between sending and its response each request counts.
 func checkWindows(t testing.TB, visits []visit, most int, per time.Duration) {
 	t.Helper()
 	for _, v := range visits {
@@ -111,7 +111,7 @@ func checkWindows(t testing.TB, visits []visit, most int, per time.Duration) {
 	}
 }
 
-// Whatever the pattern of arrivals, of durations and of those who give up: never
+// Whatever the pattern of arrivals, durations and canceled requests: never
 // more than the limit in any period, and nothing is lost on the way.
 func TestWindowProperty(t *testing.T) {
 	t.Parallel()
@@ -130,14 +130,14 @@ func TestWindowProperty(t *testing.T) {
 				arrival := time.Duration(r.Int64N(int64(2 * per)))
 				duration := time.Duration(r.Int64N(int64(per/2) + 1))
 				patience := time.Duration(r.Int64N(int64(20 * per)))
-				room := r.IntN(4) // 1 to 3: with a room for so many
+				reservation := r.IntN(4) // 1 to 3: with a reservation of that size
 				wg.Go(func() {
 					time.Sleep(arrival)
 					ctx, cancel := context.WithTimeout(t.Context(), patience)
 					defer cancel()
 					writes := 1
-					if room = min(room, most); room > 0 {
-						places, err := s.Reserve(ctx, room, int64(arrival))
+					if reservation = min(reservation, most); reservation > 0 {
+						places, err := s.Reserve(ctx, reservation, int64(arrival))
 						if err != nil {
 							mu.Lock()
 							gaveUp++
@@ -146,7 +146,7 @@ func TestWindowProperty(t *testing.T) {
 						}
 						defer places.Release()
 						ctx = places.Context(context.WithoutCancel(ctx))
-						writes = room - int(arrival)%2 // one place may stay unused
+						writes = reservation - int(arrival)%2 // one request may stay unused
 					}
 					for range writes {
 						leave, err := tryEnter(ctx, s, http.MethodPut)
@@ -170,15 +170,15 @@ func TestWindowProperty(t *testing.T) {
 			checkWindows(t, visits, most, per)
 			idle(t, s)
 			if len(visits) == 0 {
-				t.Errorf("seed %d: nobody was let in; %d gave up", seed, gaveUp)
+				t.Errorf("seed %d: no request was admitted; %d gave up", seed, gaveUp)
 			}
 			// All places are there again.
 			time.Sleep(per)
-			begin := time.Now()
+			started := time.Now()
 			for range most {
 				enter(t, t.Context(), s, http.MethodPut)(done)
 			}
-			if time.Since(begin) > 0 {
+			if time.Since(started) > 0 {
 				t.Errorf("seed %d: places were lost", seed)
 			}
 		})
@@ -194,7 +194,7 @@ func TestGitHubLimits(t *testing.T) {
 		var mu sync.Mutex
 		var writes, points []visit
 		var wg sync.WaitGroup
-		begin := time.Now()
+		started := time.Now()
 		for i := range 600 {
 			method := []string{http.MethodGet, http.MethodPut}[i%2]
 			wg.Go(func() {
@@ -216,29 +216,29 @@ func TestGitHubLimits(t *testing.T) {
 		checkWindows(t, writes, 80, time.Minute)
 		checkWindows(t, points, 900, time.Minute)
 		// 300 writes are three and a half minutes at 80 a minute.
-		if took := time.Since(begin); took < 3*time.Minute || took > 3*time.Minute+10*time.Second {
+		if took := time.Since(started); took < 3*time.Minute || took > 3*time.Minute+10*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	})
 }
 
-// A place is taken when the request leaves, and free again a minute after the
-// answer came, not after it left.
-func TestWindowCountsFromTheAnswer(t *testing.T) {
+// A unit is taken when the request is sent, and free again a minute after the
+// response, not after that.
+func TestWindowCountsFromTheResponse(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(1))
-		begin := time.Now()
+		started := time.Now()
 		leave := enter(t, t.Context(), s, http.MethodPut)
 		time.Sleep(20 * time.Second)
 		leave(done)
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		if took := time.Since(begin); took != 80*time.Second {
+		if took := time.Since(started); took != 80*time.Second {
 			t.Errorf("the second left after %v, want 80 s", took)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(done) // costs nothing
-		if took := time.Since(begin); took != 80*time.Second {
+		if took := time.Since(started); took != 80*time.Second {
 			t.Errorf("a read waited for a limit of writes, until %v", took)
 		}
 	})
@@ -250,34 +250,34 @@ func TestMoreThanTheLimit(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(2))
-		begin := time.Now()
+		started := time.Now()
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		room, err := s.Reserve(t.Context(), 4, 0)
-		if err != nil || time.Since(begin) != time.Minute {
-			t.Fatalf("%v after %v", err, time.Since(begin))
+		reservation, err := s.Reserve(t.Context(), 4, 0)
+		if err != nil || time.Since(started) != time.Minute {
+			t.Fatalf("%v after %v", err, time.Since(started))
 		}
 		for range 4 {
-			enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+			enter(t, reservation.Context(t.Context()), s, http.MethodPut)(done)
 		}
-		room.Release()
-		if time.Since(begin) != time.Minute {
-			t.Errorf("the writes waited until %v", time.Since(begin))
+		reservation.Release()
+		if time.Since(started) != time.Minute {
+			t.Errorf("the writes waited until %v", time.Since(started))
 		}
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		if time.Since(begin) != 2*time.Minute {
-			t.Errorf("the next one left after %v", time.Since(begin))
+		if time.Since(started) != 2*time.Minute {
+			t.Errorf("the next one left after %v", time.Since(started))
 		}
 		idle(t, s)
 	})
 }
 
-func TestRoom(t *testing.T) {
+func TestReservation(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(4), pointLimit())
-		begin := time.Now()
-		room, err := s.Reserve(t.Context(), 3, 0)
+		started := time.Now()
+		reservation, err := s.Reserve(t.Context(), 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,77 +285,77 @@ func TestRoom(t *testing.T) {
 		late := make(chan time.Duration, 1)
 		go func() {
 			enter(t, t.Context(), s, http.MethodPut)(done)
-			late <- time.Since(begin)
+			late <- time.Since(started)
 		}()
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
 
 		// The window is full, but its place is taken: it doesn't wait.
-		ctx := room.Context(t.Context())
+		ctx := reservation.Context(t.Context())
 		for range 2 {
 			enter(t, ctx, s, http.MethodPut)(done)
 		}
 		enter(t, ctx, s, http.MethodGet)(done) // which takes none of it
-		if took := time.Since(begin); took != 10*time.Second {
-			t.Errorf("a write with room waited until %v", took)
+		if took := time.Since(started); took != 10*time.Second {
+			t.Errorf("a write with a reservation waited until %v", took)
 		}
 		// What was not used goes to the one who waits, at once.
-		room.Release()
+		reservation.Release()
 		if took := <-late; took != 10*time.Second {
 			t.Errorf("the place that was given back was used after %v, want 10 s", took)
 		}
 		// After Close, and when it is used up, writes wait as any others.
 		enter(t, ctx, s, http.MethodPut)(done)
-		if took := time.Since(begin); took != time.Minute {
-			t.Errorf("a write without room left after %v, want a minute", took)
+		if took := time.Since(started); took != time.Minute {
+			t.Errorf("a write without a reservation was sent after %v, want a minute", took)
 		}
-		room.Release() // once more does nothing
+		reservation.Release() // once more does nothing
 		idle(t, s)
 	})
 }
 
-// A room is for its service alone, and for those who have its context.
-func TestRoomIsOnesOwn(t *testing.T) {
+// A reservation is for its service only, and for requests with its context.
+func TestReservationIsForOneService(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newService(writeLimit(1)), newService(writeLimit(1))
-		room, err := a.Reserve(t.Context(), 1, 0)
+		reservation, err := a.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		enter(t, t.Context(), b, http.MethodPut)(done)
-		begin := time.Now()
-		enter(t, room.Context(t.Context()), b, http.MethodPut)(done)
-		if time.Since(begin) != time.Minute {
-			t.Error("a room of one service lets into another")
+		started := time.Now()
+		enter(t, reservation.Context(t.Context()), b, http.MethodPut)(done)
+		if time.Since(started) != time.Minute {
+			t.Error("a reservation of one service admits to another")
 		}
-		enter(t, room.Context(t.Context()), a, http.MethodPut)(done)
-		if time.Since(begin) != time.Minute {
-			t.Error("the room was used up elsewhere")
+		enter(t, reservation.Context(t.Context()), a, http.MethodPut)(done)
+		if time.Since(started) != time.Minute {
+			t.Error("the reservation was used up elsewhere")
 		}
-		room.Release()
+		reservation.Release()
 		idle(t, a)
 		idle(t, b)
 	})
 }
 
-// Those with a room wait for what the service asks for: only the limits of ours
+// Requests with a reservation wait while the service is paused: only the limits
 // are behind them.
-func TestHoldsKeepRoomsToo(t *testing.T) {
+func TestPausesDelayReservations(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(5))
-		room, err := s.Reserve(t.Context(), 1, 0)
+		reservation, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer room.Release()
-		begin := time.Now()
+		defer reservation.Release()
+		started := time.Now()
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: 30 * time.Second})
-		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
-		if took := time.Since(begin); took != 30*time.Second {
+		enter(t, reservation.Context(t.Context()), s, http.MethodPut)(done)
+		if took := time.Since(started); took != 30*time.Second {
 			t.Errorf("it left after %v, want 30 s", took)
 		}
 	})
@@ -371,7 +371,7 @@ func TestUrgency(t *testing.T) {
 		var order []string
 		wait := func(name string, urgency int64) {
 			go func() {
-				room, err := s.Reserve(t.Context(), 1, urgency)
+				reservation, err := s.Reserve(t.Context(), 1, urgency)
 				if err != nil {
 					t.Error(err)
 					return
@@ -379,8 +379,8 @@ func TestUrgency(t *testing.T) {
 				mu.Lock()
 				order = append(order, name)
 				mu.Unlock()
-				enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
-				room.Release()
+				enter(t, reservation.Context(t.Context()), s, http.MethodPut)(done)
+				reservation.Release()
 			}()
 			synctest.Wait()
 		}
@@ -398,18 +398,18 @@ func TestUrgency(t *testing.T) {
 	})
 }
 
-// What is begun goes before what is not, however urgent that is.
-func TestBegunGoesFirst(t *testing.T) {
+// Operations in progress go first, whatever the priority of others.
+func TestInProgressGoesFirst(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Limit{Max: 2, Period: time.Minute, Cost: func(string) int { return 1 }})
-		room, err := s.Reserve(t.Context(), 1, 0)
+		reservation, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(done)
-		begin := time.Now()
+		started := time.Now()
 		var urgent time.Duration
 		go func() {
 			other, err := s.Reserve(t.Context(), 1, math.MinInt64+1)
@@ -417,23 +417,23 @@ func TestBegunGoesFirst(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			urgent = time.Since(begin)
+			urgent = time.Since(started)
 			other.Release()
 		}()
 		synctest.Wait()
-		leave := enter(t, room.Context(t.Context()), s, http.MethodGet)
-		if got := time.Since(begin); got != time.Minute {
-			t.Errorf("what is begun left after %v, want a minute", got)
+		leave := enter(t, reservation.Context(t.Context()), s, http.MethodGet)
+		if got := time.Since(started); got != time.Minute {
+			t.Errorf("the operation in progress went on after %v, want a minute", got)
 		}
 		time.Sleep(time.Second)
 		leave(done)
-		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
+		enter(t, reservation.Context(t.Context()), s, http.MethodPut)(done)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if want := 2*time.Minute + time.Second; urgent != want {
-			t.Errorf("the urgent one had its room after %v, want %v", urgent, want)
+			t.Errorf("the urgent one got its reservation after %v, want %v", urgent, want)
 		}
-		room.Release()
+		reservation.Release()
 		idle(t, s)
 	})
 }
@@ -449,9 +449,9 @@ func TestGivesUpInTheSameMoment(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
 		go func() {
-			room, err := s.Reserve(ctx, 2, 0)
+			reservation, err := s.Reserve(ctx, 2, 0)
 			if err == nil {
-				room.Release()
+				reservation.Release()
 			}
 			result <- err
 		}()
@@ -473,37 +473,37 @@ func TestGivesUpInTheSameMoment(t *testing.T) {
 		idle(t, s)
 	}
 	if gaveUp == 0 {
-		t.Error("nobody gave up: nothing was tried")
+		t.Error("no waiter gave up: nothing was tested")
 	}
 }
 
-// Nobody less urgent takes of a limit that somebody more urgent waits for, even
+// A request never takes capacity that a higher-priority request waits for, even
 // where it would do for him; but who doesn't need that limit doesn't wait.
 func TestNobodyPushesIn(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(3))
-		begin := time.Now()
+		started := time.Now()
 		enter(t, t.Context(), s, http.MethodPut)(done) // two places are left
 		var large, small time.Duration
 		go func() {
-			room, err := s.Reserve(t.Context(), 3, 0)
+			reservation, err := s.Reserve(t.Context(), 3, 0)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			large = time.Since(begin)
-			room.Release()
+			large = time.Since(started)
+			reservation.Release()
 		}()
 		synctest.Wait()
 		go func() {
 			enter(t, t.Context(), s, http.MethodPut)(done)
-			small = time.Since(begin)
+			small = time.Since(started)
 		}()
 		synctest.Wait()
 		enter(t, t.Context(), s, http.MethodGet)(done)
-		if time.Since(begin) != 0 {
+		if time.Since(started) != 0 {
 			t.Error("a read waited for writes")
 		}
 		time.Sleep(2 * time.Minute)
@@ -526,7 +526,7 @@ func TestHold(t *testing.T) {
 	}{
 		{"as long as it was asked for", []wire.Signal{limited(17 * time.Second), limited(2 * time.Hour)}, []time.Duration{17 * time.Second, 2 * time.Hour}},
 		{
-			"no time was told: a minute, then twice as long, up to sixteen",
+			"without a Retry-After: a minute, then twice as long, up to sixteen",
 			[]wire.Signal{limited(0), limited(0), limited(0), limited(0), limited(0), limited(0)},
 			[]time.Duration{63 * time.Second, 126 * time.Second, 252 * time.Second, 504 * time.Second, 1008 * time.Second, 1008 * time.Second},
 		},
@@ -555,7 +555,7 @@ func TestHold(t *testing.T) {
 				s := newService()
 				for i, sig := range tt.signals {
 					enter(t, t.Context(), s, http.MethodGet)(sig)
-					begin := time.Now()
+					started := time.Now()
 					if pause := time.Until(pausedUntil(s)); max(0, pause) != tt.want[i] {
 						t.Errorf("after %d: paused for %v, want %v", i, pause, tt.want[i])
 					}
@@ -563,19 +563,19 @@ func TestHold(t *testing.T) {
 					for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 						wg.Go(func() {
 							leave := enter(t, t.Context(), s, method)
-							if got := time.Since(begin); got != tt.want[i] {
+							if got := time.Since(started); got != tt.want[i] {
 								t.Errorf("after %d: a %s left after %v, want %v", i, method, got, tt.want[i])
 							}
-							leave(wire.Signal{}) // lost, which tells nothing
+							leave(wire.Signal{}) // lost, which shows nothing
 						})
 					}
 					wg.Go(func() {
-						room, err := s.Reserve(t.Context(), 1, 0)
-						if err != nil || time.Since(begin) != tt.want[i] {
-							t.Errorf("after %d: a room after %v, want %v: %v", i, time.Since(begin), tt.want[i], err)
+						reservation, err := s.Reserve(t.Context(), 1, 0)
+						if err != nil || time.Since(started) != tt.want[i] {
+							t.Errorf("after %d: a reservation after %v, want %v: %v", i, time.Since(started), tt.want[i], err)
 							return
 						}
-						room.Release()
+						reservation.Release()
 					})
 					wg.Wait()
 				}
@@ -590,13 +590,13 @@ func TestNoHoldWithoutYielding(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := NewLimiter("Service", false, half)
-		begin := time.Now()
+		started := time.Now()
 		for _, status := range []int{503, 504, 502} {
 			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: status, RetryAfter: time.Hour})
 		}
 		enter(t, t.Context(), s, http.MethodGet)(done)
-		if time.Since(begin) != 0 {
-			t.Errorf("paused for %v", time.Since(begin))
+		if time.Since(started) != 0 {
+			t.Errorf("paused for %v", time.Since(started))
 		}
 	})
 }
@@ -634,7 +634,7 @@ func TestLeaveBy(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(1))
-		begin := time.Now()
+		started := time.Now()
 		by := func(d time.Duration) context.Context { return WithSendDeadline(t.Context(), time.Now().Add(d)) }
 		tooLate := func(name string, ctx context.Context, want time.Duration) {
 			t.Helper()
@@ -652,7 +652,7 @@ func TestLeaveBy(t *testing.T) {
 		tooLate("its time is now", by(0), 0)
 		tooLate("the window is full for longer", by(10*time.Second), 0)
 		enter(t, by(61*time.Second), s, http.MethodPut)(done)
-		if got := time.Since(begin); got != time.Minute {
+		if got := time.Since(started); got != time.Minute {
 			t.Errorf("one that may wait left after %v", got)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
@@ -667,29 +667,29 @@ func TestHoldMakesTooLate(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(3))
-		room, err := s.Reserve(t.Context(), 2, 0)
+		reservation, err := s.Reserve(t.Context(), 2, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		reads := enter(t, t.Context(), s, http.MethodGet)
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Minute})
-		begin := time.Now()
+		started := time.Now()
 		type result struct {
 			err   error
 			after time.Duration
 		}
 		results := make(chan result, 3)
 		for _, ctx := range []context.Context{
-			WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)),
-			WithSendDeadline(t.Context(), begin.Add(8*time.Minute)),
-			WithSendDeadline(room.Context(t.Context()), begin.Add(2*time.Hour)),
+			WithSendDeadline(reservation.Context(t.Context()), started.Add(8*time.Minute)),
+			WithSendDeadline(t.Context(), started.Add(8*time.Minute)),
+			WithSendDeadline(reservation.Context(t.Context()), started.Add(2*time.Hour)),
 		} {
 			go func() {
 				leave, err := tryEnter(ctx, s, http.MethodPut)
 				if err == nil {
 					leave(done)
 				}
-				results <- result{err, time.Since(begin)}
+				results <- result{err, time.Since(started)}
 			}()
 		}
 		synctest.Wait()
@@ -701,9 +701,9 @@ func TestHoldMakesTooLate(t *testing.T) {
 			}
 		}
 		if r := <-results; r.err != nil || r.after != time.Hour+10*time.Second {
-			t.Errorf("one that may wait for so long: %v after %v", r.err, r.after)
+			t.Errorf("one that may wait that long: %v after %v", r.err, r.after)
 		}
-		room.Release()
+		reservation.Release()
 		idle(t, s)
 	})
 }
@@ -713,7 +713,7 @@ func TestContextEnds(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(1))
-		begin := time.Now()
+		started := time.Now()
 		leave := enter(t, t.Context(), s, http.MethodPut)
 		why := errors.New("interrupted by the user")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -724,8 +724,8 @@ func TestContextEnds(t *testing.T) {
 			func() error { _, err := s.Reserve(ctx, 1, 0); return err },
 		} {
 			wg.Go(func() {
-				if err := wait(); !errors.Is(err, why) || !strings.Contains(err.Error(), "Service") || time.Since(begin) != 5*time.Second {
-					t.Errorf("%v after %v", err, time.Since(begin))
+				if err := wait(); !errors.Is(err, why) || !strings.Contains(err.Error(), "Service") || time.Since(started) != 5*time.Second {
+					t.Errorf("%v after %v", err, time.Since(started))
 				}
 			})
 		}
@@ -733,8 +733,8 @@ func TestContextEnds(t *testing.T) {
 		leave(done)
 		idle(t, s)
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		if time.Since(begin) != time.Minute+5*time.Second {
-			t.Errorf("the place was free after %v", time.Since(begin))
+		if time.Since(started) != time.Minute+5*time.Second {
+			t.Errorf("the place was free after %v", time.Since(started))
 		}
 	})
 }
@@ -746,33 +746,33 @@ func TestHeadGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(2))
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		begin := time.Now()
+		started := time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(3*time.Second, cancel)
 		go func() { _, _ = s.Reserve(ctx, 2, 0) }()
 		synctest.Wait()
 		enter(t, t.Context(), s, http.MethodPut)(done)
-		if time.Since(begin) != 3*time.Second {
-			t.Errorf("it went on after %v, want 3 s", time.Since(begin))
+		if time.Since(started) != 3*time.Second {
+			t.Errorf("it went on after %v, want 3 s", time.Since(started))
 		}
 	})
 }
 
-// rate is what GitHub tells of the primary limit.
+// rate is the signal of a response that states the primary limit.
 func rate(limit, remaining int, reset time.Time) wire.Signal {
 	return wire.Signal{Status: 200, Quota: &wire.Quota{Limit: limit, Remaining: remaining, Reset: reset.Add(time.Second)}}
 }
 
 // A tenth of the primary limit is left to others, but not taken from what is
-// already begun.
+// in progress.
 func TestPrimaryLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
-		begin := time.Now()
-		reset := begin.Add(10 * time.Minute)
-		room, err := s.Reserve(t.Context(), 1, 0)
+		started := time.Now()
+		reset := started.Add(10 * time.Minute)
+		reservation, err := s.Reserve(t.Context(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -780,33 +780,34 @@ func TestPrimaryLimit(t *testing.T) {
 		for range 3 { // 13, 12, 11: down to 10
 			enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 200})
 		}
-		ctx := room.Context(t.Context())
+		ctx := reservation.Context(t.Context())
 		for range 5 {
 			enter(t, ctx, s, http.MethodGet)(wire.Signal{Status: 200})
 		}
 		enter(t, ctx, s, http.MethodPut)(wire.Signal{Status: 201})
-		if time.Since(begin) != 0 {
-			t.Fatalf("something waited until %v", time.Since(begin))
+		if time.Since(started) != 0 {
+			t.Fatalf("something waited until %v", time.Since(started))
 		}
 		enter(t, t.Context(), s, http.MethodGet)(done)
-		if got := time.Since(begin); got != 10*time.Minute+time.Second {
-			t.Errorf("the next one left after %v; want the reset and a second, for it is told in whole seconds", got)
+		if got := time.Since(started); got != 10*time.Minute+time.Second {
+			t.Errorf("the next one left after %v; want the reset and a second, because it is stated in whole seconds", got)
 		}
-		room.Release()
+		reservation.Release()
 	})
 }
 
-// What is begun does not go below nothing, and a room leaves what is kept back.
-func TestPrimaryLimitOfRooms(t *testing.T) {
+// An operation in progress does not exceed the limit, and a reservation leaves the
+// tenth for others.
+func TestPrimaryLimitOfReservations(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
-		begin := time.Now()
-		enter(t, t.Context(), s, http.MethodGet)(rate(100, 14, begin.Add(10*time.Minute)))
+		started := time.Now()
+		enter(t, t.Context(), s, http.MethodGet)(rate(100, 14, started.Add(10*time.Minute)))
 		small, err := s.Reserve(t.Context(), 4, 0)
-		if err != nil || time.Since(begin) != 0 {
-			t.Fatalf("%v after %v", err, time.Since(begin))
+		if err != nil || time.Since(started) != 0 {
+			t.Fatalf("%v after %v", err, time.Since(started))
 		}
 		ctx := small.Context(t.Context())
 		for range 10 {
@@ -815,11 +816,11 @@ func TestPrimaryLimitOfRooms(t *testing.T) {
 		for range 4 {
 			enter(t, ctx, s, http.MethodPut)(wire.Signal{Status: 204})
 		}
-		if time.Since(begin) != 0 {
-			t.Fatalf("something begun waited until %v", time.Since(begin))
+		if time.Since(started) != 0 {
+			t.Fatalf("an operation in progress waited until %v", time.Since(started))
 		}
 		enter(t, ctx, s, http.MethodGet)(wire.Signal{Status: 200}) // none is left
-		if got := time.Since(begin); got != 10*time.Minute+time.Second {
+		if got := time.Since(started); got != 10*time.Minute+time.Second {
 			t.Errorf("with nothing left it went after %v", got)
 		}
 		small.Release()
@@ -844,8 +845,8 @@ func TestPrimaryLimitIsLearned(t *testing.T) {
 			reset     time.Duration
 		}{
 			{rate(5000, 4000, now.Add(time.Hour)), 4000, time.Hour + time.Second},
-			{rate(5000, 4100, now.Add(time.Hour)), 3999, time.Hour + time.Second},             // overtaken by another answer
-			{rate(5000, 3000, now.Add(time.Hour+time.Second)), 3000, time.Hour + time.Second}, // the same hour, told unevenly
+			{rate(5000, 4100, now.Add(time.Hour)), 3999, time.Hour + time.Second},             // overtaken by another response
+			{rate(5000, 3000, now.Add(time.Hour+time.Second)), 3000, time.Hour + time.Second}, // the same hour, rounded differently
 			{rate(5000, 4999, now.Add(-time.Hour)), 2999, time.Hour + time.Second},            // long overtaken
 			{rate(5000, 4998, now.Add(2*time.Hour)), 4998, 2*time.Hour + time.Second},         // the next hour
 			{wire.Signal{Status: 200}, 4997, 2*time.Hour + time.Second},                       // states no quota
@@ -862,15 +863,15 @@ func TestPrimaryLimitIsLearned(t *testing.T) {
 
 // failing fails with its errors in turn, then it is done.
 type failing struct {
-	errs  []error
-	takes []time.Duration // so long does each try
-	tries []time.Duration // when each began
-	begin time.Time
+	errs    []error
+	takes   []time.Duration // how long each attempt takes
+	tries   []time.Duration // when each started
+	started time.Time
 }
 
 func (f *failing) try(ctx context.Context) (int, error) {
 	n := len(f.tries)
-	f.tries = append(f.tries, time.Since(f.begin))
+	f.tries = append(f.tries, time.Since(f.started))
 	if n < len(f.takes) {
 		if err := Sleep(ctx, f.takes[n]); err != nil {
 			return 0, &wire.Error{Disposition: wire.Indeterminate, Err: err}
@@ -917,9 +918,9 @@ func TestDo(t *testing.T) {
 		{"notSent", within, repeat(notSent, 2), nil, nil, seconds(0, .5, 1.5)},
 		{"slow failures", within, repeat(indeterminate, 100), seconds(12, 12, 12), indeterminate, seconds(0, 12.5)},
 		{"no time for another", Retry{}, repeat(indeterminate, 100), nil, indeterminate, seconds(0)},
-		{"garbage", within, repeat(malformed, 2), nil, nil, seconds(0, .5, 1.5)},
-		{"garbage for good", within, repeat(malformed, 100), nil, malformed, seconds(0, .5, 1.5)},
-		{"failures and garbage", within, []error{indeterminate, malformed, indeterminate, malformed, malformed}, nil, malformed, seconds(0, .5, 1.5, 3.5, 7.5)},
+		{"malformed", within, repeat(malformed, 2), nil, nil, seconds(0, .5, 1.5)},
+		{"malformed for good", within, repeat(malformed, 100), nil, malformed, seconds(0, .5, 1.5)},
+		{"failures and malformed", within, []error{indeterminate, malformed, indeterminate, malformed, malformed}, nil, malformed, seconds(0, .5, 1.5, 3.5, 7.5)},
 		{"refused", within, repeat(refused, 1), nil, refused, seconds(0)},
 		{"refused later", within, []error{indeterminate, refused}, nil, refused, seconds(0, .5)},
 		{"no request", within, repeat(other, 1), nil, other, seconds(0)},
@@ -927,7 +928,7 @@ func TestDo(t *testing.T) {
 		// The wait is the Service's, which holds the next try.
 		{"limits", within, repeat(limited, 10), nil, nil, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
 		{"limits for good", within, repeat(limited, 100), nil, limited, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
-		{"limits begin it anew", within, append(repeat(indeterminate, 5), limited, indeterminate, indeterminate), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5, 15.5, 16, 17)},
+		{"limits restart it", within, append(repeat(indeterminate, 5), limited, indeterminate, indeterminate), nil, nil, seconds(0, .5, 1.5, 3.5, 7.5, 15.5, 15.5, 16, 17)},
 		// The second try is what waited for a minute, at the gate.
 		{"after a long wait it is tried again", within, []error{limited, indeterminate, indeterminate}, seconds(0, 60), nil, seconds(0, 0, 60.5, 61.5)},
 	} {
@@ -935,7 +936,7 @@ func TestDo(t *testing.T) {
 			t.Parallel()
 
 			synctest.Test(t, func(t *testing.T) {
-				f := &failing{errs: tt.errs, takes: tt.takes, begin: time.Now()}
+				f := &failing{errs: tt.errs, takes: tt.takes, started: time.Now()}
 				v, err := Do(t.Context(), tt.retry, f.try)
 				if !errors.Is(err, tt.want) || (err == nil) != (v == 42) || (err == nil) != (tt.want == nil) {
 					t.Errorf("got %d, %v; want %v", v, err, tt.want)
@@ -955,28 +956,28 @@ func TestDoMost(t *testing.T) {
 
 	retry := Retry{MaxElapsed: 16 * time.Second, MaxTotal: 29 * time.Second}
 	synctest.Test(t, func(t *testing.T) {
-		f := &failing{takes: []time.Duration{time.Hour}, begin: time.Now()}
+		f := &failing{takes: []time.Duration{time.Hour}, started: time.Now()}
 		_, err := Do(t.Context(), retry, f.try)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(f.begin) != 29*time.Second || len(f.tries) != 1 {
-			t.Errorf("%v after %v and %d tries", err, time.Since(f.begin), len(f.tries))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(f.started) != 29*time.Second || len(f.tries) != 1 {
+			t.Errorf("%v after %v and %d tries", err, time.Since(f.started), len(f.tries))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // a hold that others have caused
 		s := newService()
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})
-		begin := time.Now()
+		started := time.Now()
 		_, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
 			_, err := tryEnter(ctx, s, http.MethodGet)
 			return 0, &wire.Error{Disposition: wire.NotSent, Err: err}
 		})
-		if !IsTooLong(err) || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if !IsTooLong(err) || !errors.Is(err, context.DeadlineExceeded) || time.Since(started) != 0 {
+			t.Errorf("%v after %v", err, time.Since(started))
 		}
 		idle(t, s)
 	})
 	synctest.Test(t, func(t *testing.T) { // a limit that it has met itself
 		s := newService()
-		begin, tries := time.Now(), 0
+		started, tries := time.Now(), 0
 		v, err := Do(t.Context(), retry, func(ctx context.Context) (int, error) {
 			leave, err := tryEnter(ctx, s, http.MethodGet)
 			if err != nil {
@@ -989,8 +990,8 @@ func TestDoMost(t *testing.T) {
 			leave(done)
 			return 42, nil
 		})
-		if v != 42 || err != nil || time.Since(begin) != time.Hour {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if v != 42 || err != nil || time.Since(started) != time.Hour {
+			t.Errorf("%v after %v", err, time.Since(started))
 		}
 	})
 }
@@ -1001,9 +1002,9 @@ func TestDoContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
-		f := &failing{errs: slices.Repeat([]error{&wire.Error{Disposition: wire.Indeterminate}}, 100), begin: time.Now()}
-		if _, err := Do(ctx, Retry{MaxElapsed: time.Hour}, f.try); err == nil || time.Since(f.begin) != 700*time.Millisecond || len(f.tries) != 2 {
-			t.Errorf("%v after %v and %d tries", err, time.Since(f.begin), len(f.tries))
+		f := &failing{errs: slices.Repeat([]error{&wire.Error{Disposition: wire.Indeterminate}}, 100), started: time.Now()}
+		if _, err := Do(ctx, Retry{MaxElapsed: time.Hour}, f.try); err == nil || time.Since(f.started) != 700*time.Millisecond || len(f.tries) != 2 {
+			t.Errorf("%v after %v and %d tries", err, time.Since(f.started), len(f.tries))
 		}
 	})
 }
@@ -1012,40 +1013,40 @@ func TestSleep(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		if err := Sleep(t.Context(), 3*time.Second); err != nil || time.Since(begin) != 3*time.Second {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		started := time.Now()
+		if err := Sleep(t.Context(), 3*time.Second); err != nil || time.Since(started) != 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(started))
 		}
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(why) })
-		if err := Sleep(ctx, time.Hour); !errors.Is(err, why) || time.Since(begin) != 4*time.Second {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if err := Sleep(ctx, time.Hour); !errors.Is(err, why) || time.Since(started) != 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(started))
 		}
 	})
 }
 
-// Try takes room for reads at once or not at all, leaves what it is told to, and
-// takes nothing from those who wait.
+// TryReserve takes capacity for reads immediately or not at all, leaves the headroom,
+// and takes nothing from waiters.
 func TestTry(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(Limit{Max: 5, Period: time.Minute, Cost: func(string) int { return 1 }})
-		room, _ := s.TryReserve(2, 3)
-		if room == nil {
+		reservation, _ := s.TryReserve(2, 3)
+		if reservation == nil {
 			t.Fatal("2 of 5 are not there")
 		}
 		if r, again := s.TryReserve(1, 3); r != nil || !again.IsZero() {
 			t.Errorf("Try = %v, %v; only a response helps now", r, again)
 		}
-		// Its requests take the room, a write does not.
-		enter(t, room.Context(t.Context()), s, http.MethodGet)(done)
-		enter(t, room.Context(t.Context()), s, http.MethodPost)(done)
-		room.Release() // gives back the one that was not used
-		begin := time.Now()
-		if r, again := s.TryReserve(1, 3); r != nil || again.Sub(begin) != time.Minute {
-			t.Errorf("Try = %v, in %v; want none, in a minute", r, again.Sub(begin))
+		// Its reads use the reservation, a write does not.
+		enter(t, reservation.Context(t.Context()), s, http.MethodGet)(done)
+		enter(t, reservation.Context(t.Context()), s, http.MethodPost)(done)
+		reservation.Release() // gives back the one that was not used
+		started := time.Now()
+		if r, again := s.TryReserve(1, 3); r != nil || again.Sub(started) != time.Minute {
+			t.Errorf("Try = %v, in %v; want none, in a minute", r, again.Sub(started))
 		}
 		places, err := s.Reserve(t.Context(), 3, 0) // what was left is there
 		if err != nil {
@@ -1063,8 +1064,8 @@ func TestTry(t *testing.T) {
 		synctest.Wait()
 		places.Release()
 		group.Wait()
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("a room of 2 took %v", took)
+		if took := time.Since(started); took != 0 {
+			t.Errorf("a reservation of 2 took %v", took)
 		}
 		group.Go(func() { // waits for a place that Try must not take
 			all, err := s.Reserve(t.Context(), 5, 0)
@@ -1089,7 +1090,7 @@ func TestTry(t *testing.T) {
 }
 
 // A latent limit is counted and not kept, until a refusal that names none comes
-// when about so many were sent.
+// after about that number was sent.
 func TestLatentLimit(t *testing.T) {
 	t.Parallel()
 
@@ -1112,17 +1113,17 @@ func TestLatentLimit(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(hourlyLimit(20))
-				begin := time.Now()
+				started := time.Now()
 				for range tt.sent {
 					enter(t, t.Context(), s, http.MethodPut)(done)
 				}
 				enter(t, t.Context(), s, http.MethodPut)(tt.signal)
-				if took := time.Since(begin); took != 0 {
+				if took := time.Since(started); took != 0 {
 					t.Fatalf("it waited for %v before anything was known", took)
 				}
 				// Others may have taken what we did not: the service has no more.
 				enter(t, t.Context(), s, http.MethodPut)(done)
-				if took := time.Since(begin); (took >= time.Hour) != tt.kept {
+				if took := time.Since(started); (took >= time.Hour) != tt.kept {
 					t.Errorf("one more took %v, kept: %t", took, tt.kept)
 				}
 			})
@@ -1130,18 +1131,18 @@ func TestLatentLimit(t *testing.T) {
 	}
 }
 
-// Room that was had before a latent limit was met is none: the request waits, or
+// A reservation from before a limit was detected is void: the request waits, or
 // is too late at once, also where it waited for the end of a hold.
-func TestRoomEndsWithLatentLimit(t *testing.T) {
+func TestReservationEndsWithDetectedLimit(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(100), hourlyLimit(20))
-		begin := time.Now()
+		started := time.Now()
 		for range 17 {
 			enter(t, t.Context(), s, http.MethodPut)(done)
 		}
-		room, err := s.Reserve(t.Context(), 3, 0)
+		reservation, err := s.Reserve(t.Context(), 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1150,29 +1151,29 @@ func TestRoomEndsWithLatentLimit(t *testing.T) {
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Minute, Quota: &wire.Quota{}})
 		late := make(chan error)
 		go func() {
-			_, err := tryEnter(WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
+			_, err := tryEnter(WithSendDeadline(reservation.Context(t.Context()), started.Add(8*time.Minute)), s, http.MethodPut)
 			late <- err
 		}()
 		synctest.Wait()
 		leave(wire.Signal{Status: 403, RateLimited: true, RetryAfter: 2 * time.Minute})
-		if err := <-late; !errors.Is(err, ErrSendDeadline) || time.Since(begin) != 2*time.Minute {
-			t.Errorf("what waited with a place: %v after %v, want too late after the hold", err, time.Since(begin))
+		if err := <-late; !errors.Is(err, ErrSendDeadline) || time.Since(started) != 2*time.Minute {
+			t.Errorf("what waited with a place: %v after %v, want too late after the hold", err, time.Since(started))
 		}
-		_, err = tryEnter(WithSendDeadline(room.Context(t.Context()), begin.Add(8*time.Minute)), s, http.MethodPut)
-		if !errors.Is(err, ErrSendDeadline) || time.Since(begin) != 2*time.Minute {
-			t.Errorf("what came with a place: %v after %v, want too late at once", err, time.Since(begin))
+		_, err = tryEnter(WithSendDeadline(reservation.Context(t.Context()), started.Add(8*time.Minute)), s, http.MethodPut)
+		if !errors.Is(err, ErrSendDeadline) || time.Since(started) != 2*time.Minute {
+			t.Errorf("what came with a place: %v after %v, want too late at once", err, time.Since(started))
 		}
-		enter(t, room.Context(t.Context()), s, http.MethodPut)(done)
-		if took := time.Since(begin); took < time.Hour {
+		enter(t, reservation.Context(t.Context()), s, http.MethodPut)(done)
+		if took := time.Since(started); took < time.Hour {
 			t.Errorf("what may wait left after %v", took)
 		}
-		room.Release()
+		reservation.Release()
 		idle(t, s)
 	})
 }
 
 // What is given back after the hour has changed is not of this hour.
-func TestRoomOfAnotherHour(t *testing.T) {
+func TestReservationOfAnEarlierHour(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -1181,27 +1182,27 @@ func TestRoomOfAnotherHour(t *testing.T) {
 			return rate(100, remaining, time.Now().Add(reset))
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
-		room, err := s.Reserve(t.Context(), 4, 0)
+		reservation, err := s.Reserve(t.Context(), 4, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
 		enter(t, t.Context(), s, http.MethodGet)(tell(12, time.Hour))
-		room.Release()
+		reservation.Release()
 		if s.primary.remaining != 12 {
 			t.Errorf("%d remain, want 12", s.primary.remaining)
 		}
-		if room, err = s.Reserve(t.Context(), 2, 0); err != nil {
+		if reservation, err = s.Reserve(t.Context(), 2, 0); err != nil {
 			t.Fatal(err)
 		}
-		room.Release()
+		reservation.Release()
 		if s.primary.remaining != 12 {
-			t.Errorf("%d remain after a room of this hour, want 12", s.primary.remaining)
+			t.Errorf("%d remain after a reservation of this hour, want 12", s.primary.remaining)
 		}
 	})
 
 	// Nor is a place that ended with a latent limit: the request that had it is
-	// counted anew, and that is all.
+	// counted once more, and that is all.
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(hourlyLimit(10))
 		tell := func(remaining int, reset time.Duration) wire.Signal {
@@ -1210,13 +1211,13 @@ func TestRoomOfAnotherHour(t *testing.T) {
 			return sig
 		}
 		enter(t, t.Context(), s, http.MethodGet)(tell(50, 10*time.Second))
-		room, err := s.Reserve(t.Context(), 9, 0)
+		reservation, err := s.Reserve(t.Context(), 9, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
 		enter(t, t.Context(), s, http.MethodPut)(tell(30, 3*time.Hour))
-		enter(t, room.Context(t.Context()), s, http.MethodPut)
+		enter(t, reservation.Context(t.Context()), s, http.MethodPut)
 		if s.primary.remaining != 29 {
 			t.Errorf("%d remain, want 29", s.primary.remaining)
 		}
@@ -1238,7 +1239,7 @@ func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(writeLimit(80), pointLimit())
 		if waitReason(s) != "" || s.HasWaiters() {
-			t.Errorf("nobody waits, and it is for %q", waitReason(s))
+			t.Errorf("nothing waits, and it is for %q", waitReason(s))
 		}
 		if left := s.EstimateWrites(400); left != 5*time.Minute {
 			t.Errorf("400 writes take %v", left)

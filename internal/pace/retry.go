@@ -18,7 +18,7 @@ type Retry struct {
 	// MaxTotal, if set, bounds the whole operation, a Limiter's waits included,
 	// until the service asks the operation itself to wait.
 	MaxTotal time.Duration
-	// Waits, if set, is told what the operation waits for.
+	// Waits, if set, lists what the operation waits for.
 	Waits *Waits
 }
 

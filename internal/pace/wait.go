@@ -16,7 +16,7 @@ type Wait struct {
 	Service string
 	// Reason is the cause: "80 writes per minute".
 	Reason string
-	// Since is when the first of the requests began to wait.
+	// Since is when the first of the requests started to wait.
 	Since time.Time
 	// Until is the expected end; zero if it is not known.
 	Until time.Time

@@ -117,7 +117,7 @@ func TestDoWaitsAsTold(t *testing.T) {
 				waits := &Waits{}
 				r := r
 				r.Waits = waits
-				f := &failing{errs: tt.errs, begin: time.Now()}
+				f := &failing{errs: tt.errs, started: time.Now()}
 				_, err := Do(ctx, r, f.try)
 				if (err != nil) != tt.fails || IsTooLong(err) != tt.tooLong {
 					t.Errorf("got %v", err)

@@ -30,7 +30,7 @@ func TestDecodeList(t *testing.T) {
 		"another spelling":   {`{"Data":[{"id":1}]}`, "data", 1, false, ""},
 		"no field":           {`{"total":7}`, "data", 0, true, ""},
 		"a null field":       {`{"data":null}`, "data", 0, true, ""},
-		"as many as can be":  {`[` + strings.Repeat(`{"id":1},`, 9) + `{"id":1}]`, "", 10, false, ""},
+		"the largest number": {`[` + strings.Repeat(`{"id":1},`, 9) + `{"id":1}]`, "", 10, false, ""},
 		"one too many":       {`[` + strings.Repeat(`{"id":1},`, 10) + `{"id":1}]`, "", -1, false, "the list has too many items"},
 		"nothing":            {``, "", -1, false, "the response is not JSON"},
 		"blanks":             {"  ", "data", -1, false, "the response is not JSON"},
@@ -59,7 +59,7 @@ func TestDecodeList(t *testing.T) {
 			continue
 		}
 		if err != nil || len(items) != tt.want || found == tt.missing {
-			t.Errorf("%s: %d items, found %t, %v; want %d", name, len(items), found, err, tt.want)
+			t.Errorf("%s: %d items, found: %t, %v; expected %d", name, len(items), found, err, tt.want)
 		}
 		if name == "a field" && (total != 7 || items[0].ID != 1) {
 			t.Errorf("%s: total %d, items %v", name, total, items)

@@ -18,8 +18,8 @@ func TestErrorText(t *testing.T) {
 
 	for want, e := range map[string]*Error{
 		"Codacy: list: status 404: not found": {Service: "Codacy", Op: "list", Status: 404, Message: "not found"},
-		"Codacy: no answer":                   {Service: "Codacy", Message: "no answer"},
-		"GitHub: put: no answer":              {Service: "GitHub", Op: "put", Message: "no answer"},
+		"Codacy: no response":                 {Service: "Codacy", Message: "no response"},
+		"GitHub: put: no response":            {Service: "GitHub", Op: "put", Message: "no response"},
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

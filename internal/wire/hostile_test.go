@@ -48,7 +48,7 @@ func listen(t *testing.T, text string) string {
 	return "http://" + l.Addr().String()
 }
 
-// TestNoSecretInErrors: whatever a server says, wherever in its answer, and
+// TestNoSecretInErrors: whatever a server sends, wherever in its response, and
 // however net/http quotes it, the credential isn't in the error, nor a part of it
 // because of a cut, nor a token that a POST was to make.
 func TestNoSecretInErrors(t *testing.T) {
@@ -80,7 +80,7 @@ func TestNoSecretInErrors(t *testing.T) {
 				value = fresh
 			}
 			if (name == "permission" || name == "location") && method == http.MethodPost {
-				continue // told word for word; only what is known is replaced
+				continue // kept word for word, except for known values
 			}
 			t.Run(method+" "+name, func(t *testing.T) {
 				t.Parallel()

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// relay forwards connections to a server. Those up to the number dead swallow
+// relay forwards connections to a server. Those up to the number lost swallow
 // everything, as after a firewall has forgotten them: no packet and no reset.
 type relay struct {
 	net.Listener
 	to   string
 	n    atomic.Int64 // connections so far
-	dead atomic.Int64
+	lost atomic.Int64
 }
 
 func newRelay(t *testing.T, to string) *relay {
@@ -60,7 +60,7 @@ func (r *relay) pump(me int64, to, from net.Conn) {
 			_ = to.Close()
 			return
 		}
-		if me <= r.dead.Load() {
+		if me <= r.lost.Load() {
 			continue
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
@@ -69,10 +69,10 @@ func (r *relay) pump(me int64, to, from net.Conn) {
 	}
 }
 
-// TestDeadConnection: requests that are in flight on a connection that died silently
+// TestLostConnection: requests that are in flight on a connection that died silently
 // end within 15 s, and later ones use a new connection. Time passes fifty times as
 // fast.
-func TestDeadConnection(t *testing.T) {
+func TestLostConnection(t *testing.T) {
 	t.Parallel()
 
 	const faster = 50
@@ -87,7 +87,7 @@ func TestDeadConnection(t *testing.T) {
 	base := Base(16)
 	defer base.CloseIdleConnections()
 	if total := base.HTTP2.SendPingTimeout + base.HTTP2.PingTimeout; total <= 0 || total > ReadTimeout {
-		t.Fatalf("a dead connection is noticed after %v", total)
+		t.Fatalf("a lost connection is noticed after %v", total)
 	}
 	base.HTTP2.SendPingTimeout /= faster
 	base.HTTP2.PingTimeout /= faster
@@ -112,7 +112,7 @@ func TestDeadConnection(t *testing.T) {
 	if proto, err := read(); err != nil || proto != "HTTP/2.0" {
 		t.Fatalf("%s, %v", proto, err)
 	}
-	relay.dead.Store(relay.n.Load())
+	relay.lost.Store(relay.n.Load())
 	started := time.Now()
 	var wg sync.WaitGroup
 	for range 10 {
@@ -125,7 +125,7 @@ func TestDeadConnection(t *testing.T) {
 	}
 	wg.Wait()
 	if took := time.Since(started); took > 15*time.Second/faster+500*time.Millisecond {
-		t.Errorf("the dead connection was noticed after %v", took)
+		t.Errorf("the lost connection was noticed after %v", took)
 	}
 	for range 5 {
 		if proto, err := read(); err != nil || proto != "HTTP/2.0" {

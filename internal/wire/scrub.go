@@ -10,7 +10,7 @@ import (
 )
 
 // clean prepares text from the service for an Error: it hides secrets and
-// truncates. req is the request that the text responds to, nil if there is none.
+// truncates. req is the request that the text responds to, nil without a request.
 func (t *Transport) clean(s string, req *http.Request) string {
 	if t.Redact != nil {
 		s = t.Redact(s)

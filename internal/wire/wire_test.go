@@ -320,7 +320,7 @@ func TestRefusedCredential(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		refusals      int  // answers of 401 before it is done
-		another, once bool // there is another credential; the body can be had once
+		another, once bool // there is another credential; the body can be read once only
 		want, asked   int  // status in the end, and how often Refused was asked
 	}{
 		{"accepted", 0, true, false, 0, 0},
@@ -399,7 +399,7 @@ func TestAuthorizeFails(t *testing.T) {
 	}
 }
 
-func TestFates(t *testing.T) {
+func TestDispositions(t *testing.T) {
 	t.Parallel()
 
 	const secondary = `{"message":"You have exceeded a Secondary Rate Limit. Please wait."}`
@@ -466,7 +466,7 @@ func TestErrorBodies(t *testing.T) {
 		{"Codacy", `{"message":"no such thing","error":"NotFound","actions":[]}`, "no such thing"},
 		{"Codacy, inner", `{"message":"outer","innerMessage":"inner","error":"BadRequest"}`, "outer inner"},
 		{"Codacy, inner alone", `{"innerMessage":"inner"}`, "inner"},
-		{"Codacy, dead token", `{"error":"not found"}`, "not found"},
+		{"Codacy, invalid token", `{"error":"not found"}`, "not found"},
 		{"an error that is no text", `{"error":{"code":7}}`, "I'm a teapot"},
 		{"a message that is no text", `{"message":{"a":1}}`, "I'm a teapot"},
 		{"a message of no text", `{"message":null}`, "I'm a teapot"},
@@ -779,7 +779,7 @@ func TestUnreachable(t *testing.T) {
 	gone := served(t, plain)
 	plain.Close()
 	if e := asError(t, get(t, gone.Client(), plain.URL)); e.Disposition != NotSent {
-		t.Errorf("nobody listens: %v, disposition %d", e, e.Disposition)
+		t.Errorf("no server listens: %v, disposition %d", e, e.Disposition)
 	}
 
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -789,7 +789,7 @@ func TestUnreachable(t *testing.T) {
 	secure.StartTLS()
 	defer secure.Close()
 	if e := asError(t, get(t, served(t, secure).Client(), secure.URL)); e.Disposition != NotSent || !strings.Contains(e.Message, "certificate") {
-		t.Errorf("a certificate of nobody: %v, disposition %d", e, e.Disposition)
+		t.Errorf("an unknown certificate: %v, disposition %d", e, e.Disposition)
 	}
 }
 
