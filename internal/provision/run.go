@@ -509,7 +509,7 @@ func (r *Run) judge(e *event) {
 	}
 }
 
-// drawWitnesses draws repositories that an earlier run could write, once those that
+// drawWitnesses draws repositories that an earlier run could write, once the tasks that
 // wait for their turn are back in the queue. As long as none is in it and not every
 // repository is listed, the search goes on.
 func (r *Run) drawWitnesses() {
