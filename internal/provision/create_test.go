@@ -49,7 +49,7 @@ func showing(more ...rotation.Token) *rotation.Observation {
 	return &rotation.Observation{Managed: all, Total: len(all)}
 }
 
-func begin() creation { return newCreation(*showing(), requestedExpiry) }
+func newStart() creation { return newCreation(*showing(), requestedExpiry) }
 
 // attempt is one request of a creation: the error that it failed with, the list
 // after it, if there is one, and what follows.
@@ -167,7 +167,7 @@ func TestCreation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			c := begin()
+			c := newStart()
 			for i, a := range attempts {
 				var got step
 				c, got = c.next(a.err, nil)
@@ -206,7 +206,7 @@ var (
 // request, until the creation ends.
 func checkCreation(t *testing.T, script []byte) {
 	t.Helper()
-	c := begin()
+	c := newStart()
 	sent, invalid := 0, 0
 	lost := map[int]int{} // requests without a clear response by number, deleted tokens aside
 	for i := 0; ; i++ {
