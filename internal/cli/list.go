@@ -52,8 +52,9 @@ func (s *session) list(ctx context.Context) (targets []match.Target, code int) {
 	})
 	s.rep.Selected(len(both.codacy), both.matcher.GitHubCount(), len(targets), skipped)
 	s.warn(s.setup.Ahead(diagnosis.Expiries{
-		AccountToken: s.codacyClock.ToLocal(s.accountTokenExpires), GitHubToken: s.githubClock.ToLocal(both.Owner.Expires), Classic: both.Owner.Classic,
-	}, s.schedule(), s.cfg.Policy.RenewBefore)...)
+		AccountToken: s.codacyClock.ToLocal(s.accountExpiry.Time), AccountTokenUncertain: s.accountExpiry.Uncertain,
+		GitHubToken: s.githubClock.ToLocal(both.Owner.Expires), Classic: both.Owner.Classic,
+	}, s.schedule(), s.cfg.Policy)...)
 	if len(targets) == 0 && skipped.OtherShards > 0 {
 		s.started = true
 		return nil, outcome.ExitOK
@@ -134,7 +135,7 @@ func (s *session) listCodacy(ctx context.Context, yield func(codacy.Repository))
 		return nil, s.setup.CodacyListError(err)
 	}
 	// Ignore the error: the expiry is only needed for a warning.
-	s.accountTokenExpires, _ = s.codacy.Expiry(ctx, s.cfg.CodacyAPIToken)
+	s.accountExpiry, _ = s.codacy.Expiry(ctx, s.cfg.CodacyAPIToken, s.codacyNow())
 	return nil, nil
 }
 

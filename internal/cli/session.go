@@ -37,8 +37,7 @@ type session struct {
 	started                      bool         // there are repositories to report
 	setup                        diagnosis.Setup
 	findings                     *diagnosis.Findings
-	// accountTokenExpires is on Codacy's clock; zero if never or unknown.
-	accountTokenExpires time.Time
+	accountExpiry                codacy.AccountExpiry
 }
 
 func (c *Command) session(cfg *config.Config) *session {

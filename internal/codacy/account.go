@@ -30,11 +30,21 @@ func (c *Client) User(ctx context.Context) error {
 	return err
 }
 
-// Expiry returns when the account token expires, on Codacy's clock; the zero time
-// if it never does or Codacy does not say. It finds the token by its value in the
-// list of the account's tokens.
-func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, error) {
-	var expires time.Time
+// AccountExpiry is the expiry of an account token, on Codacy's clock.
+type AccountExpiry struct {
+	// Time is zero if there is no expiry, or Codacy doesn't say.
+	Time time.Time
+	// Uncertain means that Codacy's list doesn't show the token's value: the time is
+	// the soonest one of the account's tokens.
+	Uncertain bool
+}
+
+// Expiry returns the expiry of the account token. It finds the token by its value in
+// the list of the account's tokens. Codacy may mask the values; then it is one of
+// the tokens that have not expired by now.
+func (c *Client) Expiry(ctx context.Context, token secret.Value, now time.Time) (AccountExpiry, error) {
+	var own *time.Time
+	var soonest time.Time
 	type item struct {
 		Value   value     `json:"token"`
 		Expires time.Time `json:"expiresAt"`
@@ -42,8 +52,14 @@ func (c *Client) Expiry(ctx context.Context, token secret.Value) (time.Time, err
 	l := list{op: "list the account's tokens", path: []string{"user", "tokens"}, query: url.Values{}, maxItems: maxTokens, maxBytes: maxTokenBytes}
 	err := pages(ctx, c, l, func(it item) {
 		if it.Value.Equal(token) {
-			expires = it.Expires
+			own = &it.Expires
+		}
+		if it.Expires.After(now) && (soonest.IsZero() || it.Expires.Before(soonest)) {
+			soonest = it.Expires
 		}
 	})
-	return expires, err
+	if own != nil {
+		return AccountExpiry{Time: *own}, err
+	}
+	return AccountExpiry{Time: soonest, Uncertain: true}, err
 }

@@ -33,39 +33,49 @@ func (p *parser) readArgs(args []string) error {
 	if p.config.Runner {
 		return nil
 	}
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		flag, value, hasValue := strings.Cut(arg, "=")
-		if !isFlag(flag) {
-			// Not repeated: it may be a credential.
-			p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
-			continue
-		}
-		in, known := p.byFlag(flag)
-		switch {
-		case hasValue:
-		case in.boolean:
-			value, hasValue = "true", true
-			if i+1 < len(args) && isBoolean(args[i+1]) {
-				i++
-				value = args[i]
-			}
-		case i+1 < len(args) && !isFlag(args[i+1]):
-			// After an unknown flag as well: its value is not another error.
-			i++
-			value, hasValue = args[i], true
-		}
-		if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
-			label := flag
-			if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
-				label = p.echo(flag, arg)
-			}
-			p.errs = append(p.errs, InputError{Input: label, Problem: problem})
-			continue
-		}
-		p.flags[in.Name] = value
+	for i := 0; i < len(args); {
+		i += p.readFlag(args, i)
 	}
 	return nil
+}
+
+// readFlag parses the flag at an index, and returns the number of arguments that
+// belong to it.
+func (p *parser) readFlag(args []string, i int) (used int) {
+	used = 1
+	arg := args[i]
+	flag, value, hasValue := strings.Cut(arg, "=")
+	if !isFlag(flag) {
+		// Not repeated: it may be a credential.
+		p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
+		return used
+	}
+	in, known := p.byFlag(flag)
+	next := ""
+	if i+1 < len(args) {
+		next = args[i+1]
+	}
+	switch {
+	case hasValue:
+	case in.boolean:
+		value, hasValue = "true", true
+		if isBoolean(next) {
+			used, value = 2, next
+		}
+	case i+1 < len(args) && !isFlag(next):
+		// After an unknown flag as well: its value is not another error.
+		used, value, hasValue = 2, next, true
+	}
+	if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
+		label := flag
+		if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
+			label = p.echo(flag, arg)
+		}
+		p.errs = append(p.errs, InputError{Input: label, Problem: problem})
+		return used
+	}
+	p.flags[in.Name] = value
+	return used
 }
 
 // flagProblem returns what is wrong with the use of a flag; empty if nothing is.

@@ -3,7 +3,6 @@ package config_test
 import (
 	"errors"
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"net/netip"
 	"net/url"
 	"path"
@@ -13,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 
 	"github.com/codacy/codacy-project-tokens/internal/config"
 )
@@ -131,7 +132,7 @@ func checkBounds(t *testing.T, c *config.Config) {
 		"writes-per-minute":    within(c.WritesPerMinute, 0, 100_000),
 		"max-duration":         c.MaxDuration >= time.Second && c.MaxDuration <= 120*time.Hour,
 		"shard":                within(c.Shard.Index, 1, c.Shard.Count) && c.Shard.Count <= 10_000,
-		"report-file":          c.ReportFile == "" || regexp.MustCompile(`(?i)\.(json|csv)$`).MatchString(c.ReportFile),
+		"report-file":          c.ReportFile == "" || c.ReportFile == "-" && !c.Runner || regexp.MustCompile(`(?i)\.(json|csv)$`).MatchString(c.ReportFile),
 	} {
 		if !good {
 			t.Errorf("%s is out of bounds: %+v", what, c)

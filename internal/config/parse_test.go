@@ -9,13 +9,16 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"github.com/codacy/codacy-project-tokens/internal/rotation"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -167,7 +170,7 @@ func TestParse(t *testing.T) {
 				"writes-per-minute":    "0",
 				"max-duration":         "120h",
 				"shard":                "3/3",
-				"report-file":          "out/report.CSV",
+				"report-file":          "report.CSV",
 			}),
 			want: func(c *config.Config) {
 				*c = config.Config{
@@ -189,7 +192,7 @@ func TestParse(t *testing.T) {
 					Concurrency: 100,
 					MaxDuration: 120 * time.Hour,
 					Shard:       config.Shard{Index: 3, Count: 3},
-					ReportFile:  "out/report.CSV",
+					ReportFile:  "report.CSV",
 				}
 			},
 		},
@@ -415,6 +418,7 @@ func TestInvalid(t *testing.T) {
 		{"report-file", "report.xml", `"report.xml"`, wantReport},
 		{"report-file", "json", `"json"`, wantReport},
 		{"report-file", "a\x00.json", `"a\x00.json"`, wantReport},
+		{"report-file", "-", `"-"`, wantReport},
 	}
 	for _, tt := range tests {
 		t.Run(tt.input+" "+tt.value, func(t *testing.T) {
@@ -721,5 +725,44 @@ func TestHints(t *testing.T) {
 				t.Errorf("got %d errors: %v\n  %s\nwant %s\n  %s", len(errs), errs, errs[0].Hint, tt.want, tt.hint)
 			}
 		})
+	}
+}
+
+// TestReportFile: a report file that can't be created is an error, and the check
+// leaves nothing behind.
+func TestReportFile(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "folder.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	existing := filepath.Join(dir, "existing.json")
+	if err := os.WriteFile(existing, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "new.csv"):         "",
+		existing:                              "",
+		"-":                                   "",
+		"report.txt":                          `--report-file: must be a path that ends in .json or .csv, or - for standard output, not "report.txt"`,
+		filepath.Join(dir, "folder.json"):     "--report-file: can't create the file: it is a folder",
+		filepath.Join(dir, "no", "such.json"): "--report-file: can't create the file: no such file or directory",
+		filepath.Join(existing, "below-a-file.csv"): "--report-file: can't create the file: not a directory",
+	} {
+		c, err := config.Parse([]string{"--report-file", path}, byHand(nil).get)
+		switch {
+		case want == "" && (err != nil || c.ReportFile != path):
+			t.Errorf("%s: %v", path, err)
+		case want != "" && (err == nil || err.Error() != want):
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("the folder contains %v (%v), want two entries", entries, err)
+	}
+	if b, err := os.ReadFile(existing); string(b) != "old" {
+		t.Errorf("the existing report is %q (%v)", b, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -147,15 +146,6 @@ func secretName(c *Config, text string) []invalid {
 		return []invalid{{requirement: "a name that does not start with GITHUB_, which GitHub reserves", kind: Reserved}}
 	}
 	c.Policy.SecretName = text
-	return nil
-}
-
-func reportFile(c *Config, text string) []invalid {
-	ext := strings.ToLower(filepath.Ext(text))
-	if ext != ".json" && ext != ".csv" || strings.ContainsFunc(text, unicode.IsControl) {
-		return []invalid{{requirement: "a path that ends in .json or .csv"}}
-	}
-	c.ReportFile = text
 	return nil
 }
 

@@ -10,25 +10,36 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
 // warnWithin is how long before its expiry a credential is warned of.
 const warnWithin = 30 * 24 * time.Hour
 
 // Expiries are the times at which the credentials expire, on this machine's clock:
-// zero if never or unknown. Classic reports whether GitHub's token is a classic one.
+// zero if never or unknown.
 type Expiries struct {
 	AccountToken, GitHubToken time.Time
-	Classic                   bool
+	// AccountTokenUncertain means that AccountToken is the soonest expiry of the
+	// account's tokens, because Codacy masks their values.
+	AccountTokenUncertain bool
+	// Classic reports whether GitHub's token is a classic one.
+	Classic bool
 }
 
 // Ahead returns the warnings of what will break: credentials that expire in less
-// than 30 days, and a schedule that leaves more than half the time in which a token
-// is renewed between two runs. Schedule is in cron's form, or empty.
-func (s *Setup) Ahead(e Expiries, schedule string, renewBefore time.Duration) []*Problem {
+// than 30 days, a schedule with more than half of the time in which tokens are
+// renewed between two runs, and one that never lets old tokens be revoked. Schedule
+// is in cron's form, or empty.
+func (s *Setup) Ahead(e Expiries, schedule string, policy rotation.Policy) []*Problem {
 	page := s.Pages.Tokens()
 	if e.Classic {
 		page = s.Pages.ClassicTokens()
+	}
+	which := "the account API token"
+	if e.AccountTokenUncertain {
+		which = "one of the account's API tokens"
 	}
 	var problems []*Problem
 	for _, c := range []struct {
@@ -37,14 +48,31 @@ func (s *Setup) Ahead(e Expiries, schedule string, renewBefore time.Duration) []
 	}{{AccountTokenExpiring, e.AccountToken}, {GitHubTokenExpiring, e.GitHubToken}} {
 		if left := time.Until(c.expires); !c.expires.IsZero() && left < warnWithin {
 			problems = append(problems, &Problem{c.id, Values{
-				"date": c.expires.UTC().Format(time.DateOnly), "left": formatDuration(left), "page": page,
+				"which": which, "date": c.expires.UTC().Format(time.DateOnly), "left": formatDuration(left), "page": page,
 			}, nil})
 		}
 	}
-	if gap, err := longestGap(schedule); err == nil && 2*gap > renewBefore {
-		problems = append(problems, &Problem{ScheduleTooRare, Values{
-			"cron": schedule, "interval": formatDuration(gap), "renew": fmt.Sprint(int(renewBefore.Hours() / 24)),
-		}, nil})
+	return append(problems, s.scheduleProblems(schedule, policy)...)
+}
+
+// scheduleProblems returns the warnings of a schedule that doesn't fit the policy.
+func (s *Setup) scheduleProblems(schedule string, policy rotation.Policy) []*Problem {
+	gap, err := longestGap(schedule)
+	if err != nil || gap == 0 {
+		return nil
+	}
+	values := Values{
+		"cron": schedule, "interval": formatDuration(gap),
+		"renew": fmt.Sprint(int(policy.RenewBefore.Hours() / 24)), "hours": fmt.Sprint(int(policy.RevokeAfter.Hours())),
+	}
+	var problems []*Problem
+	if 2*gap > policy.RenewBefore {
+		problems = append(problems, &Problem{ScheduleTooRare, values, nil})
+	}
+	// Every run writes the secrets, so none is ever old enough for a token to be
+	// revoked.
+	if policy.Rotate == rotation.RotateAlways && policy.RevokeAfter >= gap {
+		problems = append(problems, &Problem{TokensPileUp, values, nil})
 	}
 	return problems
 }

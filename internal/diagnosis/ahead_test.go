@@ -1,9 +1,81 @@
 package diagnosis
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
+
+func TestScheduleProblems(t *testing.T) {
+	t.Parallel()
+
+	const day = 24 * time.Hour
+	always := func(hours int) rotation.Policy {
+		return rotation.Policy{Rotate: rotation.RotateAlways, RenewBefore: 90 * day, RevokeAfter: time.Duration(hours) * time.Hour}
+	}
+	expiring := rotation.Policy{Rotate: rotation.RotateExpiring, RenewBefore: 90 * day, RevokeAfter: 864 * time.Hour}
+	for _, tt := range []struct {
+		schedule string
+		policy   rotation.Policy
+		want     []ID
+	}{
+		{"17 4 * * 1", expiring, nil},
+		{"17 4 1 * *", expiring, nil},
+		{"17 4 1 */2 *", expiring, []ID{ScheduleTooRare}}, // 62 days
+		{"17 4 30 2 *", expiring, nil},                    // never
+		{"17 4 * * *", always(864), []ID{TokensPileUp}},
+		{"17 4 * * *", always(24), []ID{TokensPileUp}},
+		{"17 4 * * *", always(23), nil},
+		{"17 4 * * 1", always(167), nil},
+		{"17 4 * * 1", always(168), []ID{TokensPileUp}},
+		{"17 4 * * 1-5", always(71), nil}, // over the weekend
+		{"17 4 1 */2 *", always(9999), []ID{ScheduleTooRare, TokensPileUp}},
+		{"", always(864), nil},
+	} {
+		var got []ID
+		for _, p := range (&Setup{}).Ahead(Expiries{}, tt.schedule, tt.policy) {
+			got = append(got, p.ID)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%q, %+v: %v, want %v", tt.schedule, tt.policy, got, tt.want)
+		}
+	}
+}
+
+func TestExpiries(t *testing.T) {
+	t.Parallel()
+
+	const day = 24 * time.Hour
+	in := func(days int) time.Time { return time.Now().Add(time.Duration(days)*day + 90*time.Minute) }
+	setup := &Setup{Pages: Pages{GitHub: "https://github.test"}}
+	for name, tt := range map[string]struct {
+		e    Expiries
+		want []string // the case, and two of its values
+	}{
+		"none":             {Expiries{}, nil},
+		"late":             {Expiries{AccountToken: in(31), GitHubToken: in(31)}, nil},
+		"account token":    {Expiries{AccountToken: in(29)}, []string{"account-token-expires-soon, the account API token, 29 days"}},
+		"masked":           {Expiries{AccountToken: in(2), AccountTokenUncertain: true}, []string{"account-token-expires-soon, one of the account's API tokens, 2 days"}},
+		"GitHub's token":   {Expiries{GitHubToken: in(0)}, []string{"github-token-expires-soon, https://github.test/settings/personal-access-tokens, 1 hour"}},
+		"a classic token":  {Expiries{GitHubToken: in(1), Classic: true}, []string{"github-token-expires-soon, https://github.test/settings/tokens, 25 hours"}},
+		"an expired token": {Expiries{AccountToken: in(-1)}, []string{"account-token-expires-soon, the account API token, less than an hour"}},
+	} {
+		var got []string
+		for _, p := range setup.Ahead(tt.e, "", rotation.Policy{}) {
+			what := p.Values["which"]
+			if p.ID == GitHubTokenExpiring {
+				what = p.Values["page"]
+			}
+			got = append(got, fmt.Sprintf("%s, %s, %s", p.ID, what, p.Values["left"]))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
 
 func TestLongestGap(t *testing.T) {
 	t.Parallel()

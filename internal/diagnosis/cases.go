@@ -1,6 +1,6 @@
 package diagnosis
 
-// The cases.
+// The IDs of the cases.
 const (
 	WorkflowToken       ID = "workflow-token"
 	GitHubTokenRejected ID = "github-token-rejected"
@@ -13,6 +13,7 @@ const (
 	SingleSignOn        ID = "single-sign-on-not-authorized"
 	IPAllowList         ID = "ip-allow-list"
 	GitHubRole          ID = "not-an-admin-on-github"
+	DeniedInSome        ID = "access-denied-to-some-repositories"
 	GitHubOwner         ID = "owner-unknown-to-github"
 	OAuthRestricted     ID = "oauth-app-not-approved"
 	OtherPermission     ID = "another-permission-missing"
@@ -36,7 +37,7 @@ const (
 
 	CodacyURL   ID = "codacy-api-url-without-api-v3"
 	GitHubURL   ID = "github-api-url-is-not-the-api"
-	WebPage     ID = "a-web-page-answers"
+	WebPage     ID = "web-page-instead-of-the-api"
 	Certificate ID = "tls-inspection"
 	Proxy       ID = "proxy"
 	HostUnknown ID = "host-unknown"
@@ -51,6 +52,7 @@ const (
 	GitHubTokenExpiring  ID = "github-token-expires-soon"
 	CannotRenew          ID = "repositories-that-cant-be-renewed"
 	ScheduleTooRare      ID = "schedule-too-rare"
+	TokensPileUp         ID = "old-tokens-pile-up"
 )
 
 // Cases lists all cases, in the order of the docs.
@@ -58,286 +60,300 @@ func Cases() []Case {
 	return []Case{
 		{
 			ID: WorkflowToken, Input: "github-token", Exit: 2,
-			Message: "this is the GITHUB_TOKEN of a workflow, or reaches no further than one: it may not write the secrets of {organization}",
-			Hint: "Generate a fine-grained token (Resource owner: {organization}; Repository access: All repositories; Repository permissions: Secrets, Read and write) " +
-				"at {new-token}, and pass it as a secret",
-			Details: "Whatever `permissions` a workflow gives its own `GITHUB_TOKEN`, secrets are none of them, and it reaches its own repository only. " +
-				"An App's token made by `actions/create-github-app-token` without `owner` reaches no further; give it `owner`, or the App's key to this action.",
+			Message: "this is a workflow's GITHUB_TOKEN, or a token for one repository; it can't write the secrets of {organization}'s repositories",
+			Hint:    "Create a fine-grained token for {organization} with Secrets: Read and write at {new-token}, store it as a secret, and pass that secret",
+			Details: "`GITHUB_TOKEN` can't write secrets, whatever its `permissions`, and can only access its own repository. " +
+				"A token from `actions/create-github-app-token` without `owner` is limited in the same way: set `owner`, or pass the App's key to this action. " +
+				"For the new token, choose *Resource owner*: the organization, and *Repository access*: *All repositories*.",
 		},
 		{
 			ID: GitHubTokenRejected, Input: "github-token", Exit: 2,
-			Message: "GitHub does not accept this credential: it expired, was revoked or regenerated, or was not copied whole",
-			Hint:    "Look for it at {tokens} (a classic one: {classic-tokens}), and generate a new one",
-			Details: "GitHub answered with status 401.",
+			Message: "GitHub rejects this token: it has expired, was revoked, or is incomplete",
+			Hint:    "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and store the new value",
+			Details: "GitHub's response had the status 401, twice.",
 		},
 		{
 			ID: TokenPermission, Input: "github-token", Exit: 2,
-			Message: "the token lacks the permission to write secrets of {organization}'s repositories",
-			Hint: "Set Repository permissions, Secrets to Read and write at {tokens}; is it so already, " +
-				"an owner of {organization} has to approve it at {token-requests}",
-			Details: "GitHub refused to give the key for secrets, or to take a secret, and named the permission. A permission that was added to an approved token has to be approved again. " +
-				"A token that may read secrets but not write them is found out by its first three writes: these tokens are deleted at once. " +
-				"Where fewer than three repositories are to be written, the exit code is 1.",
+			Message: "the token has no permission to write secrets of {organization}'s repositories",
+			Hint: "Set Secrets to Read and write at {tokens}, or ask an owner of {organization} " +
+				"to approve the token at {token-requests}",
+			Details: "GitHub denied access to a public key or a secret, and named the permission. A permission that is added to an approved token has to be approved again. " +
+				"Only a write shows that a token can read secrets but not write them. Tokens that were created for such a write are deleted immediately.",
 		},
 		{
 			ID: TokenStore, Input: "github-token", Exit: 2,
-			Message: "the token lacks the permission for the store {store} of {:secret-stores} ({permission})",
-			Hint:    "Set Repository permissions, {permission} to Read and write at {tokens}, or take {store} off {:secret-stores}",
-			Details: "The same as the case before, for Dependabot's, Codespaces' or the agents' secrets: each store has a permission of its own. " +
-				"No token was made: the store that is refused most is asked first.",
+			Message: "the token has no permission for the store {store} of {:secret-stores} ({permission})",
+			Hint:    "Set {permission} to Read and write at {tokens}, or remove {store} from {:secret-stores}",
+			Details: "Each store has its own permission. Codespaces requires write access even to read. " +
+				"Stores that the token can access are written anyway; then the exit code is 1.",
 		},
 		{
 			ID: TokenOtherOwner, Input: "github-token", Exit: 2,
-			Message: "the token sees none of {organization}'s private repositories, and may write no secret: " +
-				"{organization} has not approved it yet, or is not its Resource owner",
-			Hint: "Compare its Resource owner at {tokens}; an owner of {organization} approves it " +
-				"at {token-requests}",
-			Details: "Until an organization approves a fine-grained token, and for ever where its resource owner is another one, it reads what is public and nothing else. " +
-				"GitHub's answers do not tell which of the two it is.",
+			Message: "the token can see none of {organization}'s private repositories and can't write secrets: " +
+				"{organization} has not approved it, or is not its resource owner",
+			Hint: "Check its resource owner at {tokens}, and ask an owner of {organization} " +
+				"to approve it at {token-requests}",
+			Details: "A fine-grained token can only read public data until the organization approves it, or if another organization is its resource owner. " +
+				"GitHub's responses are the same in both cases.",
 		},
 		{
 			ID: TokenScope, Input: "github-token", Exit: 2,
-			Message: "this classic token lacks the scope repo (it has: {found})",
-			Hint:    "Tick repo, Full control of private repositories, for it at {classic-tokens}",
-			Details: "GitHub tells the scopes of a classic token with each answer. Where the organization uses single sign-on, a changed token has to be authorized again.",
+			Message: "this classic token has no scope repo (its scopes: {found})",
+			Hint:    "Select repo (Full control of private repositories) for the token at {classic-tokens}",
+			Details: "GitHub lists the scopes of a classic token in each response. With single sign-on, authorize the token again after the change.",
 		},
 		{
 			ID: TokenPolicy, Input: "github-token", Exit: 2,
-			Message: "{organization} forbids access with this kind of token",
-			Hint:    "Use a GitHub App, or a token of a kind that it allows; its owners set that at {token-policy}",
-			Details: "An organization can forbid classic tokens, fine-grained ones, or those that live for long. GitHub's own words stand behind the first line.",
+			Message: "{organization} doesn't allow this kind of token",
+			Hint:    "Use a GitHub App or an allowed kind of token; owners of {organization} change the policy at {token-policy}",
+			Details: "An organization can forbid classic tokens, fine-grained tokens, or tokens with a long lifetime. GitHub's own message follows in parentheses.",
 		},
 		{
 			ID: OAuthRestricted, Input: "github-token", Exit: 2,
-			Message: "{organization} does not allow the OAuth App that this token belongs to, such as the GitHub CLI",
-			Hint:    "Ask an owner of {organization} to approve it at {oauth-policy}, or use a fine-grained token from {new-token}",
-			Details: "`gh auth token` prints a token of the OAuth App *GitHub CLI* (`gho_…`).",
+			Message: "{organization} doesn't allow the OAuth App of this token, for example the GitHub CLI",
+			Hint:    "Ask an owner of {organization} to approve the OAuth App at {oauth-policy}, or create a fine-grained token at {new-token}",
+			Details: "`gh auth token` prints a token of the OAuth App *GitHub CLI*. Such tokens start with `gho_`.",
 		},
 		{
 			ID: OtherPermission, Input: "github-token", Exit: 2,
-			Message: "the credential lacks the permission {permission} in {organization}",
-			Hint:    "Add it to the token at {tokens}, or to the App at {apps}; an owner of {organization} has to accept it",
-			Details: "GitHub named a permission that belongs to no store of secrets.",
+			Message: "the credential has no permission {permission} in {organization}",
+			Hint:    "Add it to the token at {tokens} or the App at {apps}, and have an owner of {organization} accept it",
+			Details: "GitHub named a permission that belongs to none of the stores.",
 		},
 		{
 			ID: TokenSeesNothing, Input: "github-token", Exit: 2,
-			Message: "it sees no repository of {organization} on GitHub",
-			Hint: "Compare Resource owner and Repository access at {tokens}; an owner of {organization} approves it " +
-				"at {token-requests}",
-			Details: "The list came back empty. With a GitHub App: choose its repositories on the installation's page.",
+			Message: "the credential can see no repository of {organization} on GitHub",
+			Hint: "Check Resource owner and Repository access at {tokens}, and ask an owner of {organization} " +
+				"to approve the token at {token-requests}",
+			Details: "GitHub's list is empty. For a GitHub App, choose its repositories on the installation's page.",
 		},
 		{
 			ID: SingleSignOn, Input: "github-token", Exit: 2,
 			Message: "{organization} uses SAML single sign-on, and this token is not authorized for it",
-			Hint:    "Choose Configure SSO beside the token at {classic-tokens}, and Authorize for {organization}",
-			Details: "GitHub said so in the header `X-GitHub-SSO`. Fine-grained tokens and Apps need no such step.",
+			Hint:    "Choose Configure SSO next to the token at {classic-tokens}, then Authorize for {organization}",
+			Details: "GitHub says so in the header `X-GitHub-SSO` or in its message. Fine-grained tokens and Apps don't need this step.",
 		},
 		{
 			ID: IPAllowList, Input: "github-token", Exit: 2,
-			Message: "{organization} has an IP allow list, and this runner's address is not on it",
-			Hint:    "Run on a runner that it allows, or have an owner add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
-			Details: "GitHub-hosted runners have changing addresses; larger runners can have fixed ones.",
+			Message: "{organization} has an IP allow list that does not contain this machine's address",
+			Hint:    "Use an allowed runner, or ask an owner to add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
+			Details: "The addresses of GitHub-hosted runners change. Larger runners can have static addresses.",
 		},
 		{
 			ID: GitHubRole, Input: "github-token", Exit: 1,
-			Message: "the token's owner is not an admin of {first} ({hidden} in all), and only admins write secrets",
-			Hint:    "Give its owner the role Admin at {web}/{first}/settings/access, or use the token of one who has it",
-			Details: "GitHub answered `Must have admin rights to Repository`. The token that was made for it was deleted at once.",
+			Message: "the token's owner has no admin rights on {first}, which GitHub requires for secrets (affected: {hidden})",
+			Hint:    "Give the owner the role Admin at {web}/{first}/settings/access, or use a token from an admin",
+			Details: "GitHub's message is `Must have admin rights to Repository`. Tokens that were created for such a repository are deleted immediately.",
+		},
+		{
+			ID: DeniedInSome, Exit: 1,
+			Message: "GitHub denies access to the secrets of {first} in the store {store}, but not to those of other repositories (affected: {hidden})",
+			Hint:    "Give the credential access to them at {page}, or exclude them with {:exclude-repositories}",
+			Details: "A fine-grained token for selected repositories also lists public repositories that were not selected. " +
+				"The other repositories are served.",
 		},
 		{
 			ID: GitHubOwner, Input: "organization", Exit: 2,
-			Message: `GitHub knows no organization or user "{organization}", or does not show it to this token`,
-			Hint:    "Copy the name out of its address, {web}/NAME",
+			Message: `GitHub has no organization or user "{organization}" that this token can see`,
+			Hint:    "Copy the name from the address of the owner's page at {web}",
 			Details: "The name is the one in the address of its page, not the display name.",
 		},
 
 		{
 			ID: AppUnknown, Input: "github-app-id", Exit: 2,
-			Message: "GitHub knows no such App as {app}",
-			Hint:    "Copy the App ID or the Client ID from General, About at {apps}; {:github-app-private-key} has to be a key of that App",
-			Details: "An older Enterprise Server takes the App ID only.",
+			Message: "GitHub has no App with the ID {app}",
+			Hint:    "Copy the App ID or client ID from the App's page at {apps}, and pass a key of that App in {:github-app-private-key}",
+			Details: "Older versions of GitHub Enterprise Server accept only the App ID.",
 		},
 		{
 			ID: AppKey, Input: "github-app-private-key", Exit: 2,
-			Message: "GitHub does not accept this key as one of the App {app}",
-			Hint:    "Choose Generate a private key under Private keys at {apps}, and pass the whole file; or correct {:github-app-id}",
-			Details: "The key is an RSA key, but none that GitHub has for this App: it was deleted there, or belongs to another App.",
+			Message: "GitHub rejects this private key for the App {app}",
+			Hint:    "Choose Generate a private key at {apps} and pass the whole file, or correct {:github-app-id}",
+			Details: "The value is an RSA key, but GitHub doesn't have it for this App. It was deleted there, or belongs to another App.",
 		},
 		{
 			ID: AppClock, Input: "github-app-id", Exit: 2,
-			Message: "GitHub finds the time in the App's JWT wrong: this machine's clock says {date}",
-			Hint:    "Set the clock of the runner, by NTP: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app",
-			Details: "The action reckons with a clock that is off, by the dates of GitHub's answers. Where it can't, because a proxy changes these, this is told.",
+			Message: "GitHub rejects the time in the App's JWT; this machine's clock shows {date}",
+			Hint:    "Synchronize the clock with NTP: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app",
+			Details: "The action compensates for clock skew with the dates of GitHub's responses. That fails if a proxy changes these dates.",
 		},
 		{
 			ID: AppNotInstalled, Input: "github-app-id", Exit: 2,
-			Message: "the App {app} is not installed for {organization}",
-			Hint:    "Choose Install App, Install for {organization} at {apps}; or correct {:organization}",
-			Details: "An App has to be made public in its settings before it can be installed for an owner other than its own.",
+			Message: "the App {app} is not installed on {organization}",
+			Hint:    "Choose Install App at {apps} and install it on {organization}, or correct {:organization}",
+			Details: "An App of another owner has to be public before you can install it.",
 		},
 		{
 			ID: AppSuspended, Input: "github-app-id", Exit: 2,
-			Message: "GitHub gives the App {app} no token for {organization}: its installation is suspended, or blocked",
-			Hint:    "Choose Unsuspend at {installation}",
-			Details: "The installation was found, and a token for it refused.",
+			Message: "GitHub doesn't create a token for the App {app} on {organization}",
+			Hint:    "Check the installation at {installation}; if it is suspended, choose Unsuspend",
+			Details: "The installation exists, but GitHub rejected the request for a token. GitHub's own message follows in parentheses.",
 		},
 		{
 			ID: AppSelected, Input: "github-app-id", Exit: 0,
-			Message: "GitHub does not show {hidden} of the {selected} selected repositories: the App is installed on selected repositories only",
-			Hint:    "Choose All repositories under Repository access, or add them, at {installation}",
-			Details: "The repositories are skipped, each with that reason. To do without them, leave them out with `repositories` or `exclude-repositories`.",
+			Message: "GitHub doesn't show {hidden} of {selected} selected repositories, because the App is installed on selected repositories only",
+			Hint:    "Choose All repositories, or add the missing ones, under Repository access at {installation}",
+			Details: "These repositories are skipped. If that is intended, exclude them with `repositories` or `exclude-repositories`.",
 		},
 		{
 			ID: AppPermission, Input: "github-app-id", Exit: 2,
-			Message: "the App's installation lacks {permission}: Read and write, which the store {store} needs",
-			Hint:    "Set Repository permissions, {permission} at {apps} (Permissions & events), then have the new permissions accepted at {installation}",
-			Details: "GitHub tells an installation's permissions, so this is found before anything is written. In a dry run it is a warning.",
+			Message: "the App's installation has no permission {permission}: Read and write, which the store {store} requires",
+			Hint:    "Set {permission} to Read and write under Permissions & events at {apps}, then accept the new permission at {installation}",
+			Details: "GitHub lists an installation's permissions, so the run ends before it writes anything. In a dry run this is a warning.",
 		},
 
 		{
 			ID: AccountTokenRejected, Input: "codacy-api-token", Exit: 2,
-			Message: "Codacy does not accept this account API token: it was revoked, belongs to another Codacy, or was not copied whole",
-			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, or correct {:codacy-api-url}",
-			Details: "Codacy answered `GET /user` with status 401, or with 404 as it does for revoked tokens.",
+			Message: "Codacy rejects this account API token: it was revoked, is for a different Codacy instance, or is incomplete",
+			Hint:    "Create an account API token at {account-tokens} and store it, or correct {:codacy-api-url}",
+			Details: "Codacy's response to `GET /user` had the status 401, or 404 as it can have for a revoked token.",
 		},
 		{
 			ID: AccountTokenExpired, Input: "codacy-api-token", Exit: 2,
 			Message: "this account API token has expired",
-			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, and store it in place of the old one",
-			Details: "From 30 days before the day, every run warns of it.",
+			Hint:    "Create an account API token at {account-tokens}, and replace the stored one",
+			Details: "Every run warns from 30 days before the expiry.",
 		},
 		{
 			ID: ProjectToken, Input: "codacy-api-token", Exit: 2,
-			Message: "Codacy does not accept it, and it looks like the API token of one repository; an account API token is needed",
-			Hint:    "Choose Create API token under Account API tokens at {account-tokens}",
-			Details: "Codacy refused it, and it has the form of a project token: 32 hexadecimal digits. Project tokens are what this action makes; it needs the token of an account.",
+			Message: "Codacy rejects this token, and it looks like the API token of one repository; an account API token is required",
+			Hint:    "Create an account API token at {account-tokens}",
+			Details: "It has the form of a project token: 32 hexadecimal digits, as a repository's *Settings*, *API tokens* page shows them. This action creates such tokens, and needs an account API token for that.",
 		},
 		{
 			ID: CodacyRole, Input: "codacy-api-token", Exit: 1,
-			Message: "Codacy shows {first} ({hidden} in all), but not its tokens: the account is not an admin of it",
-			Hint:    "Give the account that owns the token admin rights on the repositories: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
-			Details: "Codacy listed the repository, and answered 404 or 403 when asked for its tokens. On GitHub's side the account's role has to be admin, too.",
+			Message: "Codacy doesn't show the tokens of {first}, because the account has no admin rights on it (affected: {hidden})",
+			Hint:    "Give the token's account admin rights: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
+			Details: "Codacy listed the repository, but its response for the tokens had the status 404 or 403. Codacy takes the role from GitHub, so the account needs admin rights there.",
 		},
 		{
 			ID: CodacyOrganization, Input: "organization", Exit: 2,
-			Message: `Codacy knows no organization "{organization}" of the provider "{provider}" that this account sees`,
-			Hint:    "Add it at {codacy}, or have the token's owner join it there",
-			Details: "Codacy answered the list of its repositories with status 404.",
+			Message: `Codacy has no organization "{organization}" of the provider "{provider}" that this account can see`,
+			Hint:    "Add the organization at {codacy}, or have the token's account join it there",
+			Details: "Codacy's response to the list of repositories had the status 404.",
 		},
 		{
 			ID: OrganizationCase, Input: "organization", Exit: 2,
-			Message: `Codacy knows "{spelled}", in other letters than "{organization}"`,
-			Hint:    "Write it as it stands at {codacy}",
-			Details: "GitHub does not mind upper and lower case, Codacy may. The action asked Codacy for the name as GitHub spells it, and it is there.",
+			Message: `Codacy spells the organization "{spelled}", not "{organization}"`,
+			Hint:    "Use the name in the organization's address at {codacy}",
+			Details: "GitHub ignores upper and lower case, but Codacy may not. The action found the organization on Codacy under the name that GitHub shows.",
 		},
 		{
 			ID: Provider, Input: "provider", Exit: 2,
-			Message: `Codacy knows {organization} of the provider "{other}", not "{provider}"`,
-			Hint:    "Set {:provider} to {other}; an organization's provider stands in its address at {codacy}",
-			Details: "`gh` is github.com, `ghe` an Enterprise Server. The action asked Codacy for the other one, and it is there.",
+			Message: `Codacy has {organization} under the provider "{other}", not "{provider}"`,
+			Hint:    "Set {:provider} to {other}; the organization's address at {codacy} contains it",
+			Details: "`gh` is GitHub.com, `ghe` is GitHub Enterprise Server. The action found the organization on Codacy under the other one.",
 		},
 		{
 			ID: NothingAdded, Input: "organization", Exit: 2,
-			Message: "{organization} has no repositories added to Codacy that this account token sees ({hidden} not added)",
-			Hint:    "Add them at {codacy}",
-			Details: "Codacy lists repositories that it does not analyse, too; those take no tokens.",
+			Message: "no repository of {organization} that this account can see is added to Codacy (not added: {hidden})",
+			Hint:    "Add repositories at {codacy}",
+			Details: "Codacy also lists repositories that it doesn't analyze. They accept no tokens.",
 		},
 
 		{
 			ID: CodacyURL, Input: "codacy-api-url", Exit: 2,
-			Message: "{address} is not the address of Codacy's API: a web page answers there",
-			Hint:    "Use https://app.codacy.com/api/v3, or https://HOST/api/v3 of a self-hosted Codacy: https://docs.codacy.com/codacy-api/using-the-codacy-api/",
-			Details: "The address does not end in `/api/v3`, and the answer was no JSON.",
+			Message: "{address} is not the address of Codacy's API; it returns a web page",
+			Hint:    "Use https://app.codacy.com/api/v3, or https://HOST/api/v3 for a self-hosted Codacy: https://docs.codacy.com/codacy-api/using-the-codacy-api/",
+			Details: "The address does not end in `/api/v3`, and the response was not JSON.",
 		},
 		{
 			ID: GitHubURL, Input: "github-api-url", Exit: 2,
-			Message: "{address} is not the address of GitHub's API: a web page answers there",
-			Hint:    "Use https://api.github.com, or https://HOST/api/v3 of an Enterprise Server: https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api",
-			Details: "The address is that of the web pages, and the answer was no JSON.",
+			Message: "{address} is not the address of GitHub's API; it returns a web page",
+			Hint:    "Use https://api.github.com, or https://HOST/api/v3 for an Enterprise Server: https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api",
+			Details: "It is the address of the web pages, and the response was not JSON.",
 		},
 		{
 			ID: WebPage, Exit: 1,
-			Message: "{service}'s API at {address} answers with a web page: something stands between",
-			Hint:    "Let the runner reach {host} directly, or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
-			Details: "A proxy's login page, a maintenance page, or a firewall's. The address looks right.",
+			Message: "{service}'s API at {address} returned a web page; a proxy or firewall intercepts the connection",
+			Hint:    "Let the runner connect to {host} directly or through HTTPS_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
+			Details: "The page may be a proxy's login page, a firewall's message, or the service's maintenance page. The address itself looks correct.",
 		},
 		{
 			ID: Certificate, Exit: 1,
-			Message: "{service}'s certificate at {host} is not to be trusted: a proxy inspects TLS, or the server uses an authority of its own",
-			Hint:    "Add the authority's PEM file to the workspace, and set SSL_CERT_FILE to its path in the step's env: https://pkg.go.dev/crypto/x509#SystemCertPool",
-			Details: "In the container the workspace is `/github/workspace`, so: `env: { SSL_CERT_FILE: /github/workspace/ca.pem }`. Nothing was sent.",
+			Message: "{service}'s certificate at {host} is not trusted: a proxy inspects TLS, or the server has a private CA",
+			Hint:    "Set SSL_CERT_FILE in the step's env to the CA's PEM file in the workspace: https://pkg.go.dev/crypto/x509#SystemCertPool",
+			Details: "In the container the workspace is `/github/workspace`, for example `env: { SSL_CERT_FILE: /github/workspace/ca.pem }`. Nothing was sent.",
 		},
 		{
 			ID: Proxy, Exit: 1,
-			Message: "the proxy {proxy} lets nothing through to {service} at {host}",
-			Hint:    "Correct HTTPS_PROXY, or name the host in NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
-			Details: "Both are read from the environment, as Go's and other programs do. Without a scheme a proxy is taken for `http://`.",
+			Message: "the proxy {proxy} blocks connections to {service} at {host}",
+			Hint:    "Correct HTTPS_PROXY, or add the host to NO_PROXY: https://docs.github.com/actions/how-tos/manage-runners/use-proxy-servers",
+			Details: "Both are environment variables. An address without a scheme means `http://`.",
 		},
 		{
 			ID: HostUnknown, Exit: 1,
-			Message: "the name {host} of {service}'s API can't be resolved",
-			Hint:    "Correct the address, or run where the host is known: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners",
-			Details: "A typing error in `codacy-api-url` or `github-api-url`, or a host that only a self-hosted runner in its network knows.",
+			Message: "the host name {host} of {service}'s API can't be resolved",
+			Hint:    "Correct the address, or use a runner in the network that knows the host: https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners",
+			Details: "There is a typing error in `codacy-api-url` or `github-api-url`, or only the network of a self-hosted runner knows the host.",
 		},
 
 		{
 			ID: NoCredential, Exit: 2,
 			Example: "codacy-api-token: is required; a secret that doesn't exist, or is hidden from this run, is empty",
 			Message: "{fault}",
-			Hint:    "Add the secret that the workflow uses at {web}/{repository}/settings/secrets/actions",
-			Details: "A secret that does not exist is empty, without any error. Workflows of pull requests from forks and from Dependabot do not see it, " +
-				"nor does a repository that an organization's secret is not shared with.",
+			Hint:    "Check that the secret that the workflow passes exists at {web}/{repository}/settings/secrets/actions",
+			Details: "A secret that doesn't exist is empty, without an error. Workflows of pull requests from forks and from Dependabot don't see it. " +
+				"Neither does a repository that an organization's secret is not shared with.",
 		},
 		{
 			ID: ReservedName, Exit: 2,
 			Example: `secret-name: must be a name that does not start with GITHUB_, which GitHub reserves, not "GITHUB_CODACY"`,
 			Message: "{fault}",
-			Hint:    "Choose a name by GitHub's rules: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
-			Details: "All inputs are validated before the first request, and all errors are reported together.",
+			Hint:    "Choose another name: https://docs.github.com/actions/reference/security/secrets#naming-your-secrets",
+			Details: "All inputs are checked before the first request, and all errors are reported together.",
 		},
 		{
 			ID: NoMatch, Input: "repositories", Exit: 2,
-			Message: "the patterns select none of the {hidden} repositories of {organization}",
-			Hint:    "Match the names at {web}/orgs/{organization}/repositories, without the owner, such as api-*",
-			Details: "Together with `exclude-repositories`.",
+			Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
+			Hint:    "Use names from {web}/orgs/{organization}/repositories without the owner, for example api-*",
+			Details: "`exclude-repositories` applies as well.",
 		},
 		{
 			ID: AllArchived, Exit: 0,
-			Message: "every selected repository of {organization} ({hidden} in all) is archived or disabled, so there is nothing to write",
-			Hint:    "Unarchive those that build, first {first}: Danger Zone at {web}/{first}/settings",
-			Details: "An archived repository takes no secrets; each one is skipped.",
+			Message: "all {hidden} selected repositories of {organization} are archived or disabled, so there is nothing to write",
+			Hint:    "Unarchive repositories that still run builds, for example {first}: Danger Zone at {web}/{first}/settings",
+			Details: "An archived repository accepts no secrets, so it is skipped.",
 		},
 		{
 			ID: SecretsFull, Exit: 1,
-			Message: "{first} has 100 secrets in the store {store}, as many as GitHub allows (so in {hidden} repositories in all)",
-			Hint:    "Delete one that nothing uses at {web}/{first}/settings/secrets/{store}",
-			Details: "GitHub refused the secret, and its list shows 100. The token that was made for it was deleted at once. Environments and the organization have limits of their own.",
+			Message: "{first} has 100 secrets in the store {store}, GitHub's limit (affected: {hidden})",
+			Hint:    "Delete an unused secret at {web}/{first}/settings/secrets/{store}",
+			Details: "GitHub rejected the secret, and the store has 100. The token that was created for it is deleted immediately. Environments and organizations have limits of their own.",
 		},
 
 		{
 			ID: AccountTokenExpiring, Input: "codacy-api-token", Exit: 0,
-			Message: "the account API token expires on {date}, in {left}; from then on nothing is renewed",
-			Hint:    "Choose Create API token under Account API tokens at {account-tokens}, and store it in place of the old one",
-			Details: "Told from 30 days before, in every run.",
+			Message: "{which} expires on {date}, in {left}; after that, no token can be renewed",
+			Hint:    "Create an account API token at {account-tokens}, and replace the stored one",
+			Details: "Every run warns from 30 days before the expiry. If Codacy masks the values in its list, the action can't find its own token there. " +
+				"Then it warns about the token that expires first, as \"one of the account's API tokens\".",
 		},
 		{
 			ID: GitHubTokenExpiring, Input: "github-token", Exit: 0,
-			Message: "the token expires on {date}, in {left}; from then on nothing is written",
-			Hint:    "Choose Regenerate token at {page}, and store it in place of the old one",
-			Details: "Told from 30 days before, in every run, where GitHub says when it expires. An App's key does not expire.",
+			Message: "the token expires on {date}, in {left}; after that, no secret can be written",
+			Hint:    "Choose Regenerate token at {page}, and replace the stored one",
+			Details: "Every run warns from 30 days before the expiry, if GitHub shows it. An App's private key does not expire.",
 		},
 		{
 			ID: CannotRenew, Exit: 0,
-			Message: "{hidden} of the repositories can't be renewed; the first to break is {first}, on {date}",
-			Hint:    "Let the credential see them at {page}",
-			Details: "Each has a living token of ours, and GitHub does not show it: it was deleted, moved to another owner, or taken off the credential. " +
-				"A repository that is gone for good is best removed from Codacy.",
+			Message: "{hidden} repositories can't be renewed; the first one to expire is {first}, on {date}",
+			Hint:    "Give the credential access to them at {page}",
+			Details: "Each has a valid token from this action, but GitHub doesn't show the repository to the credential. It was deleted, transferred, or removed from the credential's access. " +
+				"If a repository was deleted for good, remove it from Codacy.",
 		},
 		{
 			ID: ScheduleTooRare, Input: "renew-before-days", Exit: 0,
-			Message: `the schedule "{cron}" leaves up to {interval} between two runs, more than half of the {renew} days before the expiry in which tokens are renewed`,
-			Hint:    "Run once a week, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
-			Details: "With half of them a run may fail, or be dropped as GitHub's schedules are when it is busy, and the next one still comes in time.",
+			Message: `the schedule "{cron}" has up to {interval} between runs, more than half of the {renew} days in which tokens are renewed`,
+			Hint:    "Run weekly, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+			Details: "A run can fail, and GitHub drops scheduled runs when it is busy. With half of the days between runs, the next run is still in time.",
+		},
+		{
+			ID: TokensPileUp, Input: "revoke-after-hours", Exit: 0,
+			Message: "{hours} is not below the schedule's interval of {interval}, so with {:rotate} always, old tokens are never revoked",
+			Hint:    "Set {:revoke-after-hours} below the schedule's interval, or {:rotate} to expiring: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+			Details: "Every run writes the secrets, and a token is only revoked that many hours after the last write. " +
+				"Codacy allows 100 tokens per repository. At 100, the action deletes the lowest one that no secret holds.",
 		},
 	}
 }

@@ -44,7 +44,7 @@ func (s *Setup) CodacyListError(err error) error {
 }
 
 // AccountTokenError returns why Codacy rejects the account token. "Token expired" has
-// no status of its own, and a revoked token may be answered with 404.
+// no status of its own, and the response for a revoked token may be 404.
 func (s *Setup) AccountTokenError(err error) *Problem {
 	p := &Problem{ID: AccountTokenRejected, Err: err}
 	switch {
@@ -63,7 +63,7 @@ func LooksLikeProjectToken(value string) bool {
 }
 
 // OrganizationError returns why Codacy does not know the organization. Spelled is
-// its name as GitHub spells it, if that is known. Exists asks Codacy whether it
+// its name as GitHub spells it, if that is known. Exists reports whether Codacy
 // knows another organization.
 func (s *Setup) OrganizationError(err error, spelled string, exists func(provider, organization string) bool) error {
 	other := map[string]string{"gh": "ghe", "ghe": "gh"}[s.Provider]

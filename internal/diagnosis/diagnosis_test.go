@@ -16,22 +16,22 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/troubleshooting.md")
+var update = flag.Bool("update", false, "update docs/troubleshooting.md")
 
-// TestDocs compares docs/troubleshooting.md with the catalogue; -update writes it.
+// TestDocs compares docs/troubleshooting.md with the cases. -update writes it.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 
-	const file, begin = "../../docs/troubleshooting.md", "<!-- cases -->\n"
+	const file, start = "../../docs/troubleshooting.md", "<!-- cases -->\n"
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	intro, _, ok := strings.Cut(string(b), begin)
+	intro, _, ok := strings.Cut(string(b), start)
 	if !ok {
-		t.Fatalf("there is no %q in %s", begin, file)
+		t.Fatalf("there is no %q in %s", start, file)
 	}
-	want := intro + begin + "\n" + markdown()
+	want := intro + start + "\n" + markdown()
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -39,12 +39,12 @@ func TestDocs(t *testing.T) {
 		return
 	}
 	if diff := gocmp.Diff(want, string(b)); diff != "" {
-		t.Errorf("go test ./internal/diagnosis -update brings it up to date (-want +got):\n%s", diff)
+		t.Errorf("run go test ./internal/diagnosis -update (-want +got):\n%s", diff)
 	}
 }
 
-// TestCases: each has all that it needs, and names inputs that there are. (That
-// each of them is met by the program, internal/e2e sees to.)
+// TestCases checks that each case is complete and names known inputs. That the
+// program reports each of them is tested in internal/e2e.
 func TestCases(t *testing.T) {
 	t.Parallel()
 
@@ -55,48 +55,48 @@ func TestCases(t *testing.T) {
 	seen := map[ID]bool{}
 	for _, c := range Cases() {
 		if seen[c.ID] || !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(string(c.ID)) {
-			t.Errorf("%s: there twice, or no anchor", c.ID)
+			t.Errorf("%s: appears twice, or is not an anchor", c.ID)
 		}
 		seen[c.ID] = true
 		if !known[c.Input] {
-			t.Errorf("%s: there is no input %q", c.ID, c.Input)
+			t.Errorf("%s: unknown input %q", c.ID, c.Input)
 		}
 		for _, in := range regexp.MustCompile(`\{:([a-z-]+)\}`).FindAllStringSubmatch(c.Message+c.Hint, -1) {
 			if !known[in[1]] {
-				t.Errorf("%s: there is no input %q", c.ID, in[1])
+				t.Errorf("%s: unknown input %q", c.ID, in[1])
 			}
 		}
 		if c.Message == "" || !strings.HasSuffix(c.Details, ".") || strings.ContainsAny(c.Message+c.Hint+c.Details, "\n") || c.Exit < 0 || c.Exit > 2 {
-			t.Errorf("%s: something is missing, or has two lines", c.ID)
+			t.Errorf("%s: a text is missing, or has two lines", c.ID)
 		}
 		label := func(string) string { return "LABEL" }
-		what, do := Render(c.ID, label, examplePages.values("acme"))
-		if (c.Input != "") != strings.HasPrefix(what, "LABEL: ") {
-			t.Errorf("%s: %q does not begin with the input", c.ID, what)
+		message, hint := Render(c.ID, label, examplePages.values("acme"))
+		if (c.Input != "") != strings.HasPrefix(message, "LABEL: ") {
+			t.Errorf("%s: %q does not start with the input", c.ID, message)
 		}
-		if !regexp.MustCompile(`https://`).MatchString(do) {
-			t.Errorf("%s: %q names no address", c.ID, do)
+		if !regexp.MustCompile(`https://`).MatchString(hint) {
+			t.Errorf("%s: %q has no address", c.ID, hint)
 		}
-		for _, address := range regexp.MustCompile(`https://[^\s,;)]+`).FindAllString(do, -1) {
+		for _, address := range regexp.MustCompile(`https://[^\s,;)]+`).FindAllString(hint, -1) {
 			if u, err := url.Parse(address); err != nil || u.Host == "" || strings.HasSuffix(address, ".") {
-				t.Errorf("%s: %q is no address", c.ID, address)
+				t.Errorf("%s: %q is not an address", c.ID, address)
 			}
 		}
 	}
 	if len(seen) < 20 {
-		t.Errorf("%d cases, want 20 at least", len(seen))
+		t.Errorf("%d cases, want at least 20", len(seen))
 	}
 	if doc := markdown(); regexp.MustCompile(`\{:?[a-z-]+\}`).MatchString(doc) {
 		t.Errorf("a placeholder without example: %s", regexp.MustCompile(`.*\{:?[a-z-]+\}.*`).FindString(doc))
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestLookup(t *testing.T) {
 	t.Parallel()
 
 	defer func() {
 		if recover() == nil {
-			t.Error("a case that there is not was found")
+			t.Error("an unknown case was found")
 		}
 	}()
 	Lookup("no-such-case")
@@ -107,26 +107,60 @@ var examplePages = Pages{
 	Installation: "https://github.com/organizations/acme/settings/installations/42",
 }
 
-// markdown returns the cases as sections for the docs.
-func markdown() string {
-	var b strings.Builder
-	for _, c := range Cases() {
-		values := examplePages.values("acme")
-		maps.Copy(values, Values{
-			"organization": "acme", "spelled": "Acme", "repository": "acme/infra", "first": "acme/web",
-			"page": examplePages.Tokens(),
-			"app":  "1234567", "permission": "Dependabot secrets", "store": "dependabot",
-			"provider": "gh", "other": "ghe", "service": "GitHub", "host": "github.example.com", "address": "https://github.example.com",
-			"hidden": "12", "selected": "48", "date": "2026-12-01", "left": "7 days", "interval": "92 days", "renew": "90",
-			"cron": "17 4 1 */3 *", "found": "public_repo", "proxy": "proxy.example.com:3128", "fault": c.Example,
-		})
-		message, hint := Render(c.ID, func(input string) string { return input }, values)
-		fmt.Fprintf(&b, "## %s\n\n```\n%s\n%s\n```\n\n", title(c.ID), message, hint)
-		ends := map[int]string{0: "A warning; the run goes on.", 1: "The run ends with exit code 1.", 2: "The run ends with exit code 2."}[c.Exit]
-		fmt.Fprintf(&b, "%s %s\n\n", c.Details, ends)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+// groups are the groups of the cases in the docs: a title, and the first case.
+var groups = []struct {
+	title string
+	first ID
+}{
+	{"Token for GitHub", WorkflowToken},
+	{"GitHub App", AppUnknown},
+	{"Codacy", AccountTokenRejected},
+	{"Addresses and network", CodacyURL},
+	{"Inputs and repositories", NoCredential},
+	{"Warnings of what will break", AccountTokenExpiring},
 }
+
+// markdown returns the cases as sections for the docs, after an index.
+func markdown() string {
+	exits := map[int]string{0: "warning", 1: "exit code 1", 2: "exit code 2"}
+	var index, sections strings.Builder
+	group := 0
+	for _, c := range Cases() {
+		if group < len(groups) && c.ID == groups[group].first {
+			fmt.Fprintf(&index, "\n**%s**\n\n", groups[group].title)
+			fmt.Fprintf(&sections, "## %s\n\n", groups[group].title)
+			group++
+		}
+		exit := strings.ToUpper(exits[c.Exit][:1]) + exits[c.Exit][1:]
+		message, hint := Render(c.ID, func(input string) string { return input }, exampleValues(c))
+		fmt.Fprintf(&index, "- [%s](#%s): %s\n", title(c.ID), c.ID, exits[c.Exit])
+		fmt.Fprintf(&sections, "### %s\n\n> %s\n>\n> %s\n\n%s. %s\n\n", title(c.ID), escape(message), escape(hint), exit, c.Details)
+	}
+	if group != len(groups) {
+		panic("a group has no first case")
+	}
+	return strings.TrimPrefix(index.String(), "\n") + "\n" + strings.TrimSuffix(sections.String(), "\n")
+}
+
+// exampleValues are the placeholders' values in the docs.
+func exampleValues(c Case) Values {
+	values := examplePages.values("acme")
+	maps.Copy(values, Values{
+		"organization": "acme", "spelled": "Acme", "repository": "acme/infra", "first": "acme/web",
+		"page": examplePages.Tokens(), "app": "1234567", "permission": "Dependabot secrets", "store": "dependabot",
+		"provider": "gh", "other": "ghe", "service": "GitHub", "host": "github.example.com", "address": "https://github.example.com",
+		"hidden": "12", "selected": "48", "date": "2026-12-01", "left": "7 days", "interval": "92 days", "renew": "90",
+		"cron": "17 4 1 */3 *", "found": "public_repo", "proxy": "proxy.example.com:3128", "fault": c.Example,
+		"which": "the account API token", "hours": "864",
+	})
+	if c.ID == TokensPileUp {
+		values["cron"], values["interval"] = "17 4 * * *", "24 hours"
+	}
+	return values
+}
+
+// escape escapes what Markdown would format.
+func escape(text string) string { return strings.ReplaceAll(text, "*", `\*`) }
 
 // title returns the heading whose anchor is the ID.
 func title(id ID) string {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/codacy"
@@ -22,8 +23,9 @@ const maxSecrets = 100
 type Findings struct {
 	setup *Setup
 	cases map[ID]*finding
-	// served is true if a repository was written, or is up to date.
-	served bool
+	// read and written are the stores that the credential could read or write in some
+	// repository.
+	read, written map[rotation.Store]bool
 }
 
 // finding is one case: the first repository by name, and the number of them.
@@ -31,16 +33,34 @@ type finding struct {
 	first  outcome.Result
 	values Values
 	count  int
+	denied denied
+}
+
+// denied is what GitHub denied in a store.
+type denied struct {
+	store rotation.Store // empty if it was something else
+	read  bool           // as opposed to writing
 }
 
 // Findings returns a collection without cases.
-func (s *Setup) Findings() *Findings { return &Findings{setup: s, cases: map[ID]*finding{}} }
+func (s *Setup) Findings() *Findings {
+	return &Findings{
+		setup: s, cases: map[ID]*finding{}, read: map[rotation.Store]bool{}, written: map[rotation.Store]bool{},
+	}
+}
 
 // Add adds the case that a result shows, if it shows one.
 func (f *Findings) Add(res outcome.Result) {
+	for _, store := range res.Stores {
+		f.read[store] = true
+	}
+	for _, w := range res.Writes {
+		f.read[w.Store], f.written[w.Store] = true, true
+	}
 	e := asWire(res.Err)
 	var id ID
 	var values Values
+	var what denied
 	switch {
 	case res.Outcome == outcome.Skipped && res.Warning != "":
 		id = CannotRenew
@@ -49,33 +69,23 @@ func (f *Findings) Add(res outcome.Result) {
 		id = CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = SecretsFull
-	case github.LacksPermission(res.Err), github.IsNotAdmin(res.Err):
+	case github.IsForbidden(res.Err):
 		p := f.setup.Denial(res.Err)
 		id, values = p.ID, p.Values
-	}
-	switch res.Outcome {
-	case outcome.Created, outcome.Renewed, outcome.Current:
-		f.served = true
+		what = denied{rotation.Store(p.Values["store"]), strings.HasSuffix(e.Permission, "=read")}
 	}
 	if id == "" {
 		return
 	}
 	found := f.cases[id]
 	if found == nil {
-		found = &finding{first: res, values: values}
+		found = &finding{first: res, values: values, denied: what}
 		f.cases[id] = found
 	}
 	found.count++
 	if namedFirst(id, res, found.first) {
 		found.first = res
 	}
-}
-
-// mayBeRepository holds the cases of a denial whose text does not tell a credential
-// from a repository that it gives no access to. Where another repository was served,
-// the credential is not blamed.
-var mayBeRepository = map[ID]bool{
-	TokenPermission: true, TokenStore: true, TokenOtherOwner: true, AppPermission: true, WorkflowToken: true, OtherPermission: true,
 }
 
 // namedFirst reports which of two repositories a case names.
@@ -97,8 +107,10 @@ func (f *Findings) Problems(ctx context.Context, ended ID, countSecrets func(ctx
 			"date": found.first.ExpiresAt.UTC().Format(time.DateOnly),
 		}
 		maps.Copy(values, found.values)
+		if id != ended && f.deniedInSome(id, found.denied) {
+			id = DeniedInSome
+		}
 		switch {
-		case f.served && mayBeRepository[id]:
 		case id == ended, id == CannotRenew && found.count == 1: // its own warning says it
 		case id == SecretsFull && !f.secretLimitReached(ctx, found, values, countSecrets):
 		default:
@@ -106,6 +118,16 @@ func (f *Findings) Problems(ctx context.Context, ended ID, countSecrets func(ctx
 		}
 	}
 	return problems
+}
+
+// deniedInSome reports whether the credential has the access that a repository denies
+// to it, because another repository granted it. Then the credential is not to blame.
+func (f *Findings) deniedInSome(id ID, d denied) bool {
+	switch id {
+	case TokenPermission, TokenStore, TokenOtherOwner, WorkflowToken, AppPermission:
+		return f.written[d.store] || d.read && f.read[d.store]
+	}
+	return false
 }
 
 // secretLimitReached reports whether a store of the repository holds GitHub's

@@ -197,11 +197,11 @@ func TestAppRejected(t *testing.T) {
 		},
 		"unknown App": {
 			in: harness.Inputs{"github-app-id": "7654321"}, code: 2,
-			want: []string{"::error::github-app-id: ", "knows no such App"},
+			want: []string{"::error::github-app-id: ", "has no App with the ID"},
 		},
 		"unknown App, in GitHub's words": {
 			hook: message(sandbox.KindInstallation, 404, "Integration not found"), code: 2,
-			want: []string{"::error::github-app-id: ", "knows no such App"},
+			want: []string{"::error::github-app-id: ", "has no App with the ID"},
 		},
 		"not installed": {
 			hook: message(sandbox.KindInstallation, 404, "Not Found"), code: 2,

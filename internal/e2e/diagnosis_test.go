@@ -32,8 +32,8 @@ type misconfiguration struct {
 	// undone reports whether only a write shows the error. Then some tokens are
 	// created, and all of them deleted.
 	undone bool
-	// others reports whether the stores that the credential can access are written.
-	others bool
+	// served are the repositories in whose actions store the secret is written.
+	served []string
 	// exit is the exit code, 0 for the usual one of the case.
 	exit int
 }
@@ -91,8 +91,9 @@ func wrong() map[string]misconfiguration {
 		}},
 		"saml-without-header": {hook: says(sandbox.KindGitHubRepositories, 403,
 			"Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization.")},
-		"not-an-admin-on-github":  {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
-		"owner-unknown-to-github": {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
+		"not-an-admin-on-github":             {undone: true, repositories: []sandbox.Repository{{Name: "api", Role: "write"}, {Name: "web", Role: "write"}}},
+		"access-denied-to-some-repositories": token(pat, sandbox.Credential{Kind: sandbox.FineGrained, Selected: []string{"service-000"}}),
+		"owner-unknown-to-github":            {hook: says(sandbox.KindGitHubOwner, 404, "Not Found")},
 
 		"app-unknown":                            app(func(*sandbox.App) {}, harness.Inputs{"github-app-id": "7654321"}),
 		"key-of-another-app":                     app(func(*sandbox.App) {}, harness.Inputs{"github-app-private-key": harness.AppPEM(harness.AppKeys()[1])}),
@@ -119,7 +120,7 @@ func wrong() map[string]misconfiguration {
 			return harness.Inputs{"codacy-api-url": strings.TrimSuffix(f.Codacy, "/api/v3"), "github-api-url": f.GitHub + "/api/v3"}
 		}},
 		"github-api-url-is-not-the-api": {options: sandbox.Options{WebPages: true}},
-		"a-web-page-answers":            {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
+		"web-page-instead-of-the-api":   {hook: responds(sandbox.KindUser, 403, "text/html", "<html>Sign in to the guest network</html>")},
 		"tls-inspection": {prepare: func(f *harness.Fixture) harness.Inputs {
 			codacy, github, _, shut := f.ServeTLS()
 			f.T.Cleanup(shut)
@@ -147,13 +148,8 @@ func wrong() map[string]misconfiguration {
 			}
 			return nil
 		}},
-		"schedule-too-rare": {prepare: func(f *harness.Fixture) harness.Inputs {
-			event := `{"schedule":"17 4 1 */3 *","repository":{"name":"infra"}}`
-			if err := os.WriteFile(filepath.Join(f.Dir, "event.json"), []byte(event), 0o600); err != nil {
-				f.T.Fatal(err)
-			}
-			return nil
-		}},
+		"schedule-too-rare":  {prepare: scheduled("17 4 1 */3 *", nil)},
+		"old-tokens-pile-up": {prepare: scheduled("17 4 * * *", harness.Inputs{"rotate": "always", "revoke-after-hours": "24"})},
 	}
 	change := func(name string, change func(*misconfiguration)) {
 		c := all[name]
@@ -168,8 +164,9 @@ func wrong() map[string]misconfiguration {
 	change("workflow-token-of-a-selected-repository", func(c *misconfiguration) { c.id = diagnosis.WorkflowToken })
 	change("token-that-may-read-only", func(c *misconfiguration) { c.id, c.undone = diagnosis.TokenPermission, true })
 	change("token-without-the-permission-of-a-store", func(c *misconfiguration) {
-		c.in["secret-stores"], c.exit, c.others = "actions, dependabot", 1, true
+		c.in["secret-stores"], c.exit, c.served = "actions, dependabot", 1, harness.Names(3)
 	})
+	change("access-denied-to-some-repositories", func(c *misconfiguration) { c.served = harness.Names(1) })
 	public := []sandbox.Repository{{Name: "docs"}, {Name: "site"}, {Name: "sdk"}}
 	private := []sandbox.Repository{{Name: "api", Private: true}, {Name: "web", Private: true}}
 	change("token-not-approved-or-of-another-owner", func(c *misconfiguration) { c.repositories = append(public, private...) })
@@ -181,6 +178,51 @@ func wrong() map[string]misconfiguration {
 	change("app-without-permission-in-a-dry-run", func(c *misconfiguration) { c.id, c.exit = diagnosis.AppPermission, -1 })
 	change("app-without-dependabot", func(c *misconfiguration) { c.id = diagnosis.AppPermission })
 	return all
+}
+
+// scheduled has a schedule start the run, with the inputs.
+func scheduled(cron string, in harness.Inputs) func(*harness.Fixture) harness.Inputs {
+	return func(f *harness.Fixture) harness.Inputs {
+		event := fmt.Appendf(nil, `{"schedule":%q,"repository":{"name":"infra"}}`, cron)
+		if err := os.WriteFile(filepath.Join(f.Dir, "event.json"), event, 0o600); err != nil {
+			f.T.Fatal(err)
+		}
+		return in
+	}
+}
+
+// TestMaskedAccountTokens has Codacy mask the account's tokens. The warning is about
+// the one that expires first, and says that it may be another one.
+func TestMaskedAccountTokens(t *testing.T) {
+	t.Parallel()
+
+	in := func(days int) time.Time { return time.Now().Add(time.Duration(days)*24*time.Hour + time.Hour) }
+	for name, tt := range map[string]struct {
+		shown sandbox.AccountValues
+		own   int // days to the expiry of the used token
+		other int
+		want  string // empty for no warning
+	}{
+		"shown":                   {sandbox.ShowValues, 12, 5, "the account API token expires on " + in(12).UTC().Format(time.DateOnly)},
+		"shown, another expires":  {sandbox.ShowValues, 200, 5, ""},
+		"masked":                  {sandbox.MaskValues, 200, 5, "one of the account's API tokens expires on " + in(5).UTC().Format(time.DateOnly)},
+		"masked, one has expired": {sandbox.MaskValues, 12, -5, "one of the account's API tokens expires on " + in(12).UTC().Format(time.DateOnly)},
+		"masked, none soon":       {sandbox.MaskValues, 200, 100, ""},
+		"omitted":                 {sandbox.OmitValues, 200, 5, "one of the account's API tokens expires on " + in(5).UTC().Format(time.DateOnly)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := harness.Serve(t, sandbox.Options{
+				AccountTokenValues: tt.shown, CodacyTokens: []string{sandbox.CodacyToken, "another-account-token"},
+				CodacyTokenExpiries: map[string]time.Time{sandbox.CodacyToken: in(tt.own), "another-account-token": in(tt.other)},
+			}, sandbox.Repository{Name: "api"})
+			r := f.Run(nil)
+			f.Want(r, 0, "created=1")
+			if got := r.Annotations("warning"); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("the warnings are %q, want %q", got, tt.want)
+			}
+		})
+	}
 }
 
 // TestDiagnosis runs the program with every misconfiguration. Exit code and the two
@@ -223,8 +265,8 @@ func TestDiagnosis(t *testing.T) {
 			found := diagnosis.Lookup(cmp.Or(c.id, diagnosis.ID(name)))
 			compareDiagnosis(f, r.Code, name, found, c.exit, r.Stdout)
 			switch writes := f.Writes(); {
-			case c.others: // the other store is served
-				for _, n := range harness.Names(3) {
+			case c.served != nil:
+				for _, n := range c.served {
 					f.Provisioned(n, "actions")
 				}
 			case c.undone:

@@ -24,20 +24,20 @@ func TestWrongInputs(t *testing.T) {
 	}{
 		"account token rejected": {
 			in:   harness.Inputs{"codacy-api-token": "another-account-token"},
-			want: []string{"codacy-api-token: Codacy does not accept this account API token", "account/access-management"},
+			want: []string{"codacy-api-token: Codacy rejects this account API token", "account/access-management"},
 		},
 		"account token rejected with 404": {
 			options: sandbox.Options{InvalidTokenStatus: http.StatusNotFound},
 			in:      harness.Inputs{"codacy-api-token": "another-account-token"},
-			want:    []string{"codacy-api-token: Codacy does not accept this account API token"},
+			want:    []string{"codacy-api-token: Codacy rejects this account API token"},
 		},
 		"GitHub token rejected": {
 			in:   harness.Inputs{"github-token": "ghp_another_token"},
-			want: []string{"github-token: GitHub does not accept this credential", "Bad credentials"},
+			want: []string{"github-token: GitHub rejects this token", "Bad credentials"},
 		},
 		"unknown organization": {
 			in:   harness.Inputs{"organization": "no-such-owner"},
-			want: []string{`organization: Codacy knows no organization "no-such-owner"`},
+			want: []string{`organization: Codacy has no organization "no-such-owner"`},
 		},
 		"patterns that match nothing": {
 			in:   harness.Inputs{"repositories": "nothing-like-*"},
@@ -126,7 +126,7 @@ func TestDeniedForOneRepository(t *testing.T) {
 		}
 		r := f.Run(nil)
 		f.Want(r, 1, "failed=6")
-		if errors := r.Annotations("error"); !strings.Contains(errors, "not an admin of acme/service-000 (6 in all)") {
+		if errors := r.Annotations("error"); !strings.Contains(errors, "no admin rights on acme/service-000, which GitHub requires for secrets (affected: 6)") {
 			t.Errorf("the ::error does not say why:\n%s", errors)
 		}
 		for _, n := range harness.Names(6) {
@@ -169,7 +169,7 @@ func TestAccountTokenRejectedDuringCreation(t *testing.T) {
 	})
 	r := f.Run(nil)
 	f.Want(r, 2, "failed=1") // nothing was written
-	if errors := r.Annotations("error"); !strings.Contains(errors, "codacy-api-token: Codacy does not accept this account API token") {
+	if errors := r.Annotations("error"); !strings.Contains(errors, "codacy-api-token: Codacy rejects this account API token") {
 		t.Errorf("the ::error does not name the input at fault:\n%s", errors)
 	}
 }

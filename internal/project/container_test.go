@@ -142,8 +142,8 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 		"no inputs at all":    {o: stepOptions{noInputs: true}, code: 2, error: "codacy-api-token"},
 		"no token for GitHub": {o: stepOptions{in: harness.Inputs{"github-token": ""}}, code: 2, error: "github-token"},
 		"a read-only workspace": {
-			o: stepOptions{readOnly: true, in: harness.Inputs{"report-file": "report.json"}}, code: 1,
-			error: "the report could not be written: ", changed: true,
+			o: stepOptions{readOnly: true, in: harness.Inputs{"report-file": "report.json"}}, code: 2,
+			error: "report-file: can't create the file: ",
 		},
 		"a summary that can't be written": {
 			o: stepOptions{unwritable: "summary"}, code: 0, warning: "the summary could not be written: ", changed: true,

@@ -18,6 +18,7 @@ func TestEveryRunIsSearched(t *testing.T) {
 		"e2e/leak_test.go":          1, // played
 		"e2e/bench_test.go":         2, // benchmarks measure time and memory
 		"e2e/hostile_run_test.go":   1, // attackRun
+		"e2e/process_test.go":       3, // builds and starts a program of its own, without secrets
 		"harness/harness.go":        3, // go build; a step; the command line
 		"harness/terminal.go":       1,
 		"project/container_test.go": 6, // go build and the servers; the step, with and without an engine

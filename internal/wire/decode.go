@@ -51,17 +51,17 @@ func DecodeObject(r io.Reader, v any) error {
 var errTooManyItems = errors.New("the list has too many items")
 
 // DecodeList decodes a list item by item, so that the memory it takes is bounded by
-// max, not by the size of the response. The list is the response itself, or the
+// limit, not by the size of the response. The list is the response itself, or the
 // given field of an object, whose other fields are decoded into the others. A missing
 // list, or null, is not found.
-func DecodeList[T any](r io.Reader, max int, field string, others map[string]any) (items []T, found bool, err error) {
+func DecodeList[T any](r io.Reader, limit int, field string, others map[string]any) (items []T, found bool, err error) {
 	dec := json.NewDecoder(r)
 	if field == "" {
-		items, found, err = decodeArray[T](dec, max)
+		items, found, err = decodeArray[T](dec, limit)
 	} else {
 		err = decodeFields(dec, func(name string) error {
 			if strings.EqualFold(name, field) {
-				items, found, err = decodeArray[T](dec, max)
+				items, found, err = decodeArray[T](dec, limit)
 				return err
 			}
 			for other, v := range others {
@@ -112,7 +112,7 @@ func decodeFields(dec *json.Decoder, decode func(name string) error) error {
 	return err
 }
 
-func decodeArray[T any](dec *json.Decoder, max int) (items []T, found bool, err error) {
+func decodeArray[T any](dec *json.Decoder, limit int) (items []T, found bool, err error) {
 	start, err := dec.Token()
 	switch {
 	case err != nil:
@@ -123,7 +123,7 @@ func decodeArray[T any](dec *json.Decoder, max int) (items []T, found bool, err 
 		return nil, false, errWrongType
 	}
 	for dec.More() {
-		if len(items) == max {
+		if len(items) == limit {
 			return nil, false, errTooManyItems
 		}
 		var item T
