@@ -93,6 +93,9 @@ func (c *Command) run(ctx context.Context, args []string) int {
 	}
 	s := c.session(cfg)
 	code := s.run(ctx)
+	if s.app != nil {
+		s.app.Revoke(ctx)
+	}
 	if !s.started {
 		s.rep.Abort()
 		return code

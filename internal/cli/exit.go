@@ -66,8 +66,11 @@ func (s *session) unlistedCode() int {
 	if n == 0 {
 		return outcome.ExitOK
 	}
-	s.rep.Warning(fmt.Sprintf("the tokens of %d of %d repositories were not listed, so nothing is known of them", n, s.tally.Len()),
-		"Set max-duration so that a run reaches every repository, or split the work with shard")
+	hint := ""
+	if !time.Now().Before(s.startBefore) {
+		hint = fmt.Sprintf("Set %s so that a run reaches every repository, or split the work with %s", s.cfg.Label("max-duration"), s.cfg.Label("shard"))
+	}
+	s.rep.Warning(fmt.Sprintf("the tokens of %d of %d repositories were not listed, so nothing is known of them", n, s.tally.Len()), hint)
 	if n == s.tally.Len()-s.tally.Count(outcome.Skipped) {
 		return outcome.ExitFailed
 	}

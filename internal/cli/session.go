@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"time"
 
@@ -97,12 +98,21 @@ func (s *session) connect() {
 		Service: github.Name, Origin: cfg.GitHubAPIURL, Base: base, Limiter: s.githubLimiter, Clock: s.githubClock,
 		UserAgent: agent, Authorize: wire.Bearer("Authorization", "Bearer ", cfg.GitHubToken), Redact: c.redactor.Redact,
 	}
+	if s.setup.Credential == diagnosis.InstallationToken {
+		connected := time.Now() // it may have been created just before
+		toGitHub.CreatedAt = func(*http.Request) time.Time { return connected }
+	}
 	if s.setup.Credential == diagnosis.App {
+		stores := make([]string, len(cfg.Policy.Stores))
+		for i, store := range cfg.Policy.Stores {
+			stores[i] = string(store)
+		}
 		s.app = github.NewApp(github.AppOptions{
 			ID: cfg.GitHubAppID, Key: cfg.GitHubAppPrivateKey, Owner: cfg.Organization,
 			Transport: *toGitHub, Limiter: s.githubLimiter, Start: s.startRetry,
-			OnSecret: c.redactor.Add,
-			Mask:     func(v secret.Value) error { return s.rep.Mask(v) },
+			Permissions: github.StorePermissions(stores, cfg.DryRun),
+			OnSecret:    c.redactor.Add,
+			Mask:        func(v secret.Value) error { return s.rep.Mask(v) },
 		})
 		toGitHub = s.app.Transport()
 	}

@@ -121,7 +121,7 @@ func TestAppRepositories(t *testing.T) {
 
 	// A missing permission is named.
 	r = f.Run(appInputs(harness.Inputs{"secret-stores": "dependabot", "secret-name": "OTHER"}))
-	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation lacks Dependabot secrets") {
+	if r.Code != 2 || !strings.Contains(r.Stdout, "the App's installation has no permission Dependabot secrets") {
 		t.Errorf("exit code %d\n%s", r.Code, r.Stdout)
 	}
 	if f.Count(sandbox.KindPutSecret) != 1 {
@@ -137,12 +137,13 @@ func TestAppDryRun(t *testing.T) {
 	r := f.Run(appInputs(harness.Inputs{"dry-run": "true"}))
 	f.Want(r, 0, "created=1")
 	for _, q := range f.Requests() {
-		if q.Method != http.MethodGet && q.Kind != sandbox.KindAccessToken {
+		if q.Method != http.MethodGet && q.Kind != sandbox.KindAccessToken && q.Kind != sandbox.KindRevokeAccessToken {
 			t.Errorf("a dry run sent %s %s", q.Method, q.Path)
 		}
 	}
-	if got := f.Count(sandbox.KindAccessToken); got != 1 {
-		t.Errorf("%d tokens were requested", got)
+	tokens := f.InstallationTokens()
+	if len(tokens) != 1 || tokens[0].Requested["secrets"] != "read" || !tokens[0].Revoked {
+		t.Errorf("the tokens are %v, want one that could read only, and was revoked", tokens)
 	}
 }
 
@@ -205,7 +206,7 @@ func TestAppRejected(t *testing.T) {
 		},
 		"not installed": {
 			hook: message(sandbox.KindInstallation, 404, "Not Found"), code: 2,
-			want: []string{"::error::github-app-id: ", "not installed for acme", "/settings/apps", "organization"},
+			want: []string{"::error::github-app-id: ", "not installed on acme", "/settings/apps", "organization"},
 		},
 		"suspended": {
 			hook: message(sandbox.KindAccessToken, 403, "This installation has been suspended"), code: 2,

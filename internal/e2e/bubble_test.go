@@ -49,7 +49,7 @@ func (v *virtual) start(ctx context.Context, in harness.Inputs, random *rand.Ran
 		"GITHUB_STEP_SUMMARY": filepath.Join(v.dir, "summary"), "INPUT_REPORT-FILE": filepath.Join(v.dir, "report.json"),
 		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
 		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
-		"INPUT_WRITES-PER-MINUTE": "0",
+		"INPUT_WRITES-PER-MINUTE": "0", "INPUT_REVOKE-AFTER-HOURS": "24", // the tests wait for a day
 	}
 	for k, val := range in {
 		all["INPUT_"+strings.ToUpper(k)] = val

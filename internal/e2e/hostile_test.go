@@ -41,12 +41,16 @@ func (v *virtual) tampered(f tamper) http.RoundTripper {
 	})
 }
 
-// victim is the repository, of three, for which a service is hostile.
-const victim = "service-001"
+// victim is the repository, of three, for which a service is hostile, and victimID its
+// ID in the sandbox, the second one.
+const (
+	victim   = "service-001"
+	victimID = "500000002"
+)
 
 func forVictim(r *http.Request, method, end string) bool {
 	path := r.URL.EscapedPath()
-	return r.Method == method && strings.Contains(path, "/"+victim+"/") && strings.HasSuffix(path, end)
+	return r.Method == method && (strings.Contains(path, "/"+victim+"/") || strings.Contains(path, "/"+victimID+"/")) && strings.HasSuffix(path, end)
 }
 
 // swap replaces the field of a JSON text.
@@ -302,11 +306,11 @@ func TestHostileNames(t *testing.T) {
 		name, want  string
 		inResponses bool // the sandbox uses another name
 	}{
-		"another address":  {"../../x", "skipped  acme/../../x: its name can't be part of an address", false},
-		"one that is not":  {"..", "skipped  acme/..: its name can't be part of an address", false},
-		"escaped":          {"..%2f..%2fx", "skipped  acme/..%2f..%2fx: its name can't be part of an address", false},
-		"of 10 MB":         {strings.Repeat("x", 10<<20), "xxx…: its name can't be part of an address", true},
-		"of two lines":     {"x\n::error::y", "skipped  acme/x ::error::y: its name can't be part of an address", false},
+		"another address":  {"../../x", "skipped  acme/../../x: invalid repository name", false},
+		"one that is not":  {"..", "skipped  acme/..: invalid repository name", false},
+		"escaped":          {"..%2f..%2fx", "skipped  acme/..%2f..%2fx: invalid repository name", false},
+		"of 10 MB":         {strings.Repeat("x", 10<<20), "xxx…: invalid repository name", true},
+		"of two lines":     {"x\n::error::y", "skipped  acme/x ::error::y: invalid repository name", false},
 		"stop-commands":    {"##[stop-commands]", `created  acme/##\[stop-commands]: `, false},
 		"a formula":        {"=cmd()", "created  acme/=cmd(): ", false},
 		"a query":          {"x?y=z#w", "created  acme/x?y=z#w: ", false},

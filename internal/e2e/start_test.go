@@ -41,11 +41,11 @@ func TestWrongInputs(t *testing.T) {
 		},
 		"patterns that match nothing": {
 			in:   harness.Inputs{"repositories": "nothing-like-*"},
-			want: []string{"repositories: the patterns select none of the 3 repositories"},
+			want: []string{"repositories: the patterns select none of acme's repositories (excluded: 3)"},
 		},
 		"everything excluded": {
 			in:   harness.Inputs{"exclude-repositories": "*"},
-			want: []string{"repositories: the patterns select none of the 3 repositories"},
+			want: []string{"repositories: the patterns select none of acme's repositories (excluded: 3)"},
 		},
 		"no credential for GitHub": {
 			in:   harness.Inputs{"github-token": ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strings"
@@ -30,6 +31,9 @@ type AppOptions struct {
 	Limiter *pace.Limiter
 	// Start bounds the first requests.
 	Start pace.Retry
+	// Permissions are the permissions that the tokens need; see StorePermissions. The
+	// tokens get those that the installation grants.
+	Permissions map[string]string
 	// OnSecret is called with each JWT and each token before anything else is done
 	// with it.
 	OnSecret func(secret.Value)
@@ -41,17 +45,18 @@ type AppOptions struct {
 // token a minute before its expiry, or after a 401, with one request for all that
 // wait. Call Start first; after that, an App is safe for concurrent use.
 type App struct {
-	o            AppOptions
-	signer       *signer
-	jwtClient    *Client           // sends as the App itself
-	priority     *pace.Reservation // a zero-size reservation that gives priority
-	installation InstallationInfo
+	o         AppOptions
+	signer    *signer
+	jwtClient *Client           // sends as the App itself
+	priority  *pace.Reservation // a zero-size reservation that gives priority
 
-	mu          sync.Mutex // held briefly, never while waiting
-	token       secret.Value
-	renewAt     time.Time // when the token is due for renewal
-	usableUntil time.Time // latest time to send a request with the token
-	renewal     *renewal  // in progress; nil if none is
+	mu           sync.Mutex // held briefly, never while waiting
+	installation InstallationInfo
+	token        secret.Value
+	createdAt    time.Time // when the token was created
+	renewAt      time.Time // when the token is due for renewal
+	usableUntil  time.Time // latest time to send a request with the token
+	renewal      *renewal  // in progress; nil if none is
 }
 
 // InstallationInfo is the App's installation for the owner.
@@ -79,7 +84,7 @@ func NewApp(o AppOptions) *App {
 // Transport returns the transport that sends requests with the App's tokens.
 func (a *App) Transport() *wire.Transport {
 	t := a.o.Transport
-	t.Limiter, t.Authorize, t.OnUnauthorized = a, a.authorize, a.onUnauthorized
+	t.Limiter, t.Authorize, t.OnUnauthorized, t.CreatedAt = a, a.authorize, a.onUnauthorized, a.tokenCreatedAt
 	return &t
 }
 
@@ -109,7 +114,7 @@ func (a *App) Start(ctx context.Context) error {
 	if a.priority, err = a.o.Limiter.Reserve(ctx, 0, math.MinInt64); err != nil {
 		return err
 	}
-	if a.installation, err = a.find(ctx); err != nil {
+	if err := a.readInstallation(ctx); err != nil {
 		return err
 	}
 	_, err = pace.Do(ctx, a.o.Start, func(ctx context.Context) (struct{}, error) {
@@ -121,7 +126,23 @@ func (a *App) Start(ctx context.Context) error {
 }
 
 // Installation returns the installation that Start found.
-func (a *App) Installation() InstallationInfo { return a.installation }
+func (a *App) Installation() InstallationInfo {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.installation
+}
+
+// readInstallation reads the installation, which Installation returns from then on.
+func (a *App) readInstallation(ctx context.Context) error {
+	installation, err := a.find(ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.installation = installation
+	return nil
+}
 
 // find reads the installation of the owner, an organization or a user.
 func (a *App) find(ctx context.Context) (InstallationInfo, error) {
@@ -174,13 +195,48 @@ func bearer(token secret.Value) string { return "Bearer " + token.Reveal() }
 
 // onUnauthorized drops the token if the rejected request used it. Acquire then waits
 // for a new one before the request is sent again.
-func (a *App) onUnauthorized(req *http.Request, _ *wire.Error) bool {
+func (a *App) onUnauthorized(req *http.Request, _ *wire.Error) (again bool, after time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if req.Header.Get("Authorization") == bearer(a.token) {
 		a.renewAt, a.usableUntil = time.Time{}, time.Time{}
 	}
-	return true
+	return true, 0
+}
+
+// tokenCreatedAt returns when the token of a request was created; zero if it is not
+// the current one.
+func (a *App) tokenCreatedAt(req *http.Request) time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if req.Header.Get("Authorization") != bearer(a.token) {
+		return time.Time{}
+	}
+	return a.createdAt
+}
+
+// revokeTimeout bounds the revocation of the token, at the end of a run.
+const revokeTimeout = time.Second
+
+// Revoke revokes the current token, if it can do so within a second, even if ctx has
+// ended. An error changes nothing: the token expires within an hour.
+func (a *App) Revoke(ctx context.Context) {
+	a.mu.Lock()
+	token, usable := a.token, time.Now().Before(a.usableUntil)
+	a.renewAt, a.usableUntil = time.Time{}, time.Time{}
+	a.mu.Unlock()
+	if !usable {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	t := a.o.Transport
+	t.Limiter = a.o.Limiter
+	t.Authorize = wire.Bearer("Authorization", "Bearer ", token)
+	t.OnUnauthorized = func(*http.Request, *wire.Error) (bool, time.Duration) { return false, 0 }
+	client := New(t.Client(), t.Origin, pace.Retry{}, pace.Retry{})
+	_, _ = client.send(a.priority.Context(ctx), "revoke the App's token", http.MethodDelete, "installation/token", nil,
+		func(io.Reader) error { return nil })
 }
 
 // tokenLasts reports whether a request may be sent with the token.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -515,22 +516,166 @@ func TestAppRevokedToken(t *testing.T) {
 	})
 }
 
-// TestAppRefusedForGood: a 401 that a new token does not mend is told after one.
-func TestAppRefusedForGood(t *testing.T) {
+// TestAppRejectedForGood: a 401 that a new token does not fix is returned after one
+// new token. The new one is fresh, so it gets three more attempts.
+func TestAppRejectedForGood(t *testing.T) {
 	t.Parallel()
-	i := install(t, sandbox.Options{}, nil).start()
-	i.Hook(func(r sandbox.Request) sandbox.Effect {
-		if r.Kind == sandbox.KindGetSecret {
-			return sandbox.Effect{Skip: true, Status: http.StatusUnauthorized}
+	appKeys()
+	synctest.Test(t, func(t *testing.T) {
+		i := install(t, sandbox.Options{}, nil).start()
+		i.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind == sandbox.KindGetSecret {
+				return sandbox.Effect{Skip: true, Status: http.StatusUnauthorized}
+			}
+			return sandbox.Effect{}
+		})
+		time.Sleep(time.Minute)
+		started := time.Now()
+		if err := i.look(t.Context()); !wire.IsUnauthorized(err) {
+			t.Errorf("the error is %v", err)
 		}
-		return sandbox.Effect{}
+		i.renewals(2)
+		if got := i.Count(sandbox.KindGetSecret); got != 5 || time.Since(started) != 7*time.Second {
+			t.Errorf("it was sent %d times in %v", got, time.Since(started))
+		}
 	})
-	if err := i.look(t.Context()); !wire.IsUnauthorized(err) {
-		t.Errorf("the error is %v", err)
+}
+
+// TestAppFreshToken: GitHub does not know a new token for some seconds, at the start
+// and at a renewal with many requests. They wait, and no further token is created.
+func TestAppFreshToken(t *testing.T) {
+	t.Parallel()
+	appKeys()
+	for _, unknown := range []time.Duration{1500 * time.Millisecond, 4 * time.Second} {
+		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+			t.Run(fmt.Sprint(unknown, " ", status), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					i := install(t, sandbox.Options{App: &sandbox.App{UnknownFor: unknown, UnknownStatus: status}}, nil).start()
+					for renewals := 1; renewals <= 3; renewals++ {
+						started := time.Now()
+						var wg sync.WaitGroup
+						for n := range 30 {
+							wg.Go(func() {
+								err := i.look(t.Context())
+								if n%3 == 0 {
+									err = i.put(t.Context(), "a value")
+								}
+								if err != nil || time.Since(started) > 15*time.Second {
+									t.Errorf("after %v: %v", time.Since(started), err)
+								}
+							})
+						}
+						wg.Wait()
+						i.renewals(renewals)
+						time.Sleep(time.Hour)
+					}
+				})
+			})
+		}
 	}
-	i.renewals(2)
-	if got := i.Count(sandbox.KindGetSecret); got != 2 {
-		t.Errorf("it was sent %d times", got)
+}
+
+// TestAppPermissions: the token is requested with the permissions that are needed, of
+// those that the installation grants, and again if one was withdrawn.
+func TestAppPermissions(t *testing.T) {
+	t.Parallel()
+	appKeys()
+	all := []string{"actions", "agents", "codespaces", "dependabot"}
+	for name, c := range map[string]struct {
+		stores   []string
+		readOnly bool
+		access   map[string]sandbox.Access
+		want     map[string]string
+	}{
+		"one store":         {[]string{"actions"}, false, nil, map[string]string{"metadata": "read", "secrets": "write"}},
+		"all stores":        {all, false, nil, map[string]string{"metadata": "read", "secrets": "write", "agent_secrets": "write", "codespaces_secrets": "write", "dependabot_secrets": "write"}},
+		"a dry run":         {all, true, nil, map[string]string{"metadata": "read", "secrets": "read", "agent_secrets": "read", "codespaces_secrets": "write", "dependabot_secrets": "read"}},
+		"a missing one":     {[]string{"actions", "dependabot"}, false, map[string]sandbox.Access{"actions": sandbox.Write}, map[string]string{"metadata": "read", "secrets": "write"}},
+		"one to read only":  {[]string{"actions"}, false, map[string]sandbox.Access{"actions": sandbox.Read}, map[string]string{"metadata": "read", "secrets": "read"}},
+		"no store of these": {[]string{"agents"}, false, map[string]sandbox.Access{"actions": sandbox.Write}, map[string]string{"metadata": "read"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := sandbox.Options{App: &sandbox.App{Access: c.access, Extra: map[string]sandbox.Access{"administration": sandbox.Write}}}
+				i := install(t, o, func(a *github.AppOptions) { a.Permissions = github.StorePermissions(c.stores, c.readOnly) }).start()
+				tokens := i.InstallationTokens()
+				if len(tokens) != 1 || !maps.Equal(tokens[0].Requested, c.want) {
+					t.Fatalf("requested: %v, want %v", tokens, c.want)
+				}
+
+				// The permission for the first store is withdrawn before a renewal.
+				i.UpdateApp(func(a *sandbox.App) {
+					a.Access = map[string]sandbox.Access{}
+					for _, store := range c.stores[1:] {
+						a.Access[store] = sandbox.Write
+					}
+				})
+				time.Sleep(time.Hour)
+				_ = i.look(t.Context()) // it may be denied now
+				tokens = i.InstallationTokens()
+				first := map[string]string{"actions": "secrets", "agents": "agent_secrets"}[c.stores[0]]
+				if len(tokens) != 2 || tokens[1].Requested[first] != "" || tokens[1].Requested["metadata"] != "read" {
+					t.Errorf("requested after the withdrawal: %v", tokens)
+				}
+			})
+		})
+	}
+}
+
+// TestAppRevoke: at the end the token is revoked, once, also after an interrupt, and
+// within a second if GitHub does not respond or is paused.
+func TestAppRevoke(t *testing.T) {
+	t.Parallel()
+	appKeys()
+	for name, c := range map[string]struct {
+		effect  sandbox.Effect
+		prepare func(*installed)
+		revoked bool
+		atMost  time.Duration
+	}{
+		"success":     {revoked: true},
+		"no response": {effect: sandbox.Effect{Skip: true, End: sandbox.Hang}, atMost: time.Second},
+		"rejected":    {effect: sandbox.Effect{Skip: true, Status: http.StatusUnauthorized}},
+		"overloaded":  {effect: sandbox.Effect{Skip: true, Status: http.StatusServiceUnavailable}},
+		"paused": {prepare: func(i *installed) {
+			i.Hook(func(sandbox.Request) sandbox.Effect { return sandbox.SecondaryLimit(429, time.Hour) })
+			ctx, cancel := context.WithTimeout(i.t.Context(), time.Second)
+			defer cancel()
+			_ = i.look(ctx)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				i := install(t, sandbox.Options{}, nil).start()
+				if c.prepare != nil {
+					c.prepare(i)
+				}
+				i.Hook(func(r sandbox.Request) sandbox.Effect {
+					if r.Kind == sandbox.KindRevokeAccessToken {
+						return c.effect
+					}
+					return sandbox.Effect{}
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel() // as after an interrupt
+				started := time.Now()
+				i.app.Revoke(ctx)
+				i.app.Revoke(ctx)
+				if took := time.Since(started); took > c.atMost {
+					t.Errorf("it took %v, want at most %v", took, c.atMost)
+				}
+				tokens := i.InstallationTokens()
+				if len(tokens) != 1 || tokens[0].Revoked != c.revoked {
+					t.Errorf("the tokens are %v", tokens)
+				}
+				if n := i.Count(sandbox.KindRevokeAccessToken); n > 1 {
+					t.Errorf("%d requests to revoke it", n)
+				}
+			})
+		})
 	}
 }
 
@@ -578,7 +723,7 @@ func TestAppRenewalFails(t *testing.T) {
 				})
 
 				time.Sleep(2 * time.Hour)
-				left = 1
+				left = min(c.times, 2) // a 401 is sent once more
 				_, err = i.client.PutSecret(t.Context(), i.repo, "actions", secretName, key, value)
 				if err == nil || wire.DispositionOf(err) != c.disposition || wire.StatusOf(err) != c.status {
 					t.Errorf("a PUT failed with disposition %d, status %d: %v", wire.DispositionOf(err), wire.StatusOf(err), err)

@@ -33,9 +33,10 @@ type Client struct {
 	// KeepTopics has Repositories keep the topics, which take memory.
 	KeepTopics bool
 
-	gh    *github.Client
-	start pace.Retry
-	retry pace.Retry
+	gh        *github.Client
+	start     pace.Retry
+	retry     pace.Retry
+	addresses *addresses
 }
 
 // New returns a client for the API at base, such as https://api.github.com or
@@ -46,7 +47,7 @@ func New(hc *http.Client, base *url.URL, start, retry pace.Retry) *Client {
 	u := *base
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
 	gh.BaseURL = &u
-	return &Client{gh: gh, start: start, retry: retry}
+	return &Client{gh: gh, start: start, retry: retry, addresses: newAddresses()}
 }
 
 // get sends a GET and decodes the response into v.

@@ -56,10 +56,13 @@ func (s *signer) sign() (secret.Value, error) {
 	return token, err
 }
 
-// onUnauthorized reports whether a rejected JWT should be signed again: if GitHub's
-// clock shows that its times were wrong. One response is evidence enough, because
-// nothing but the next JWT depends on it.
-func (s *signer) onUnauthorized(_ *http.Request, e *wire.Error) bool {
+// onUnauthorized signs again after a rejection: immediately if GitHub's clock shows
+// that the times of the JWT were wrong, otherwise later. One response is evidence
+// enough, because nothing but the next JWT depends on it.
+func (s *signer) onUnauthorized(_ *http.Request, e *wire.Error) (again bool, after time.Duration) {
 	before := s.offset.Swap(int64(e.Offset))
-	return (e.Offset - time.Duration(before)).Abs() > jwtPast/2
+	if (e.Offset - time.Duration(before)).Abs() > jwtPast/2 {
+		return true, 0
+	}
+	return true, 2 * time.Second
 }

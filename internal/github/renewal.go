@@ -112,7 +112,8 @@ func (a *App) renewToken(ctx context.Context, r *renewal) {
 		if left <= before {
 			before = left / 2 // valid for less time than GitHub's tokens
 		}
-		a.token, a.renewAt, a.usableUntil = token, now.Add(left-before), now.Add(left-min(minRemaining, left/4))
+		a.token, a.createdAt = token, now
+		a.renewAt, a.usableUntil = now.Add(left-before), now.Add(left-min(minRemaining, left/4))
 	}
 	if a.renewal == r {
 		a.renewal = nil
@@ -123,14 +124,34 @@ func (a *App) renewToken(ctx context.Context, r *renewal) {
 
 const createTokenOp = "create an installation token of the App"
 
-// createToken creates an installation token. Its expiry is on GitHub's clock.
+// createToken creates an installation token with the permissions that the run needs,
+// as far as the installation grants them. Its expiry is on GitHub's clock.
 func (a *App) createToken(ctx context.Context) (token secret.Value, expires time.Time, err error) {
-	address := path("app", "installations", strconv.FormatInt(a.installation.ID, 10), "access_tokens")
+	token, expires, err = a.requestToken(ctx)
+	if wire.StatusOf(err) != http.StatusUnprocessableEntity {
+		return token, expires, err
+	}
+	// A permission was withdrawn since the installation was read.
+	if err := a.readInstallation(ctx); err != nil {
+		return token, expires, err
+	}
+	return a.requestToken(ctx)
+}
+
+// tokenRequest is the body of a request for an installation token. It names no
+// repositories: the list needs all of them, and at most 500 can be named.
+type tokenRequest struct {
+	Permissions map[string]string `json:"permissions,omitempty"`
+}
+
+func (a *App) requestToken(ctx context.Context) (token secret.Value, expires time.Time, err error) {
+	installation := a.Installation()
+	address := path("app", "installations", strconv.FormatInt(installation.ID, 10), "access_tokens")
 	var body struct {
 		Token   string    `json:"token"`
 		Expires time.Time `json:"expires_at"`
 	}
-	resp, err := a.jwtClient.send(ctx, createTokenOp, http.MethodPost, address, nil, func(r io.Reader) error {
+	resp, err := a.jwtClient.send(ctx, createTokenOp, http.MethodPost, address, tokenRequest{narrow(a.o.Permissions, installation.Permissions)}, func(r io.Reader) error {
 		return wire.DecodeObject(r, &body)
 	})
 	if err != nil {

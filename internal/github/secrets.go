@@ -28,28 +28,29 @@ type Key struct {
 	key seal.Key
 }
 
-// secretPath is the address of a secret, or of the public key, in a repository's
-// store.
-func secretPath(r Repository, store, name string) string {
-	return path("repos", r.Owner, r.Name, store, "secrets", name)
+// publicKey is a response with a public key.
+type publicKey struct {
+	ID  json.RawMessage `json:"key_id"`
+	Key string          `json:"key"`
 }
 
-// PublicKey reads the key that the secrets of a repository's store are sealed for.
+// PublicKey reads the key that the secrets of a repository's store are sealed for. It
+// reads by the repository's ID: GitHub opens a box only with the key of the repository
+// that it is sent to, so no other one under the name can.
 func (c *Client) PublicKey(ctx context.Context, r Repository, store string) (Key, error) {
 	op := fmt.Sprintf("read the public key of %s/%s (%s)", r.Owner, r.Name, store)
 	malformed := func(problem string) error { return wire.Malformed(Name, op, http.StatusOK, nil, problem) }
-	type response struct {
-		ID  json.RawMessage `json:"key_id"`
-		Key string          `json:"key"`
-	}
-	body, err := pace.Do(ctx, c.retry, func(ctx context.Context) (response, error) {
-		var body response
-		_, err := c.get(ctx, op, secretPath(r, store, "public-key"), &body)
+	body, err := pace.Do(ctx, c.retry, func(ctx context.Context) (publicKey, error) {
+		var body publicKey
+		err := c.readSecret(ctx, op, r, store, "public-key", &body)
 		if err == nil && (len(body.ID) == 0 || body.Key == "") {
 			err = malformed("the response contains no key")
 		}
 		return body, err
 	})
+	if err == nil {
+		err = c.checkName(ctx, op, r)
+	}
 	if err != nil {
 		return Key{}, err
 	}
@@ -78,14 +79,15 @@ func parseKeyID(raw json.RawMessage) (id string, ok bool) {
 }
 
 // SecretUpdated returns when the secret was last written, in whole seconds on
-// GitHub's clock; the zero time if it doesn't exist. GitHub never returns the value.
+// GitHub's clock; the zero time if it doesn't exist, or is hidden. It reads by the
+// repository's ID. GitHub never returns the value.
 func (c *Client) SecretUpdated(ctx context.Context, r Repository, store, name string) (time.Time, error) {
 	op := fmt.Sprintf("check the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
 	return pace.Do(ctx, c.retry, func(ctx context.Context) (time.Time, error) {
 		var body struct {
 			Updated time.Time `json:"updated_at"`
 		}
-		_, err := c.get(ctx, op, secretPath(r, store, name), &body)
+		err := c.readSecret(ctx, op, r, store, name, &body)
 		switch {
 		case wire.IsNotFound(err):
 			return time.Time{}, nil
@@ -106,7 +108,8 @@ func (c *Client) Secrets(ctx context.Context, r Repository, store string) (int, 
 	return body.Count, err
 }
 
-// PutSecret seals a value for the store's key and stores it. It reports whether the
+// PutSecret seals a value for the store's key and stores it, by the repository's name.
+// It reports whether the
 // secret was created (201) or overwritten (204).
 func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string, key Key, value secret.Value) (created bool, err error) {
 	op := fmt.Sprintf("write the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
@@ -119,7 +122,7 @@ func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string
 	if err != nil {
 		return false, wire.Failed(Name, op, err)
 	}
-	ctx, latest := wire.Track(ctx)
+	ctx, latest := wire.Track(c.staysWith(ctx, r, store, name))
 	resp, err := c.gh.BareDo(ctx, req)
 	if err != nil {
 		return false, wire.Failed(Name, op, cmp.Or(latest(), err))

@@ -94,7 +94,7 @@ func (f *Fixture) Start(ctx context.Context, in Inputs) (*exec.Cmd, func() Resul
 	all := Inputs{
 		"codacy-api-token": sandbox.CodacyToken, "github-token": sandbox.GitHubToken,
 		"organization": "acme", "codacy-api-url": f.Codacy, "github-api-url": f.GitHub,
-		"writes-per-minute": "0", "report-file": filepath.Join(dir, "report.json"),
+		"writes-per-minute": "0", "revoke-after-hours": "24", "report-file": filepath.Join(dir, "report.json"),
 	}
 	for k, v := range in {
 		all[k] = v

@@ -85,8 +85,8 @@ type Result struct {
 	Writes []Write
 	// Revoked names the replaced tokens that were revoked, or in a plan will be.
 	Revoked []string
-	// NotListed is true if a deferred repository's tokens were not listed, so that
-	// nothing is known of it.
+	// NotListed is true if the repository's tokens were not listed, so that nothing is
+	// known of it.
 	NotListed bool
 	// Stores lists the stores that hold the token, as far as they are known.
 	Stores []rotation.Store

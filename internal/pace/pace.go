@@ -180,8 +180,8 @@ func (s *Limiter) backoff(first time.Duration) time.Duration {
 	return d + time.Duration(s.rand()*float64(d)/10)
 }
 
-// wait returns when t is admitted. Its error is the end of ctx, or a *WaitError as
-// soon as it is clear that t can't be sent before its deadline.
+// wait returns when t is admitted. Its error is the end of ctx or ErrSendDeadline, or a
+// *WaitError as soon as it is clear that t can't be sent before its deadline.
 func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	t.done = make(chan struct{})
 	t.since = time.Now()
@@ -194,7 +194,12 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 		expired = timer.C
 	}
 	s.mu.Lock()
-	if !t.deadline.IsZero() && (!time.Now().Before(t.deadline) || s.pausedUntil.After(t.deadline)) {
+	switch {
+	case t.deadline.IsZero():
+	case !time.Now().Before(t.deadline):
+		s.mu.Unlock()
+		return fmt.Errorf("%s: %w", s.name, tooLate)
+	case s.pausedUntil.After(t.deadline):
 		defer s.mu.Unlock()
 		return &WaitError{s.reason(t), tooLate}
 	}
@@ -216,12 +221,10 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped while waiting to send to %s: %w", s.name, context.Cause(ctx))
 	case <-expired:
+		err = fmt.Errorf("%s: %w", s.name, tooLate)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
-		err = &WaitError{s.reason(t), tooLate}
-	}
 	if at := slices.Index(s.waiters, t); at >= 0 {
 		s.waiters = slices.Delete(s.waiters, at, at+1)
 		s.admit()

@@ -122,7 +122,7 @@ func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
 		ended, reason = outcome.Deferred, errTimeUp.Error()
 	}
 	result := w.withToken(t, w.newResult(t, ended, reason))
-	result.Writes = done.written
+	result.Writes, result.NotListed = done.written, t.observedAt.IsZero()
 	if ended == outcome.Failed {
 		result.Err = err
 	}

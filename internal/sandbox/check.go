@@ -153,10 +153,11 @@ func (w *World) countRejection(c *call, status int) {
 	}
 }
 
-// managed reports whether the action may delete a token. On legacy Codacy, where
-// tokens have no names, it may undo what a request created.
+// managed reports whether the action may delete a token: by its name, or by the name
+// that was requested, where the server chose another one. On legacy Codacy, where
+// tokens have no names, the action may undo what a request created.
 func (w *World) managed(t *token) bool {
-	return w.options.IsManaged(t.Name) || w.options.Legacy && t.viaAPI
+	return w.options.IsManaged(t.Name) || w.options.IsManaged(t.asked) || w.options.Legacy && t.viaAPI
 }
 
 // sweep records the secrets written by the action that hold an expired token.

@@ -366,11 +366,12 @@ func (w *World) createToken(c *call) response {
 		requested.Name = or(requested.Name, fmt.Sprintf("token-%d", w.lastToken+1))
 	}
 	t := Token{Name: requested.Name, Created: w.written(c).Truncate(time.Millisecond), Expires: expires}
+	asked := t.Name
 	if c.changeToken != nil {
 		c.changeToken(&t)
 	}
 	added := w.newToken(repo, t)
-	added.viaAPI = true
+	added.viaAPI, added.asked = true, asked
 	return data(http.StatusCreated, w.body(added, true))
 }
 
@@ -467,6 +468,7 @@ type token struct {
 	Token
 	repo     *repository
 	viaAPI   bool      // created by a request instead of a test
+	asked    string    // name in the request that created it
 	manual   bool      // deleted by a test
 	released time.Time // true time at which the last secret that held it changed; zero if none ever held it
 }

@@ -71,10 +71,14 @@ type Transport struct {
 	// Redact, if set, replaces credentials and tokens in text from the service. It
 	// runs before the text is truncated: no redactor recognizes half a secret.
 	Redact func(string) string
-	// OnUnauthorized, if set, is called with each request, as it was sent, whose
-	// credential was rejected (401), and with its error. If it returns true, there
-	// may be a new credential, and the request is sent once more.
-	OnUnauthorized func(*http.Request, *Error) bool
+	// OnUnauthorized is called with a request, as it was sent, whose credential was
+	// rejected (401), and with its error. It returns whether to send the request once
+	// more, and when: there may be a new credential. Without it, requests are sent once
+	// more after 2 s, because sporadic 401s for valid credentials occur.
+	OnUnauthorized func(*http.Request, *Error) (again bool, after time.Duration)
+	// CreatedAt, if set, returns when the credential of a request, as it was sent, was
+	// created; zero if that was long ago. A service may not know a new credential yet.
+	CreatedAt func(*http.Request) time.Time
 }
 
 // Client returns an http.Client on t that follows a redirect only within the
@@ -93,9 +97,24 @@ func (t *Transport) Client() *http.Client {
 			case len(via) > 5:
 				return t.refuse("redirected more than five times")
 			}
+			only, ok := req.Context().Value(redirectKey{}).(string)
+			switch {
+			case ok && (req.URL.EscapedPath() != only || req.URL.RawQuery != ""):
+				return t.refuse("redirected to another address")
+			case ok && len(via) > 1:
+				return t.refuse("redirected more than once")
+			}
 			return nil
 		},
 	}
+}
+
+type redirectKey struct{}
+
+// WithRedirectTo returns a context whose requests may be redirected once, and only to
+// this escaped path, without a query.
+func WithRedirectTo(ctx context.Context, path string) context.Context {
+	return context.WithValue(ctx, redirectKey{}, path)
 }
 
 type trackKey struct{}
@@ -108,8 +127,8 @@ func Track(ctx context.Context) (tracked context.Context, latest func() error) {
 	return context.WithValue(ctx, trackKey{}, &err), func() error { return err }
 }
 
-// RoundTrip sends one request, and sends it once more if OnUnauthorized says so:
-// a request that got a 401 had no effect. Its error is an *Error.
+// RoundTrip sends one request. It sends the request again after a 401 or 403 that may
+// be temporary: a request that got one had no effect. Its error is an *Error.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.roundTrip(req)
 	if to, ok := req.Context().Value(trackKey{}).(*error); ok {
@@ -118,40 +137,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
-	resp, sent, err := t.send(req)
-	var e *Error
-	if sent == nil || t.OnUnauthorized == nil || !errors.As(err, &e) || e.Status != http.StatusUnauthorized || !t.OnUnauthorized(sent, e) {
-		return resp, err
-	}
-	again, ok := rebuild(req)
-	if !ok {
-		return nil, err
-	}
-	resp, _, err = t.send(again)
-	return resp, err
+// sentRequest is a request as it was sent.
+type sentRequest struct {
+	*http.Request
+	at time.Time
 }
 
-// rebuild returns a copy of req with a body of its own, so that it can be sent
-// again; false if the body can't be read a second time.
-func rebuild(req *http.Request) (*http.Request, bool) {
-	again := req.Clone(req.Context())
-	switch {
-	case req.GetBody != nil:
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, false
-		}
-		again.Body = body
-	case req.Body != nil:
-		return nil, false
-	}
-	return again, true
-}
-
-// send sends a request once. The returned request is the one that was sent, nil if
-// none was.
-func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Request, err error) {
+// send sends a request once. sent is nil if it was not sent.
+func (t *Transport) send(req *http.Request) (resp *http.Response, sent *sentRequest, err error) {
 	if !sameOrigin(req.URL, t.Origin) {
 		return nil, nil, t.refuse(fmt.Sprintf("a request for %s is not sent to %s", origin(t.Origin), origin(req.URL)))
 	}
@@ -174,21 +167,21 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 		release(Signal{})
 		return nil, nil, t.notSent(err)
 	}
-	started := time.Now()
+	sent = &sentRequest{req, time.Now()}
 	resp, err = t.Base.RoundTrip(req)
 	if err != nil {
 		cancel()
 		release(Signal{})
-		return nil, req, t.indeterminate(outer, req, err)
+		return nil, sent, t.indeterminate(outer, req, err)
 	}
-	t.Clock.observe(resp.StatusCode, started, time.Now(), resp.Header.Get("Date"))
+	t.Clock.observe(resp.StatusCode, sent.at, time.Now(), resp.Header.Get("Date"))
 	if resp.StatusCode < 200 {
 		// The body of a response that switches protocols is the connection itself, and
 		// knows no context.
 		_ = resp.Body.Close()
 		cancel()
 		release(Signal{})
-		return nil, req, &Error{Service: t.Service, Status: resp.StatusCode, Disposition: Indeterminate, Message: "the service switched protocols"}
+		return nil, sent, &Error{Service: t.Service, Status: resp.StatusCode, Disposition: Indeterminate, Message: "the service switched protocols"}
 	}
 	resp.Body = newBody(ctx, cancel, resp.Body, func(err error) error {
 		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the response was cut off: "+err.Error(), req)}
@@ -198,11 +191,11 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *http.Req
 	if resp.StatusCode < 300 || isRedirect(resp) {
 		release(Signal{Status: resp.StatusCode, Quota: quota})
 		hideQuota(resp.Header)
-		return resp, req, nil
+		return resp, sent, nil
 	}
 	e := t.responseError(resp, req, quota, offset)
 	release(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Quota: quota})
-	return nil, req, e
+	return nil, sent, e
 }
 
 // notSent is the error of a request that err kept from being sent. An *Error

@@ -341,7 +341,7 @@ func TestRefusedCredential(t *testing.T) {
 			return answer(204, ""), nil
 		}))
 		tr.Limiter = g
-		tr.OnUnauthorized = func(r *http.Request, e *Error) bool {
+		tr.OnUnauthorized = func(r *http.Request, e *Error) (bool, time.Duration) {
 			asked++
 			if e.Status != 401 || e.Message != "Bad credentials" {
 				t.Errorf("%s: the error is %v", tt.name, e)
@@ -349,7 +349,7 @@ func TestRefusedCredential(t *testing.T) {
 			if r.Header.Get("Api-Token") != token {
 				t.Errorf("%s: the request as it was sent has no credential", tt.name)
 			}
-			return tt.another
+			return tt.another, 0
 		}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, origin1, strings.NewReader("the body"))
 		if err != nil {

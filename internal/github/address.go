@@ -1,0 +1,189 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/codacy/codacy-project-tokens/internal/pace"
+	"github.com/codacy/codacy-project-tokens/internal/wire"
+)
+
+// addressMode is how a server addresses a repository's secrets and keys.
+type addressMode int32
+
+const (
+	// modeUnknown means that no read has shown it yet. Reads are by ID.
+	modeUnknown addressMode = iota
+	// modeID means that the server knows /repositories/{id}/….
+	modeID
+	// modeName means that the server only knows /repos/{owner}/{name}/….
+	modeName
+)
+
+// addresses is what a Client knows of its server's addresses.
+//
+// Secrets and keys are read by the repository's ID, because its name may belong to
+// another repository since the list was read. A server that lacks these addresses is
+// recognized by the first reads: they get 404 by ID, and succeed by name.
+type addresses struct {
+	mode     atomic.Int32
+	learning chan struct{} // holds one element while the mode is being learned
+	asked    bool          // whether the repository was read by name; by the learner only
+}
+
+func newAddresses() *addresses { return &addresses{learning: make(chan struct{}, 1)} }
+
+func (a *addresses) is(m addressMode) bool { return addressMode(a.mode.Load()) == m }
+
+// DifferentRepositoryError is the error of a read from a repository that was renamed,
+// if its name belongs to another repository by now.
+type DifferentRepositoryError struct {
+	Repository Repository
+	ID         int64 // of the repository that has the name
+}
+
+func (e *DifferentRepositoryError) Error() string {
+	return fmt.Sprintf("the name %s/%s belongs to another repository (%d, not %d)", e.Repository.Owner, e.Repository.Name, e.ID, e.Repository.ID)
+}
+
+// IsDifferentRepository reports whether err is a *DifferentRepositoryError.
+func IsDifferentRepository(err error) bool { return errors.As(err, new(*DifferentRepositoryError)) }
+
+// secretPath is the address of a secret, or of the public key, in a repository's
+// store, by the repository's name.
+func secretPath(r Repository, store, name string) string {
+	return path("repos", r.Owner, r.Name, store, "secrets", name)
+}
+
+// secretPathByID is the same by the repository's ID.
+func secretPathByID(r Repository, store, name string) string {
+	return path("repositories", strconv.FormatInt(r.ID, 10), store, "secrets", name)
+}
+
+// readSecret reads a secret or the public key in a repository's store into v, by the
+// repository's ID unless the server lacks these addresses.
+func (c *Client) readSecret(ctx context.Context, op string, r Repository, store, name string, v any) error {
+	if r.ID != 0 && c.addresses.is(modeUnknown) {
+		done, err := c.learnByReading(ctx, op, r, store, name, v)
+		if done || err != nil {
+			return err
+		}
+	}
+	if r.ID == 0 || c.addresses.is(modeName) {
+		return c.readByName(ctx, op, r, store, name, v)
+	}
+	return c.readByID(ctx, op, r, store, name, v)
+}
+
+// learnByReading is readSecret while the mode is unknown. Only one read at a time does
+// that, so that no more requests than needed are sent. It returns false if the mode is
+// known meanwhile.
+func (c *Client) learnByReading(ctx context.Context, op string, r Repository, store, name string, v any) (done bool, err error) {
+	a := c.addresses
+	select {
+	case a.learning <- struct{}{}:
+		defer func() { <-a.learning }()
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	if !a.is(modeUnknown) {
+		return false, nil
+	}
+	err = c.readByID(ctx, op, r, store, name, v)
+	switch {
+	case wire.IsNotFound(err):
+		err = c.learn(ctx, op, r, store, name, v, err)
+	case err == nil, wire.DispositionOf(err) == wire.Rejected && !wire.IsUnauthorized(err):
+		a.mode.Store(int32(modeID)) // a denial shows that the address exists
+	}
+	return true, err
+}
+
+// learn finds out why the address by ID got 404: another repository has the name, the
+// server lacks the address, or the secret is absent. It returns the result of the
+// read.
+func (c *Client) learn(ctx context.Context, op string, r Repository, store, name string, v any, notFound error) error {
+	a := c.addresses
+	if !a.asked {
+		id, err := c.repositoryID(ctx, op, r)
+		if err != nil && !wire.IsNotFound(err) {
+			return err
+		}
+		a.asked = true
+		switch {
+		case err != nil:
+			return notFound
+		case id != r.ID:
+			return &DifferentRepositoryError{r, id}
+		}
+		if err := c.readByName(ctx, op, r, store, name, v); !wire.IsNotFound(err) {
+			if err == nil {
+				a.mode.Store(int32(modeName))
+			}
+			return err
+		}
+		return notFound // the next one decides
+	}
+	// An absent secret has no address at all. But every store has a public key.
+	mode := modeID
+	var key publicKey
+	if err := c.readByID(ctx, op, r, store, "public-key", &key); wire.IsNotFound(err) {
+		if c.readByName(ctx, op, r, store, "public-key", &key) == nil {
+			mode = modeName
+		}
+	}
+	a.mode.Store(int32(mode))
+	if mode == modeName {
+		return c.readByName(ctx, op, r, store, name, v)
+	}
+	return notFound
+}
+
+// checkName returns a *DifferentRepositoryError if a key was read by name, and the name
+// belongs to another repository by now: the key may be the other one's. If it does not,
+// the key is r's, because the key was read before.
+func (c *Client) checkName(ctx context.Context, op string, r Repository) error {
+	if r.ID == 0 || !c.addresses.is(modeName) {
+		return nil
+	}
+	id, err := c.repositoryID(ctx, op, r)
+	if err == nil && id != r.ID {
+		err = &DifferentRepositoryError{r, id}
+	}
+	return err
+}
+
+func (c *Client) readByID(ctx context.Context, op string, r Repository, store, name string, v any) error {
+	_, err := c.get(c.staysWith(ctx, r, store, name), op, secretPathByID(r, store, name), v)
+	return err
+}
+
+func (c *Client) readByName(ctx context.Context, op string, r Repository, store, name string, v any) error {
+	_, err := c.get(c.staysWith(ctx, r, store, name), op, secretPath(r, store, name), v)
+	return err
+}
+
+// staysWith returns a context whose request may be redirected, but only to the same
+// secret of the same repository, by its ID.
+func (c *Client) staysWith(ctx context.Context, r Repository, store, name string) context.Context {
+	return wire.WithRedirectTo(ctx, c.gh.BaseURL.EscapedPath()+secretPathByID(r, store, name))
+}
+
+// repositoryID returns the ID of the repository that has r's name.
+func (c *Client) repositoryID(ctx context.Context, op string, r Repository) (int64, error) {
+	return pace.Do(ctx, c.retry, func(ctx context.Context) (int64, error) {
+		ctx = wire.WithRedirectTo(ctx, c.gh.BaseURL.EscapedPath()+path("repositories", strconv.FormatInt(r.ID, 10)))
+		var body struct {
+			ID int64 `json:"id"`
+		}
+		_, err := c.get(ctx, op, path("repos", r.Owner, r.Name), &body)
+		if err == nil && body.ID <= 0 {
+			err = wire.Malformed(Name, op, http.StatusOK, nil, "the response contains no ID")
+		}
+		return body.ID, err
+	})
+}
