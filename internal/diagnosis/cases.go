@@ -140,7 +140,7 @@ func Cases() []Case {
 			Details: "The addresses of GitHub-hosted runners change. Larger runners can have static addresses.",
 		},
 		{
-			ID: GitHubRole, Input: "github-token", Exit: 1,
+			ID: GitHubRole, Exit: 1,
 			Message: "the token's owner has no admin rights on {first}, which GitHub requires for secrets (affected: {hidden})",
 			Hint:    "Give the owner the role Admin at {web}/{first}/settings/access, or use a token from an admin",
 			Details: "GitHub's message is `Must have admin rights to Repository`. Tokens that were created for such a repository are deleted immediately.",

@@ -69,7 +69,7 @@ func (f *Findings) Add(res outcome.Result) {
 		id = CodacyRole
 	case e.Service == github.Name && e.Status == http.StatusUnprocessableEntity:
 		id = SecretsFull
-	case github.IsForbidden(res.Err):
+	case github.LacksPermission(res.Err), github.IsNotAdmin(res.Err):
 		p := f.setup.Denial(res.Err)
 		id, values = p.ID, p.Values
 		what = denied{rotation.Store(p.Values["store"]), strings.HasSuffix(e.Permission, "=read")}

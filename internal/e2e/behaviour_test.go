@@ -139,33 +139,33 @@ func TestLegacyCodacy(t *testing.T) {
 	}
 }
 
-// TestHundredTokens: only a managed token is deleted to make space. If there is none,
-// the repository fails.
+// TestHundredTokens: only a managed token is deleted to make space. Without one, the
+// repository fails.
 func TestHundredTokens(t *testing.T) {
 	t.Parallel()
 
-	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "ours"}, sandbox.Repository{Name: "theirs"}, sandbox.Repository{Name: "calm"})
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "managed"}, sandbox.Repository{Name: "unmanaged"}, sandbox.Repository{Name: "calm"})
 	expiry := f.Time().AddDate(0, 0, 65)
 	for n := range 99 {
-		f.AddToken("theirs", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
-		f.AddToken("ours", harness.Aged(f.World, n+1, 300-n, 65))
+		f.AddToken("unmanaged", sandbox.Token{Name: fmt.Sprintf("someone-%d", n), Expires: expiry})
+		f.AddToken("managed", harness.Aged(f.World, n+1, 300-n, 65))
 	}
 	// No token is revoked in its grace period, so a deleted one was deleted to make
 	// space.
-	f.Provision("ours", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
-	f.Provision("theirs", harness.Aged(f.World, 1, 100, 65), "actions")
+	f.Provision("managed", sandbox.Token{Name: "codacy-project-token-100", Created: f.Time().Add(-2 * time.Hour), Expires: expiry}, "actions")
+	f.Provision("unmanaged", harness.Aged(f.World, 1, 100, 65), "actions")
 	r := f.Run(harness.Inputs{"rotate": "always"})
 	f.Want(r, 1, "created=1 renewed=1 failed=1")
-	if e := f.Entries(r)["theirs"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
-		t.Errorf("theirs: %q", e.Reason)
+	if e := f.Entries(r)["unmanaged"]; !strings.Contains(e.Reason, "100 tokens") || !strings.Contains(e.Reason, "delete some") {
+		t.Errorf("unmanaged: %q", e.Reason)
 	}
 	if n := f.Count(sandbox.KindDeleteToken); n != 1 {
 		t.Errorf("%d tokens were deleted to make space, want 1", n)
 	}
-	if first := f.Tokens("ours")[0]; !first.Deleted {
+	if first := f.Tokens("managed")[0]; !first.Deleted {
 		t.Error("the deleted token was not the lowest")
 	}
-	for _, n := range []string{"ours", "theirs", "calm"} {
+	for _, n := range []string{"managed", "unmanaged", "calm"} {
 		if value, _ := f.Secret(n, "actions", harness.SecretName); !f.TokenValid(n, value) {
 			t.Errorf("%s: the secret holds no valid token", n)
 		}
@@ -414,7 +414,7 @@ func TestRevokeEverything(t *testing.T) {
 		f.Add(sandbox.Repository{Name: name})
 		lost = append(lost, f.Provision(name, harness.Aged(f.World, 1, 100, 265)), f.Provision(name, harness.Aged(f.World, 2, 10+i, 355), "actions", "dependabot"))
 	}
-	foreign := f.AddToken(harness.Names(1)[0], sandbox.Token{Name: "somebody-elses"})
+	foreign := f.AddToken(harness.Names(1)[0], sandbox.Token{Name: "from-another-client"})
 	r := f.Run(harness.Inputs{
 		"rotate": "always", "revoke-after-hours": "0", "existing-secrets": "replace", "secret-stores": "actions,dependabot",
 	})

@@ -34,7 +34,7 @@ var faults = map[string]struct {
 	"hangs, done":       {sandbox.Effect{End: sandbox.Hang}, 34 * time.Second},
 	"hangs, done later": {sandbox.Effect{Late: 2 * time.Minute, End: sandbox.Hang}, 34 * time.Second},
 	"malformed":         {sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, 5 * time.Second},
-	"garbage, done":     {sandbox.Effect{Status: 200, Body: []byte("<html>")}, 5 * time.Second},
+	"malformed, done":   {sandbox.Effect{Status: 200, Body: []byte("<html>")}, 5 * time.Second},
 	"empty":             {sandbox.Effect{Status: 200, Body: []byte{}}, 5 * time.Second},
 }
 

@@ -184,11 +184,11 @@ func TestHostileToOne(t *testing.T) {
 			return []byte(`{"message":"` + strings.Repeat("long ", 2<<20) + `"}`)
 		}), "status 400: "},
 		"JSON of a great depth":       {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return bytes.Repeat([]byte(`{"a":[`), 100<<10) }), "the response is not JSON"},
-		"an answer of 17 MB":          {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 1 MiB"},
+		"a response of 17 MB":         {fails("GET", "/public-key", 200, func(*http.Request, []byte) []byte { return make([]byte, 17<<20) }), "the response is larger than 1 MiB"},
 		"to another host":             {redirect("https://evil.test/x"), "redirected from https://github.test:443 to https://evil.test:443"},
 		"to another port":             {redirect("https://github.test:8443/x"), "redirected from https://github.test:443 to https://github.test:8443"},
 		"to another scheme":           {redirect("http://github.test/x"), "redirected from https://github.test:443 to http://github.test:80"},
-		"to a host beside it":         {redirect("https://github.test.evil.test/x"), "to https://github.test.evil.test:443"},
+		"to a similar host":           {redirect("https://github.test.evil.test/x"), "to https://github.test.evil.test:443"},
 		"to one behind a user":        {redirect("https://github.test@evil.test/x"), "to https://evil.test:443"},
 		"to a host that is a command": {redirect("https://%23%23%5Bx%5D.test/x"), "status 307"},
 	} {
@@ -386,7 +386,7 @@ func TestHostileLists(t *testing.T) {
 			resp.StatusCode = 200
 			return []byte(`{"data":[],"pagination":{"cursor":"again"}}`)
 		}), "the list does not end: a page points back"},
-		"Codacy: more than it tells of": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
+		"Codacy: more than its total": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
 			at := 0
 			resp.StatusCode = 200
 			_, _ = fmt.Sscan(r.URL.Query().Get("cursor"), &at)
@@ -500,7 +500,7 @@ func TestCompressionBomb(t *testing.T) {
 	}
 }
 
-// lineOf is the line of a log with the given beginning.
+// lineOf is the line of a log with the given prefix.
 func lineOf(log, begin string) string {
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(line, begin) {

@@ -31,7 +31,8 @@ func TestNewTokenDiffers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v := bubble(t, sandbox.Options{}, "api", "web")
+				// Whatever its name is, the action created it.
+				v := bubble(t, sandbox.Options{IsManaged: func(name string) bool { return strings.HasPrefix(name, "codacy-proje") }}, "api", "web")
 				v.Hook(func(r sandbox.Request) sandbox.Effect {
 					if r.Kind == sandbox.KindCreateToken && r.Repository == "api" {
 						return sandbox.Effect{Token: c.change}

@@ -39,7 +39,7 @@ func TestOldName(t *testing.T) {
 								}
 								return sandbox.Effect{Before: func() { other = v.Replace("api", "api-renamed") }}
 							})
-							code, out := v.run(in)
+							v.run(in)
 							requests = v.Total() - first
 							if other != 0 {
 								for _, store := range []string{"actions", "dependabot"} {
@@ -50,7 +50,7 @@ func TestOldName(t *testing.T) {
 							}
 							v.Hook(nil)
 							time.Sleep(24 * time.Hour)
-							code, out = v.run(in)
+							code, out := v.run(in)
 							if code != 0 {
 								t.Errorf("the next run: exit code %d\n%s", code, out)
 							}

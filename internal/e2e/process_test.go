@@ -22,7 +22,7 @@ import (
 )
 
 // strayServer responds to every request with a complete response, followed by bytes
-// that nobody asked for: workflow commands and the request's own header.
+// that belong to no response: workflow commands and the request's own header.
 func strayServer(t *testing.T) (address string, requests *atomic.Int64) {
 	t.Helper()
 	requests = &atomic.Int64{}
@@ -179,7 +179,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestInvalidProxy: a proxy's address that is none is an error that names the
+// TestInvalidProxy: an invalid address of a proxy is an error that names the
 // variable. The standard library would ignore it and connect directly.
 func TestInvalidProxy(t *testing.T) {
 	t.Parallel()

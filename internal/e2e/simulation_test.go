@@ -26,7 +26,7 @@ import (
 var (
 	simSeeds = flag.Int("sim.seeds", 0, "how many seeds the simulation runs; 0: 60, under the race detector 10")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
-	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and tell its timeline")
+	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and print its timeline")
 )
 
 // TestSimulation runs the program through two years of trouble, once for each seed:
@@ -82,6 +82,10 @@ type sim struct {
 	faults    float64 // probability per request
 	calm      bool    // no request is slow
 	handmade  map[string]bool
+	manualAt  map[string]time.Time // last manual change of a secret, by repository and store
+	servers   [2]time.Duration     // how far the second server of each service is off
+	renames   int                  // still to come
+	others    []string             // repositories that took an old name
 	lastWrite time.Time
 	grace     time.Duration       // revoke-after-hours
 	holding   map[int64]time.Time // when a store last held a token
@@ -98,12 +102,13 @@ type sim struct {
 
 // simRun is one run of the program.
 type simRun struct {
-	number int
-	cancel context.CancelFunc
-	killed bool
-	done   bool
-	code   int
-	out    bytes.Buffer
+	number    int
+	responses [2]int // by service
+	cancel    context.CancelFunc
+	killed    bool
+	done      bool
+	code      int
+	out       bytes.Buffer
 }
 
 // sent is a request on its way.
@@ -122,19 +127,20 @@ type answer struct {
 	err  error
 }
 
-var errKilled = errors.New("the process is dead")
+var errKilled = errors.New("the process was killed")
 
 // lateMost is the longest time between sending a request and its effect.
 const lateMost = 3 * time.Minute
 
 func simulate(t *testing.T, seed uint64, tell bool) {
+	time.Sleep(12 * time.Hour) // midnight may be a date without a time of day
 	r := rand.New(rand.NewPCG(seed, 0x5eed))
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	word := func(w ...string) string { return w[r.IntN(len(w))] }
 
 	s := &sim{
 		t: t, seed: seed, r: r, began: time.Now(), slack: 16 * time.Minute,
-		handmade: map[string]bool{}, holding: map[int64]time.Time{}, gone: map[int64]bool{},
+		handmade: map[string]bool{}, manualAt: map[string]time.Time{}, renames: 0 * r.IntN(3), holding: map[int64]time.Time{}, gone: map[int64]bool{},
 	}
 	o := sandbox.Options{}
 	if r.IntN(4) == 0 {
@@ -147,8 +153,8 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	s.World = sandbox.New(o)
 	s.World.Hook(func(sandbox.Request) sandbox.Effect { return s.effect })
 	for i := range pick(1, 1, 1, 2) {
-		s.repos = append(s.repos, fmt.Sprintf("repo-%d", i))
-		s.Add(sandbox.Repository{Name: s.repos[i]})
+		// By their IDs, because another repository may take the name.
+		s.repos = append(s.repos, fmt.Sprint("#", s.Add(sandbox.Repository{Name: fmt.Sprintf("repo-%d", i)})))
 	}
 	s.stores = [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}}[r.IntN(3)]
 	lifetime := pick(40, 120, 365)
@@ -190,6 +196,7 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	for s.Time().Sub(s.began) < 2*365*24*time.Hour {
 		s.faults = []float64{0, 0.05, 0.25}[r.IntN(3)]
 		s.calm = s.faults == 0 && r.IntN(2) == 0
+		s.disagree()
 		s.cluster(pick(1, 1, 1, 2, 2, 3), pick(0, 0, 1, 2))
 		// Sometimes the next one follows at once, mostly weeks later.
 		gap := time.Duration(r.Int64N(int64(max(lifetime, 100)) * int64(24*time.Hour)))
@@ -212,7 +219,14 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	s.settle()
 	for _, stranger := range strangers {
 		if !s.TokenValid(s.repos[0], stranger.Value) {
-			s.fail("the stranger's token %s is gone", stranger.Name)
+			s.fail("the unmanaged token %s was deleted", stranger.Name)
+		}
+	}
+	for _, other := range s.others {
+		for _, store := range s.stores {
+			if _, ok := s.Secret(other, store, harness.SecretName); ok {
+				s.fail("another repository under an old name has a secret in %s", store)
+			}
 		}
 	}
 	if tell || t.Failed() {
@@ -255,7 +269,7 @@ func (s *sim) start() *simRun {
 		Version: "test", Stdout: &run.out, Stderr: &run.out, Getenv: func(k string) string { return env[k] },
 		Transport: &simTransport{s, run}, Rand: rand.New(rand.NewPCG(s.random, 1)),
 	}
-	s.say("run %d begins", run.number)
+	s.say("run %d starts", run.number)
 	go func() {
 		code := played(s.t, s.World, ctx, command)
 		s.mu.Lock()
@@ -359,7 +373,15 @@ func (s *sim) process(p *sent) {
 	what := ""
 	if s.r.Float64() < s.faults {
 		status := []int{500, 502, 503, 504}[s.r.IntN(4)]
-		switch s.r.IntN(9) {
+		switch s.r.IntN(13) {
+		case 9:
+			s.effect, what = sandbox.Effect{Date: s.oddTime()}, "an odd date"
+		case 10:
+			s.effect, what = sandbox.Effect{Skip: true, Status: status, Date: s.oddTime()}, "not done, 5xx, an odd date"
+		case 11:
+			s.effect, what = sandbox.RetryAfter(status, "36000"), "not done, 5xx, ten hours"
+		case 12:
+			s.effect, what = sandbox.RetryAfter(http.StatusTooManyRequests, "36000"), "429, ten hours"
 		case 0:
 			s.effect, what = sandbox.Effect{Skip: true, Status: status}, "not done, 5xx"
 		case 1:
@@ -373,13 +395,16 @@ func (s *sim) process(p *sent) {
 		case 5:
 			s.effect, what = sandbox.Effect{Skip: true, Status: 429, Header: http.Header{"Retry-After": {fmt.Sprint(1 + s.r.IntN([]int{5, 200, 900}[s.r.IntN(3)]))}}}, "429"
 		case 6:
-			s.effect, what = sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, "not done, garbage"
+			s.effect, what = sandbox.Effect{Skip: true, Status: 200, Body: []byte("<html>")}, "not done, malformed"
 		case 7:
-			s.effect, what = sandbox.Effect{Status: 200, Body: []byte("<html>")}, "done, garbage"
+			s.effect, what = sandbox.Effect{Status: 200, Body: []byte("<html>")}, "done, malformed"
 		case 8:
 			s.say("run %d: %s hangs", p.run.number, p.key)
 			p.stalled = true
 			return
+		}
+		if s.renames > 0 && s.r.IntN(20) == 0 {
+			s.rename()
 		}
 	}
 	s.mu.Lock()
@@ -393,6 +418,13 @@ func (s *sim) process(p *sent) {
 	if given {
 		what += " late"
 	}
+	service := sandbox.Codacy
+	if strings.HasPrefix(sandbox.GitHubURL, p.req.URL.Scheme+"://"+p.req.URL.Host) {
+		service = sandbox.GitHub
+	}
+	if p.run.responses[service]++; p.run.responses[service]%2 == 0 && s.effect.Date == 0 {
+		s.effect.Date = s.servers[service]
+	}
 	resp, err := s.RoundTripper().RoundTrip(p.req)
 	switch {
 	case err != nil:
@@ -404,6 +436,32 @@ func (s *sim) process(p *sent) {
 		s.lastWrite = time.Now()
 	}
 	p.answer <- answer{resp, err}
+}
+
+// oddTime is how far a Date is off.
+func (s *sim) oddTime() time.Duration {
+	d := []time.Duration{5 * time.Second, 45 * time.Second, 20 * time.Minute, 72 * time.Hour}[s.r.IntN(4)]
+	return d * time.Duration(1-2*s.r.IntN(2))
+}
+
+// disagree has a service consist, for the next runs, of two servers whose clocks
+// differ. Each run gets their responses in turn: a run that met only the wrong one
+// could not know.
+func (s *sim) disagree() {
+	s.servers = [2]time.Duration{}
+	if s.faults > 0 && s.r.IntN(8) == 0 {
+		service, d := s.r.IntN(2), s.oddTime()
+		s.say("servers of service %d differ by %v", service, d)
+		s.servers[service] = d
+	}
+}
+
+// rename gives a repository another name. Another repository takes the old one.
+func (s *sim) rename() {
+	s.renames--
+	repo := s.repos[s.r.IntN(len(s.repos))]
+	s.say("%s is renamed, and another repository takes its name", repo)
+	s.others = append(s.others, fmt.Sprint("#", s.Replace(repo, fmt.Sprintf("renamed-%d", len(s.others)))))
 }
 
 // check fails at the first broken guarantee.
@@ -456,6 +514,7 @@ func (s *sim) change() {
 	case 0:
 		s.say("manual change: %s of %s is set", store, repo)
 		s.SetSecret(repo, store, harness.SecretName, "manual")
+		s.manualAt[repo+store] = s.Time()
 	case 1:
 		if _, ok := s.Secret(repo, store, harness.SecretName); ok {
 			s.say("manual change: %s of %s is deleted", store, repo)
@@ -464,14 +523,14 @@ func (s *sim) change() {
 		}
 	case 2:
 		// Under keep a secret without a valid token counts as not managed.
-		living := slices.DeleteFunc(s.ValidTokens(repo), func(t sandbox.Token) bool {
+		valid := slices.DeleteFunc(s.ValidTokens(repo), func(t sandbox.Token) bool {
 			return !strings.HasPrefix(t.Name, "codacy-project-token-") || strings.HasSuffix(t.Name, "-01") || strings.HasSuffix(t.Name, "-x")
 		})
-		if len(living) > 0 && s.in["existing-secrets"] != "keep" {
-			gone := living[s.r.IntN(len(living))]
-			s.gone[gone.ID] = true
-			s.say("manual change: the token %s of %s is deleted", gone.Name, repo)
-			s.DeleteToken(repo, gone.ID)
+		if len(valid) > 0 && s.in["existing-secrets"] != "keep" {
+			deleted := valid[s.r.IntN(len(valid))]
+			s.gone[deleted.ID] = true
+			s.say("manual change: the token %s of %s is deleted", deleted.Name, repo)
+			s.DeleteToken(repo, deleted.ID)
 		}
 	}
 }
@@ -485,6 +544,7 @@ func (s *sim) manually(repo string) {
 // settle does three quiet runs, a day apart, and checks the result.
 func (s *sim) settle() {
 	s.faults, s.calm = 0, true
+	s.disagree()
 	time.Sleep(24 * time.Hour)
 	s.in["rotate"] = "expiring"
 	// Three runs fix everything. If a token becomes due in one of them, the old one
@@ -514,7 +574,7 @@ func (s *sim) settle() {
 				s.fail("%s has no secret in %s", repo, store)
 			case ok && value == "manual" && s.in["existing-secrets"] == "keep":
 			case ok && !s.TokenValid(repo, value):
-				s.fail("%s holds no living token in %s", repo, store)
+				s.fail("%s holds no valid token in %s", repo, store)
 			case ok:
 				holding[value] = true
 			}
@@ -532,8 +592,17 @@ func (s *sim) settle() {
 				allowed = 100
 			}
 		}
-		if orphans := s.Orphans(repo); len(orphans) > allowed {
-			s.fail("%s has %d orphans, the first is %s", repo, len(orphans), orphans[0].Name)
+		// Under keep, a token that was created within an hour of a manual change stays
+		// valid as well, because the secret may contain it.
+		orphans := slices.DeleteFunc(s.Orphans(repo), func(t sandbox.Token) bool {
+			return s.in["existing-secrets"] == "keep" && slices.ContainsFunc(s.stores, func(store string) bool {
+				at, ok := s.manualAt[repo+store]
+				d := t.Created.Add(-s.skew).Sub(at).Abs()
+				return ok && d < time.Hour+2*time.Minute
+			})
+		})
+		if len(orphans) > allowed {
+			s.fail("%s has %d orphaned tokens, the first is %s", repo, len(orphans), orphans[0].Name)
 		}
 	}
 }

@@ -17,8 +17,12 @@ func TestNoPermissionToRead(t *testing.T) {
 	t.Parallel()
 
 	for _, in := range []harness.Inputs{
-		{}, {"existing-secrets": "keep"}, {"existing-secrets": "only"}, {"rotate": "always"},
-		{"dry-run": "true"}, {"existing-secrets": "keep", "dry-run": "true"},
+		{},
+		{"existing-secrets": "keep"},
+		{"existing-secrets": "only"},
+		{"rotate": "always"},
+		{"dry-run": "true"},
+		{"existing-secrets": "keep", "dry-run": "true"},
 	} {
 		for _, provisioned := range []bool{false, true} {
 			t.Run(fmt.Sprint(in, " provisioned ", provisioned), func(t *testing.T) {

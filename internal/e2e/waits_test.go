@@ -15,7 +15,7 @@ import (
 )
 
 // TestWaitsEndWithTheRun: in each phase, a service is silent, slow, rate-limiting or
-// failing, once or from then on. A run with max-duration 1m ends a minute after that,
+// failing, once or always. A run with max-duration 1m ends a minute after that,
 // or 15 minutes if a token is being created or stored, with the reason in the log.
 func TestWaitsEndWithTheRun(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ func (w weekly) String() string {
 }
 
 // bound is the least time that a client needs if it respects the limits, has 16
-// requests in flight, as many as the default of concurrency, and, as in the contract,
+// requests in flight, the default of concurrency, and, as in the contract,
 // checks the secrets of repositories that are not due only when it cannot list any
 // more:
 //
@@ -66,7 +66,7 @@ func (w weekly) bound() time.Duration {
 	listed := lists + busy(min(n, 2500)) // no more can be listed at this time
 
 	// limit is the time of the last unit of a limit. Early units come from start on,
-	// and the others from then on.
+	// and the others from the time then on.
 	limit := func(units, most float64, per time.Duration, early float64, start, then time.Duration) time.Duration {
 		periods := max(0, math.Ceil(units/most)-1)
 		last := units - periods*most

@@ -76,7 +76,7 @@ type Result struct {
 	Log            Log
 	Outputs        map[string]string
 	Summary        string
-	Report         string // the content of the report file, empty if there is none
+	Report         string // the content of the report file, empty without a report file
 }
 
 // Inputs are action inputs by their names.

@@ -24,15 +24,15 @@ type Log struct {
 	Unexpected  []string            // commands that the action never prints itself
 }
 
-// A command is "::name properties::data" at the beginning of a line, or
+// A command is "::name properties::data" at the start of a line, or
 // "##[name properties]data" anywhere in it; a line holds one at most.
 var (
 	newCommand = regexp.MustCompile(`^\s*::([^\s:]+)(?: ([^:]*))?::(.*)$`)
 	oldCommand = regexp.MustCompile(`##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$`)
 )
 
-// commandNames are the commands that a runner runs, true for those that the action
-// prints. To a runner, any other name makes the line plain text.
+// commandNames are the commands that a runner runs, true for the action's own
+// commands. To a runner, any other name makes the line plain text.
 var commandNames = map[string]bool{
 	"add-mask": true, "error": true, "warning": true, "notice": true, "group": true, "endgroup": true,
 	"debug": false, "echo": false, "stop-commands": false,

@@ -42,8 +42,8 @@ func TestReadLog(t *testing.T) {
 			},
 		},
 		"no commands": {
-			"text ::error::not at the beginning\n::nonsense::x\n##\\[error]neutralised\n",
-			Log{Shown: "text ::error::not at the beginning\n::nonsense::x\n##\\[error]neutralised\n"},
+			"text ::error::not at the start\n::unknown::x\n##\\[error]neutralised\n",
+			Log{Shown: "text ::error::not at the start\n::unknown::x\n##\\[error]neutralised\n"},
 		},
 		"a mask of nothing": {
 			"::add-mask::\ntext\n", Log{Shown: "text\n", Unexpected: []string{"a mask of nothing"}},

@@ -1,7 +1,7 @@
-// Command mutants tests the tests. It takes one thing after another out of the
-// code, a rule of the protocol, a protection of docs/threat-model.md or something
-// that people are told, and sees that the test fails which is named for it. It prints a table of them, with the
-// seconds that each took. Takes some minutes; run it at the project's root.
+// Command mutants tests the tests. It removes one thing after another from the code:
+// a rule of the protocol, a protection of docs/threat-model.md or a message to users.
+// Each time, the test that is listed for it must fail. It prints a table with the
+// seconds that each test took. It takes some minutes; run it at the project's root.
 //
 //	go run ./internal/mutants             all of them
 //	go run ./internal/mutants -list       the table alone
@@ -48,9 +48,9 @@ type mutant struct {
 }
 
 // read reads a list: four lines for each mutant, with an empty one in between.
-// They are its name; the file; what is searched there, and what takes its place;
-// the package, and the test with its arguments. What stands in one line is parted
-// by " => "; \n, \t and \\ are what they are in Go.
+// They are its name, the file, the text to replace with its replacement, and the
+// package with the test and its arguments. " => " separates the parts of a line;
+// \n, \t and \\ have their meaning in Go.
 func read(name string) ([]mutant, error) {
 	text, err := lists.ReadFile(name)
 	if err != nil {
@@ -115,8 +115,8 @@ func run(ctx context.Context, list bool, words []string, stdout io.Writer) error
 	return nil
 }
 
-// try makes the change in a copy of the tree, for the tests build the program and
-// read its sources, and runs the test there. The verdict is "fails" if all is well.
+// try changes a copy of the tree, because the tests build the program and read its
+// sources, and runs the test there. The verdict is "fails" if the test notices.
 func (m mutant) try(ctx context.Context) (verdict string, err error) {
 	tree, err := os.MkdirTemp("", "mutant-")
 	if err != nil {

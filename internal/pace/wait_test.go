@@ -105,7 +105,8 @@ func TestDoWaitsAsTold(t *testing.T) {
 		"absurdly long":     {[]error{overload(503, wire.Indeterminate, 72*time.Hour)}, []time.Duration{0}, true, true},
 		"for good": {
 			repeatError(overload(503, wire.Indeterminate, time.Second), 100),
-			[]time.Duration{0, 1e9, 2e9, 3e9, 4e9, 5e9, 6e9, 7e9, 8e9, 9e9, 10e9}, true, false,
+			[]time.Duration{0, 1e9, 2e9, 3e9, 4e9, 5e9, 6e9, 7e9, 8e9, 9e9, 10e9},
+			true, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -88,7 +88,7 @@ type verdict struct {
 	// unauthorized is a credential's rejection; nil if there wasn't one.
 	unauthorized *wire.Error
 	// lost is the failure of a request without a clear response, where no PUT was
-	// accepted; nil if there was none.
+	// accepted; nil if there wasn't one.
 	lost *wire.Error
 	// rejected is Codacy's rejection of a request about this repository alone.
 	rejected *wire.Error

@@ -112,6 +112,8 @@ func (w *worker) failedResult(t *task, done applied, err error) outcome.Result {
 		ended, reason = outcome.Deferred, errClocks.Error()
 	case github.IsArchived(err):
 		ended, reason = outcome.Skipped, "archived on GitHub"
+	case github.IsDifferentRepository(err):
+		ended, reason = outcome.Skipped, "a different repository has this name on GitHub"
 	case w.interrupted.Err() != nil && !rejected:
 		ended, reason = outcome.Deferred, errInterrupted.Error()
 	case errors.Is(err, pace.ErrSendDeadline), errors.Is(err, errStale) && w.canStart():

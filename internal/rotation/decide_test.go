@@ -55,6 +55,10 @@ func TestDecide(t *testing.T) {
 		"always, unread":           {o: seen(healthy, unread, unread), p: policy(always), want: CheckSecrets},
 		"expired, unread":          {o: seen([]Token{tok(3, 366*day, -day)}, unread, unread), p: policy(), want: Renew, stores: "dependabot actions", why: "expired"},
 		"due, unread":              {o: seen(due, unread, unread), p: policy(), want: Renew, stores: "dependabot actions", why: "65 days"},
+		"due, unread, keep":        {o: seen(due, unread, unread), p: policy(keep), want: CheckSecrets},
+		"due, unread, only":        {o: seen(due, unread, unread), p: policy(only), want: CheckSecrets},
+		"due, unread, always":      {o: seen(due, unread, unread), p: policy(always), want: CheckSecrets},
+		"due, unread, plan":        {o: seen(due, unread, unread), p: policy(checkAll), want: CheckSecrets},
 		"due, keep":                {o: seen(due, 300*day, changed), p: policy(keep), want: Renew, stores: "dependabot"},
 		"held":                     {o: seen(healthy, old, old), p: policy(), want: NoOp},
 		"in several windows":       {o: seen(double, old, old), p: policy(), want: Renew, stores: "dependabot actions"},
@@ -87,143 +91,207 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// combinations calls f with every combination of what can be observed, and of the
-// policies. With four stores it leaves out some of the stores' states.
-func combinations(f func(Observation, Policy)) {
-	unknown := tok(1, 0, 100*day)
-	unknown.Created, unknown.Derived = time.Time{}, true
-	dates := derived(tok(1, 20*day, 345*day))
-	dates.DateOnly = true
-	for _, tokens := range [][]Token{
-		nil,
-		{tok(1, 2*time.Minute, 365*day)},
-		{tok(1, 10*day, 355*day)},
-		{tok(1, 300*day, 65*day)},
-		{tok(1, 366*day, -day)},
-		{tok(1, 300*day, 65*day), tok(2, 10*day, 355*day)},
-		{tok(1, 366*day, -day), tok(2, 10*day, 355*day)},
-		{tok(1, 10*day, 355*day), tok(2, 2*time.Minute, 365*day)},
-		{tok(1, 2*time.Minute, 365*day), tok(2, 10*day, 355*day)},
-		{tok(1, 10*day+time.Minute, 355*day), tok(2, 10*day, 355*day)},
-		{derived(tok(1, 300*day, 65*day)), derived(tok(2, 10*day, 355*day))},
-		{derived(tok(1, 366*day, -day)), tok(2, 10*day, 355*day)},
-		{dates, tok(2, 10*day, 355*day)},
-		{unknown, tok(2, 10*day, 355*day)},
-	} {
-		for _, count := range []int{1, 2, 4} {
-			states := []time.Duration{unread, absent, unavailable, 10*day - time.Second, 5 * day, 300 * day, 366 * day, time.Minute}
-			if count == 4 {
-				states = states[:6]
+// tokenLists returns lists of tokens in which each condition occurs alone and next
+// to others: none, recent, due, expired, derived, dates only, several windows.
+func tokenLists() map[string][]Token {
+	midnight := now.Truncate(day)
+	never := tok(2, 10*day, 0)
+	never.Expires = time.Time{}
+	var unknown time.Time
+	return map[string][]Token{
+		"none":                           nil,
+		"recent":                         {tok(1, 2*time.Minute, 365*day)},
+		"recent and due":                 {tok(1, 2*time.Minute, 10*day)},
+		"valid":                          {tok(1, 10*day, 355*day)},
+		"due":                            {tok(1, 300*day, 65*day)},
+		"expired":                        {tok(1, 366*day, -day)},
+		"never expires":                  {tok(1, 300*day, 65*day), never},
+		"due, valid":                     {tok(1, 300*day, 65*day), tok(2, 10*day, 355*day)},
+		"expired, valid":                 {tok(1, 366*day, -day), tok(2, 10*day, 355*day)},
+		"expired, due":                   {tok(1, 366*day, -day), tok(2, 300*day, 65*day)},
+		"expired twice":                  {tok(1, 370*day, -5*day), tok(2, 366*day, -day)},
+		"valid, recent":                  {tok(1, 10*day, 355*day), tok(2, 2*time.Minute, 365*day)},
+		"recent, valid":                  {tok(1, 2*time.Minute, 365*day), tok(2, 10*day, 355*day)},
+		"several windows":                {tok(1, 10*day+time.Minute, 355*day), tok(2, 10*day, 355*day)},
+		"several windows, the older two": {tok(1, 300*day+time.Minute, 65*day), tok(2, 300*day, 65*day), tok(3, 10*day, 355*day)},
+		"derived":                        listed(named(1, unknown, now.Add(65*day)), named(2, unknown, now.Add(355*day))),
+		"derived, recent for longer":     listed(named(1, unknown, now.Add(365*day-74*time.Minute))),
+		"derived and expired":            {derived(tok(1, 366*day, -day)), tok(2, 10*day, 355*day)},
+		"the lifetime was shortened":     listed(named(1, unknown, now.Add(400*day)), named(2, unknown, now.Add(355*day))),
+		"midnight creation":              listed(named(1, midnight.Add(-20*day), midnight.Add(345*day+5*time.Hour)), named(2, midnight.Add(-10*day), midnight.Add(355*day+5*time.Hour))),
+		"midnight creation and expiry":   listed(named(1, midnight.Add(-20*day), midnight.Add(345*day)), named(2, midnight.Add(-10*day), midnight.Add(355*day))),
+		"midnight expiry, recent":        listed(named(1, unknown, midnight.Add(364*day))),
+		"midnight expiry, wide windows":  listed(named(1, unknown, midnight.Add(354*day)), named(2, unknown, midnight.Add(355*day))),
+	}
+}
+
+// storeStates returns what a store may show for these tokens: every condition that
+// needs no token, and a secret in each token's window, an instant after it, and in
+// none.
+func storeStates(tokens []Token) []time.Duration {
+	states := []time.Duration{unread, absent, unavailable, 5 * day, time.Hour}
+	for _, t := range tokens {
+		if t.Created.IsZero() {
+			continue
+		}
+		inside := now.Sub(t.Created.Add(time.Minute))
+		states = append(states, inside)
+		if after := now.Sub(t.Created.Add(boundsOf(t, 0).after + time.Second)); after > 0 {
+			states = append(states, after)
+		}
+	}
+	return states
+}
+
+// fillStores calls f with each combination of states. Of four stores it leaves out
+// those combinations that differ in the order only.
+func fillStores(states []time.Duration, f func([]time.Duration)) {
+	for _, count := range []int{1, 2, 4} {
+		stores := make([]time.Duration, count)
+		var fill func(i, from int)
+		fill = func(i, from int) {
+			if i == count {
+				f(stores)
+				return
 			}
-			stores := make([]time.Duration, count)
-			var fill func(int)
-			fill = func(i int) {
-				if i < count {
-					for _, stores[i] = range states {
-						fill(i + 1)
-					}
-					return
+			for n, state := range states[from:] {
+				stores[i] = state
+				next := 0
+				if count == 4 {
+					next = from + n
 				}
-				for _, existing := range []Existing{ExistingReplace, ExistingKeep, ExistingOnly} {
-					for _, rotate := range []Rotate{RotateExpiring, RotateAlways} {
-						for _, all := range []bool{false, true} {
-							p := policy()
-							p.Existing, p.Rotate, p.CheckAllSecrets = existing, rotate, all
-							o := seen(tokens, stores...)
-							f(o, p)
-							if tokens == nil {
-								o.Legacy = true
-								f(o, p)
-							}
+				fill(i+1, next)
+			}
+		}
+		fill(0, 0)
+	}
+}
+
+// combinations calls f with every combination of what can be observed, and of the
+// policies.
+func combinations(f func(name string, o Observation, p Policy)) {
+	for name, tokens := range tokenLists() {
+		fillStores(storeStates(tokens), func(stores []time.Duration) {
+			o := seen(tokens, stores...)
+			for _, existing := range []Existing{ExistingReplace, ExistingKeep, ExistingOnly} {
+				for _, rotate := range []Rotate{RotateExpiring, RotateAlways} {
+					for _, all := range []bool{false, true} {
+						p := policy()
+						p.Existing, p.Rotate, p.CheckAllSecrets = existing, rotate, all
+						f(name, o, p)
+						if tokens == nil {
+							legacy := o
+							legacy.Legacy = true
+							f("legacy", legacy, p)
 						}
 					}
 				}
 			}
-			fill(0)
-		}
+		})
 	}
 }
 
-// rows is the contract's table once more, each row with what the rows above it
-// leave over, so that the rows exclude each other.
-func rows(o Observation, p Policy) map[string]Action {
-	unreadStores, lost, left, has, holds := 0, 0, 0, 0, 0
+// rows is a second formulation of the contract's table: each row has what the rows
+// above it leave over, so that the rows exclude each other.
+func rows(o Observation, p Policy, fits func(row string, a Action)) {
+	unreadStores, inaccessible, remaining, withSecret, holding := 0, 0, 0, 0, 0
 	last := len(o.Managed) - 1
 	for _, s := range o.Stores {
-		in := 0
-		for _, t := range o.Managed {
-			if o.holds(s, t) {
-				in++
-			}
-		}
+		in := windows(o, s)
 		switch {
 		case s.Condition == Unavailable:
-			lost++
+			inaccessible++
 			continue
 		case s.Condition == Unread:
 			unreadStores++
-		case p.Existing == ExistingKeep && s.Condition == Present && in == 0, p.Existing == ExistingOnly && s.Condition == Absent:
+		case isExcluded(o, p, s):
 			continue
 		}
-		left++
+		remaining++
 		if s.Condition == Present {
-			has++
+			withSecret++
 		}
-		if in == 1 && o.holds(s, o.Managed[last]) {
-			holds++
+		if len(in) == 1 && in[0] == last {
+			holding++
 		}
 	}
 	managed := last >= 0
-	young := slices.ContainsFunc(o.Managed, o.recent)
+	recent := slices.ContainsFunc(o.Managed, func(t Token) bool { return isRecent(o, t) })
 	due := managed && !o.Managed[last].Expires.IsZero() && o.Managed[last].Expires.Before(now.Add(p.RenewBefore))
 	always := p.Rotate == RotateAlways
-	blind := p.Existing == ExistingReplace && !always && !p.CheckAllSecrets && !o.Legacy && !young && (!managed || due)
+	withoutReading := p.Existing == ExistingReplace && !always && !p.CheckAllSecrets && !o.Legacy && !recent && (!managed || due)
 
-	matched := map[string]Action{}
-	row := func(name string, fits bool, a Action) {
-		if fits {
-			matched[name] = a
+	row := func(name string, matches bool, a Action) {
+		if matches {
+			fits(name, a)
 		}
 	}
-	known := unreadStores == 0 || blind
+	known := unreadStores == 0 || withoutReading
 	row("unread", !known, CheckSecrets)
-	row("unavailable", known && left == 0 && lost > 0, Fail)
-	row("none left", known && left == 0 && lost == 0, Keep)
-	some := known && left > 0
-	row("legacy, secret", some && o.Legacy && has == left, NoOp)
-	row("legacy, no secret", some && o.Legacy && has < left, Create)
+	row("unavailable", known && remaining == 0 && inaccessible > 0, Fail)
+	row("none remains", known && remaining == 0 && inaccessible == 0, Keep)
+	some := known && remaining > 0
+	row("legacy, secret", some && o.Legacy && withSecret == remaining, NoOp)
+	row("legacy, no secret", some && o.Legacy && withSecret < remaining, Create)
 	row("no managed token", some && !o.Legacy && !managed, Create)
 	second := some && !o.Legacy && managed
-	row("recent, held", second && young && holds == left, NoOp)
-	row("recent, not held", second && young && holds < left, Defer)
-	grown := second && !young
-	row("always", grown && always, Renew)
-	row("due", grown && !always && due, Renew)
-	row("held", grown && !always && !due && holds == left, NoOp)
-	row("otherwise", grown && !always && !due && holds < left, Renew)
-	return matched
+	row("recent, held", second && recent && holding == remaining, NoOp)
+	row("recent, not held", second && recent && holding < remaining, Defer)
+	settled := second && !recent
+	row("always", settled && always, Renew)
+	row("due", settled && !always && due, Renew)
+	row("held", settled && !always && !due && holding == remaining, NoOp)
+	row("otherwise", settled && !always && !due && holding < remaining, Renew)
 }
 
 // TestEveryObservationFitsOneRow goes through all combinations: each fits exactly
-// one row, and is decided so.
+// one row, and is decided so. What is written is what remains, with the stores that
+// hold the newest token last.
 func TestEveryObservationFitsOneRow(t *testing.T) {
 	t.Parallel()
 
-	met := map[string]int{}
-	combinations(func(o Observation, p Policy) {
-		matched := rows(o, p)
-		if len(matched) != 1 {
-			t.Fatalf("%d rows fit %+v under %+v: %v", len(matched), o, p, matched)
+	matched, cases := map[string]int{}, 0
+	combinations(func(name string, o Observation, p Policy) {
+		cases++
+		count, row, want := 0, "", NoOp
+		rows(o, p, func(r string, a Action) { count, row, want = count+1, r, a })
+		if count != 1 {
+			t.Fatalf("%s: %d rows fit %+v under %+v", name, count, o, p)
 		}
-		for name, want := range matched {
-			met[name]++
-			if d := Decide(o, p, now, 0); d.Action != want {
-				t.Fatalf("%s: decided %v, want %v, for %+v under %+v", name, d.Action, want, o, p)
-			}
+		matched[row]++
+		d := Decide(o, p, now, 0)
+		if d.Action != want {
+			t.Fatalf("%s, %s: decided %v, want %v, for %+v under %+v", name, row, d.Action, want, o, p)
+		}
+		if want == Create || want == Renew {
+			checkWriteOrder(t, o, p, d)
+		} else if len(d.Stores) > 0 {
+			t.Fatalf("%s, %s: writes %v", name, row, d.Stores)
 		}
 	})
-	if len(met) != 12 {
-		t.Errorf("the combinations meet only %d rows: %v", len(met), met)
+	if len(matched) != 12 {
+		t.Errorf("the combinations match only %d rows: %v", len(matched), matched)
+	}
+	t.Logf("%d cases: %v", cases, matched)
+}
+
+// checkWriteOrder checks that d writes the remaining stores, and those that hold
+// the newest token last.
+func checkWriteOrder(t *testing.T, o Observation, p Policy, d Decision) {
+	t.Helper()
+	var first, last []Store
+	for _, s := range o.Stores {
+		in := windows(o, s)
+		switch {
+		case s.Condition == Unavailable, isExcluded(o, p, s):
+		case len(in) == 1 && in[0] == len(o.Managed)-1:
+			last = append(last, s.Store)
+		default:
+			first = append(first, s.Store)
+		}
+	}
+	if want := append(first, last...); !slices.Equal(d.Stores, want) {
+		t.Fatalf("writes %v, want %v, for %+v under %+v", d.Stores, want, o, p)
 	}
 }
 
@@ -243,6 +311,51 @@ func TestDueIsSpread(t *testing.T) {
 		}
 		if got := p.renewalJitter(0.999); got > c.most || got < c.most*99/100 {
 			t.Errorf("most jitter %v, want nearly %v", got, c.most)
+		}
+	}
+}
+
+// TestDueEarlier: what a repository's number adds makes a token due earlier, and
+// the due date itself is not yet due.
+func TestDueEarlier(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		left   time.Duration
+		jitter float64
+		want   Action
+	}{
+		"at the due date":            {90 * day, 0, NoOp},
+		"after the due date":         {90*day - 1, 0, Renew},
+		"seven days before it":       {97 * day, 0.49, NoOp},
+		"less than seven days to it": {97*day - 1, 0.5, Renew},
+	} {
+		o := seen([]Token{tok(1, 10*day, c.left)}, 10*day)
+		if got := Decide(o, policy(), now, c.jitter); got.Action != c.want {
+			t.Errorf("%s: decided %v, want %v", name, got.Action, c.want)
+		}
+	}
+}
+
+// TestNecessary: one denial ends a write that is neither due nor required by rotate.
+func TestNecessary(t *testing.T) {
+	t.Parallel()
+
+	due, valid := tok(1, 300*day, 65*day), tok(1, 10*day, 355*day)
+	for name, c := range map[string]struct {
+		o                 Observation
+		p                 Policy
+		urgent, necessary bool
+	}{
+		"no managed token":   {seen(nil, absent), policy(), true, true},
+		"due":                {seen([]Token{due}, 300*day), policy(), true, true},
+		"always":             {seen([]Token{valid}, 10*day), policy(always), false, true},
+		"changed manually":   {seen([]Token{valid}, 5*day), policy(), false, false},
+		"due, always":        {seen([]Token{due}, 300*day), policy(always), true, true},
+		"without one secret": {seen([]Token{valid}, 10*day, absent), policy(), false, false},
+	} {
+		if d := Decide(c.o, c.p, now, 0); !d.Writes() || d.Urgent != c.urgent || d.Necessary != c.necessary {
+			t.Errorf("%s: writes %v, urgent %v, necessary %v; want true, %v, %v", name, d.Writes(), d.Urgent, d.Necessary, c.urgent, c.necessary)
 		}
 	}
 }
@@ -300,40 +413,75 @@ func shift(o Observation, d time.Duration) Observation {
 	return o
 }
 
+// shuffled returns o with its stores in another order.
+func shuffled(r *rand.Rand, o Observation) Observation {
+	o.Stores = slices.Clone(o.Stores)
+	r.Shuffle(len(o.Stores), func(i, j int) { o.Stores[i], o.Stores[j] = o.Stores[j], o.Stores[i] })
+	return o
+}
+
 // FuzzDecide checks the guarantees in whatever is observed.
 func FuzzDecide(f *testing.F) {
-	for seed := range uint64(200) {
+	for seed := range uint64(500) {
 		f.Add(seed, seed*7)
 	}
 	f.Fuzz(func(t *testing.T, a, b uint64) {
 		r := rand.New(rand.NewPCG(a, b))
 		o, p := randomCase(r)
 		d := Decide(o, p, now, 0)
-		if d.Action == CheckSecrets && o.SecretsChecked() {
-			t.Error("checks the secrets again")
+		count := 0
+		rows(o, p, func(row string, want Action) {
+			if count++; d.Action != want {
+				t.Errorf("%s: decided %v, want %v, for %+v under %+v", row, d.Action, want, o, p)
+			}
+		})
+		if count != 1 {
+			t.Errorf("%d rows fit %+v under %+v", count, o, p)
+		}
+		if d.Action == CheckSecrets && !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unread }) {
+			t.Error("checks secrets that were read")
+		}
+		if d.Writes() {
+			checkWriteOrder(t, o, p, d)
 		}
 		if d.Writes() != (len(d.Stores) > 0) {
 			t.Errorf("decided %v for the stores %v", d.Action, d.Stores)
 		}
-		if d.Writes() && slices.ContainsFunc(o.Managed, o.recent) {
+		if d.Writes() && slices.ContainsFunc(o.Managed, func(m Token) bool { return isRecent(o, m) }) {
 			t.Error("writes while another run may be working on the repository")
 		}
-		for _, s := range o.Stores {
-			if slices.Contains(d.Stores, s.Store) && (s.unavailable() || o.excludes(p, s)) {
-				t.Errorf("writes the store %s, which is unavailable or excluded", s.Store)
+		if later := Decide(shift(o, 1000*time.Hour), p, now.Add(1000*time.Hour), 0); later.Action != d.Action || later.Reason != d.Reason {
+			t.Errorf("decided %v, and %v at another time", d, later)
+		}
+		if other := Decide(shuffled(r, o), p, now, 0); other.Action != d.Action || len(other.Stores) != len(d.Stores) {
+			t.Errorf("decided %v, and %v with the stores in another order", d, other)
+		}
+		less := o
+		i := r.IntN(len(o.Stores))
+		less.SetStore(StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
+		for _, s := range Decide(less, p, now, 0).Stores {
+			if s == o.Stores[i].Store {
+				t.Errorf("writes %s, which is unavailable", s)
 			}
 		}
-		if again := Decide(shift(o, 1000*time.Hour), p, now.Add(1000*time.Hour), 0); again.Action != d.Action || again.Reason != d.Reason {
-			t.Errorf("decided %v, and %v at another time", d, again)
-		}
-		var listed []ListedToken
-		for _, m := range o.Managed {
-			listed = append(listed, ListedToken{ID: m.ID, Name: m.Name, Created: m.Created, Expires: m.Expires})
-		}
-		one := NewObservation(p, now, 0, listed)
-		r.Shuffle(len(listed), func(i, j int) { listed[i], listed[j] = listed[j], listed[i] })
-		if two := NewObservation(p, now, 0, listed); !slices.Equal(one.Managed, two.Managed) {
+		tokens := relisted(o)
+		one := NewObservation(p, now, 0, tokens)
+		r.Shuffle(len(tokens), func(i, j int) { tokens[i], tokens[j] = tokens[j], tokens[i] })
+		two := NewObservation(p, now, 0, tokens)
+		one.Stores, two.Stores = o.Stores, o.Stores
+		if !slices.Equal(one.Managed, two.Managed) {
 			t.Errorf("the order of the list matters: %v and %v", one.Managed, two.Managed)
 		}
+		if x, y := numbers(Revocable(one, p, now, nil)), numbers(Revocable(two, p, now, nil)); x != y {
+			t.Errorf("the order of the list matters: revokes %s and %s", x, y)
+		}
 	})
+}
+
+// relisted returns the managed tokens of o as Codacy lists them.
+func relisted(o Observation) (tokens []ListedToken) {
+	for _, m := range o.Managed {
+		tokens = append(tokens, ListedToken{ID: m.ID, Name: m.Name, Created: m.Created, Expires: m.Expires})
+	}
+	return tokens
 }

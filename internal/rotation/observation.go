@@ -132,7 +132,12 @@ func NewObservation(p Policy, listedAt time.Time, uncertainty time.Duration, tok
 		t := Token{ID: listed.ID, Name: listed.Name, Number: n, Created: listed.Created, Expires: listed.Expires}
 		o.Managed = append(o.Managed, t.derive(p.Lifetime, listedAt))
 	}
-	slices.SortFunc(o.Managed, func(a, b Token) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(o.Managed, func(a, b Token) int {
+		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID))
+	})
+	// A token listed twice counts once. Otherwise each window of the newest token
+	// would be the window of another token as well, and every run would renew it.
+	o.Managed = slices.CompactFunc(o.Managed, func(a, b Token) bool { return a.ID == b.ID })
 	for _, s := range p.Stores {
 		o.Stores = append(o.Stores, StoreState{Store: s})
 	}

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -66,6 +67,60 @@ func seen(tokens []Token, stores ...time.Duration) Observation {
 	return o
 }
 
+// listed returns the managed tokens that a list shows.
+func listed(tokens ...ListedToken) []Token {
+	return NewObservation(policy(), now, 0, tokens).Managed
+}
+
+// named returns a token with a number as Codacy lists it.
+func named(number int, created, expires time.Time) ListedToken {
+	return ListedToken{ID: int64(100 + number), Name: fmt.Sprintf("codacy-project-token-%d", number), Created: created, Expires: expires}
+}
+
+// bounds holds the contract's times for a token, in relation to its creation: the
+// window, how near a foreign secret may be, and the age at which it is not recent.
+type bounds struct{ before, after, nearBefore, nearAfter, recent time.Duration }
+
+func boundsOf(t Token, uncertainty time.Duration) bounds {
+	b := bounds{30 * time.Second, 14 * time.Minute, time.Hour, time.Hour, 15 * time.Minute}
+	switch {
+	case t.Derived && t.DateOnly:
+		b = bounds{24*time.Hour + 30*time.Second, 48*time.Hour + 14*time.Minute, 25 * time.Hour, 49 * time.Hour, 48*time.Hour + 15*time.Minute}
+	case t.Derived:
+		b = bounds{30 * time.Second, 74 * time.Minute, time.Hour, 2 * time.Hour, 75 * time.Minute}
+	}
+	return bounds{
+		b.before + uncertainty, b.after + uncertainty, b.nearBefore + uncertainty, b.nearAfter + uncertainty,
+		b.recent + 2*uncertainty,
+	}
+}
+
+// isRecent is the contract's second formulation of recency.
+func isRecent(o Observation, t Token) bool {
+	return !t.Created.IsZero() && t.Created.Add(boundsOf(t, o.Uncertainty).recent).After(o.ListedAt)
+}
+
+// windows returns the indexes of the tokens in whose windows the secret was written.
+func windows(o Observation, s StoreState) (in []int) {
+	for i, t := range o.Managed {
+		if s.Condition != Present || t.Created.IsZero() {
+			continue
+		}
+		b, since := boundsOf(t, o.Uncertainty), s.Updated.Sub(t.Created)
+		if -b.before <= since && since <= b.after {
+			in = append(in, i)
+		}
+	}
+	return in
+}
+
+// isExcluded is a second formulation of the rule that existing-secrets keeps a
+// store from being written.
+func isExcluded(o Observation, p Policy, s StoreState) bool {
+	return p.Existing == ExistingKeep && s.Condition == Present && len(windows(o, s)) == 0 ||
+		p.Existing == ExistingOnly && s.Condition == Absent
+}
+
 // TestCreationTime has a case for each sentence about missing and midnight creation
 // times.
 func TestCreationTime(t *testing.T) {
@@ -86,6 +141,9 @@ func TestCreationTime(t *testing.T) {
 		"over a minute in the future":     {expires: now.Add(life + 61*time.Second), derived: true},
 		"midnight":                        {created: midnight, expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
 		"midnight elsewhere":              {created: midnight.In(east).Add(-2 * time.Hour), expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
+		"midnight in UTC":                 {created: midnight.In(east), expires: midnight.Add(life + 5*time.Hour), want: midnight.Add(5 * time.Hour), derived: true},
+		"midnight, never expires":         {created: midnight, want: midnight},
+		"midnight, in the future":         {created: now.Truncate(day), expires: now.Add(life + 2*time.Minute), derived: true},
 		"midnight, an hour before":        {created: midnight, expires: midnight.Add(life - time.Hour), want: midnight.Add(-time.Hour), derived: true},
 		"midnight, over an hour before":   {created: midnight, expires: midnight.Add(life - 61*time.Minute), want: midnight},
 		"midnight, an hour after":         {created: midnight, expires: midnight.Add(life + 25*time.Hour), want: midnight.Add(25 * time.Hour), derived: true},
@@ -103,6 +161,85 @@ func TestCreationTime(t *testing.T) {
 				t.Errorf("created %v, derived %v, date only %v; want %v, %v, %v", got.Created, got.Derived, got.DateOnly, c.want, c.derived, c.dateOnly)
 			}
 		})
+	}
+}
+
+// TestListOrder: neither the order of a list nor a token that is listed twice
+// changes what is observed, and a token without the scheme's name only counts.
+func TestListOrder(t *testing.T) {
+	t.Parallel()
+
+	one, two := named(1, now.Add(-300*day), now.Add(65*day)), named(2, now.Add(-10*day), now.Add(355*day))
+	other := ListedToken{ID: 7, Name: "codacy-project-token"}
+	for name, tokens := range map[string][]ListedToken{
+		"by number": {one, two, other}, "by age": {other, two, one}, "listed twice": {two, one, two, other},
+	} {
+		o := NewObservation(policy(), now, 0, tokens)
+		if got := numbers(o.Managed); got != "1 2" || o.Total != len(tokens) {
+			t.Errorf("%s: %s of %d tokens are managed, want 1 2 of %d", name, got, o.Total, len(tokens))
+		}
+		if newest, _ := o.Newest(); newest.ID != two.ID || o.NextNumber() != 3 {
+			t.Errorf("%s: newest is %+v and the next number %d, want %+v and 3", name, newest, o.NextNumber(), two)
+		}
+	}
+	same := named(2, now.Add(-9*day), now.Add(356*day))
+	same.ID++
+	if a, b := listed(two, same), listed(same, two); !slices.Equal(a, b) || a[1].ID != same.ID {
+		t.Errorf("of two tokens with one number %v or %v is newest, want the higher ID", a, b)
+	}
+}
+
+// TestSetStore: the states of an earlier copy of an observation don't change.
+func TestSetStore(t *testing.T) {
+	t.Parallel()
+
+	before := seen(nil, unread, unread)
+	after := before
+	after.SetStore(StoreState{Store: StoreActions, Condition: Absent})
+	for _, c := range []struct {
+		o    Observation
+		want Condition
+	}{{before, Unread}, {after, Absent}} {
+		if s, _ := c.o.State(StoreActions); s.Condition != c.want {
+			t.Errorf("the store's condition is %v, want %v", s.Condition, c.want)
+		}
+		if s, _ := c.o.State(StoreDependabot); s.Condition != Unread {
+			t.Errorf("the other store's condition is %v, want %v", s.Condition, Unread)
+		}
+	}
+}
+
+// TestState: a secret is foreign if it is in no window.
+func TestState(t *testing.T) {
+	t.Parallel()
+
+	o := seen([]Token{tok(1, 10*day, 355*day)}, 10*day, 5*day, absent, unavailable)
+	for i, want := range []bool{false, true, false, false} {
+		if s, foreign := o.State(o.Stores[i].Store); foreign != want || s != o.Stores[i] {
+			t.Errorf("%+v is foreign: %v, want %v", s, foreign, want)
+		}
+	}
+}
+
+// TestMustConfirmAbsence: hidden is not absent, where a managed token or keep
+// requires the difference.
+func TestMustConfirmAbsence(t *testing.T) {
+	t.Parallel()
+
+	some := []Token{tok(1, 10*day, 355*day)}
+	for name, c := range map[string]struct {
+		o    Observation
+		p    Policy
+		want bool
+	}{
+		"no managed token":       {seen(nil, absent), policy(), false},
+		"no managed token, only": {seen(nil, absent), policy(only), false},
+		"no managed token, keep": {seen(nil, absent), policy(keep), true},
+		"managed token":          {seen(some, absent), policy(), true},
+	} {
+		if got := c.o.MustConfirmAbsence(c.p); got != c.want {
+			t.Errorf("%s: the absence must be confirmed: %v, want %v", name, got, c.want)
+		}
 	}
 }
 

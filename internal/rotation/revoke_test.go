@@ -68,6 +68,7 @@ func TestRevocable(t *testing.T) {
 		"derived, every store holds newest":      {o: seen(inexact, old, old), p: policy(), want: "1"},
 		"derived, excluded store":                {o: seen(inexact, old, 5*day), p: policy(keep)},
 		"derived, expired, one store changed":    {o: seen([]Token{derived(expired[0]), derived(two[1])}, old, 5*day), p: policy(), want: "1"},
+		"derived but expired, excluded store":    {o: seen([]Token{derived(tok(1, 700*day, -335*day)), tok(2, 300*day, 65*day), tok(3, old, 355*day)}, old, 5*day), p: policy(keep), want: "1 2"},
 		"foreign secret near the creation":       {o: seen(two, old, 300*day-59*time.Minute), p: policy(keep)},
 		"foreign secret far from the creation":   {o: seen(two, old, 300*day-61*time.Minute), p: policy(keep), want: "1"},
 		"foreign secret overwritten":             {o: seen(two, 300*day-59*time.Minute), p: policy(immediate), written: true, want: "1 2"},
@@ -111,94 +112,90 @@ func TestRefusedAfterWriting(t *testing.T) {
 	}
 }
 
-// mayRevoke is the contract's paragraph once more, for one token and a run that
-// wrote all eligible stores or none.
-func mayRevoke(o Observation, p Policy, i int, wrote bool) bool {
+// mayRevoke is a second formulation of the contract's paragraph, for one token.
+func mayRevoke(o Observation, p Policy, i int, written []Store) bool {
 	t, last := o.Managed[i], len(o.Managed)-1
-	var lost, others, heldByOthers, foreignNear, lately, unsure int // counts of stores
-	remaining, holding := 0, 0
+	var inaccessible, remaining, replaced, holding int             // counts of stores
+	var mayHold, nearForeign, writtenLately, withoutCertainty bool // in any store
 	for _, s := range o.Stores {
+		in, wrote := windows(o, s), slices.Contains(written, s.Store)
 		if s.Condition == Unavailable {
-			lost++
+			inaccessible++
 			continue
 		}
-		var in []int
-		for j := range o.Managed {
-			if o.holds(s, o.Managed[j]) {
-				in = append(in, j)
-			}
-		}
-		secret := s.Condition == Present
-		out := p.Existing == ExistingKeep && secret && len(in) == 0 || p.Existing == ExistingOnly && s.Condition == Absent
-		onlyNewest := len(in) == 1 && in[0] == last
-		if !out {
+		secret, onlyNewest := s.Condition == Present, len(in) == 1 && in[0] == last
+		if !isExcluded(o, p, s) {
 			remaining++
+			if wrote {
+				replaced++
+			}
 			if onlyNewest {
 				holding++
 			}
 		}
-		if secret && now.Sub(s.Updated) < p.RevokeAfter {
-			lately++
-		}
-		if wrote && !out {
+		writtenLately = writtenLately || secret && now.Sub(s.Updated) < p.RevokeAfter
+		if wrote {
 			continue
 		}
-		others++
-		if s.Condition == Unread || slices.Contains(in, i) {
-			heldByOthers++
-		}
-		if secret && !onlyNewest {
-			unsure++
-		}
-		if distance := s.Updated.Sub(t.Created); secret && len(in) == 0 &&
-			(t.Created.IsZero() || distance >= -time.Hour-t.earliness() && distance <= time.Hour+t.lateness()) {
-			foreignNear++
-		}
+		mayHold = mayHold || s.Condition == Unread || slices.Contains(in, i)
+		withoutCertainty = withoutCertainty || secret && !onlyNewest
+		b, distance := boundsOf(t, o.Uncertainty), s.Updated.Sub(t.Created)
+		nearForeign = nearForeign || secret && len(in) == 0 &&
+			(t.Created.IsZero() || -b.nearBefore <= distance && distance <= b.nearAfter)
 	}
-	all := wrote && remaining > 0
-	inexact := slices.ContainsFunc(o.Managed, func(m Token) bool { return (m.Derived || m.Created.IsZero()) && !m.Expired(now) })
-	ok := !o.recent(t) && (i < last || all) && heldByOthers == 0 && (lost == 0 || p.Existing != ExistingKeep)
-	if t.Expired(now) || !ok {
-		return ok
-	}
-	if lost > 0 || inexact && unsure > 0 || foreignNear > 0 || remaining == 0 {
+	everywhere := remaining > 0 && replaced == remaining
+	expired := !t.Expires.IsZero() && !now.Before(t.Expires)
+	inexact := slices.ContainsFunc(o.Managed, func(m Token) bool {
+		return (m.Derived || m.Created.IsZero()) && (m.Expires.IsZero() || now.Before(m.Expires))
+	})
+	if isRecent(o, t) || i == last && !everywhere || mayHold || inaccessible > 0 && p.Existing == ExistingKeep {
 		return false
 	}
-	if p.RevokeAfter == 0 {
-		return all || holding == remaining
+	if expired {
+		return true
 	}
-	return i < last && holding == remaining && lately == 0
+	if inaccessible > 0 || inexact && withoutCertainty || nearForeign || remaining == 0 {
+		return false
+	}
+	atOnce := p.RevokeAfter == 0 && everywhere
+	return atOnce || i < last && holding == remaining && !writtenLately
 }
 
-// TestRevocableExhaustively compares both formulations in all combinations.
+// TestRevocableExhaustively compares both formulations in all combinations, with
+// no store written, with one, with all that remain, and with all.
 func TestRevocableExhaustively(t *testing.T) {
 	t.Parallel()
 
-	revoked := 0
-	combinations(func(o Observation, p Policy) {
-		for _, hours := range []int{0, 24} {
-			p.RevokeAfter = time.Duration(hours) * time.Hour
-			for _, wrote := range []bool{false, true} {
-				var written []Store
-				if wrote {
-					written = o.names(p)
-				}
+	cases, revoked, newestRevoked := 0, 0, 0
+	combinations(func(name string, o Observation, p Policy) {
+		if p.CheckAllSecrets || p.Rotate == RotateAlways {
+			return // revoking doesn't depend on these
+		}
+		all := o.names(p)
+		for _, hours := range []time.Duration{0, 24 * time.Hour} {
+			p.RevokeAfter = hours
+			for _, written := range [][]Store{nil, all[:min(1, len(all))], all, Stores()} {
+				cases++
 				var want []Token
 				for i, token := range o.Managed {
-					if !o.Legacy && mayRevoke(o, p, i, wrote) {
+					if mayRevoke(o, p, i, written) {
 						want = append(want, token)
+						if i == len(o.Managed)-1 {
+							newestRevoked++
+						}
 					}
 				}
 				revoked += len(want)
-				if got := numbers(Revocable(o, p, now, written)); got != numbers(want) {
-					t.Fatalf("revokes %q, want %q, for %+v under %+v, written %v", got, numbers(want), o, p, written)
+				if got := Revocable(o, p, now, written); !slices.Equal(got, want) {
+					t.Fatalf("%s: revokes %q, want %q, for %+v under %+v, written %v", name, numbers(got), numbers(want), o, p, written)
 				}
 			}
 		}
 	})
-	if revoked == 0 {
-		t.Error("no combination revokes a token")
+	if revoked == 0 || newestRevoked == 0 {
+		t.Errorf("of %d combinations %d revoke a token, %d the newest one", cases, revoked, newestRevoked)
 	}
+	t.Logf("%d cases, %d tokens revoked, %d of them newest", cases, revoked, newestRevoked)
 }
 
 // TestEvictable has the cases of step 2.
@@ -229,52 +226,158 @@ func TestEvictable(t *testing.T) {
 	}
 }
 
+// TestNearForeignSecret checks both ends of the hour around a creation.
+func TestNearForeignSecret(t *testing.T) {
+	t.Parallel()
+
+	exact, newest := tok(1, 300*day, 65*day), tok(2, 10*day, 355*day)
+	dates, unknown := derived(exact), exact
+	dates.DateOnly, unknown.Created = true, time.Time{}
+	for name, c := range map[string]struct {
+		token         Token
+		uncertainty   time.Duration
+		before, after time.Duration
+	}{
+		"given":     {exact, 0, time.Hour, time.Hour},
+		"uncertain": {exact, 9 * time.Second, time.Hour + 9*time.Second, time.Hour + 9*time.Second},
+		"derived":   {derived(exact), 0, time.Hour, 2 * time.Hour},
+		"date only": {dates, 0, 25 * time.Hour, 49 * time.Hour},
+	} {
+		for distance, want := range map[time.Duration]bool{-c.before - 1: true, -c.before: false, c.after: false, c.after + 1: true} {
+			o := seen([]Token{c.token, newest}, 300*day-distance)
+			o.Uncertainty = c.uncertainty
+			if _, got := Evictable(o, policy(), now); got != want {
+				t.Errorf("%s, secret written %v after the creation: deletes the token: %v, want %v", name, distance, got, want)
+			}
+		}
+	}
+	if _, ok := Evictable(seen([]Token{unknown, newest}, 5*day), policy(), now); ok {
+		t.Error("deletes a token that was created at an unknown time although there is a foreign secret")
+	}
+	if _, ok := Evictable(seen([]Token{unknown, newest}, 10*day), policy(), now); !ok {
+		t.Error("keeps a token that was created at an unknown time although every store holds newest")
+	}
+}
+
+// sameWindows reports whether each store's secret is in the windows of the same
+// tokens in both observations.
+func sameWindows(a, b Observation) bool {
+	for i := range a.Stores {
+		if !slices.Equal(windows(a, a.Stores[i]), windows(b, b.Stores[i])) {
+			return false
+		}
+	}
+	return true
+}
+
 // FuzzRevocable checks the guarantees in whatever is observed.
 func FuzzRevocable(f *testing.F) {
-	for seed := range uint64(200) {
+	for seed := range uint64(1000) {
 		f.Add(seed, seed*7)
 	}
 	f.Fuzz(func(t *testing.T, a, b uint64) {
 		r := rand.New(rand.NewPCG(a, b))
 		o, p := randomCase(r)
-		var written []Store
-		if r.IntN(2) == 0 {
-			written = o.names(p)
-		}
-		newest, _ := o.Newest()
-		_, lost := o.UnavailableMessage()
+		all := o.names(p)
+		written := [][]Store{nil, all, all[:r.IntN(len(all)+1)]}[r.IntN(3)]
+		last := len(o.Managed) - 1
+		inaccessible := slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unavailable })
 		got := Revocable(o, p, now, written)
-		for _, g := range got {
-			if g.ID == newest.ID && len(written) == 0 {
-				t.Error("revokes newest, which was not replaced")
+		for i, m := range o.Managed {
+			if want := mayRevoke(o, p, i, written); want != slices.Contains(got, m) {
+				t.Errorf("revokes %s: %v, want %v, for %+v under %+v, written %v", m.Name, !want, want, o, p, written)
 			}
-			if o.recent(g) {
+		}
+		if inaccessible && p.Existing == ExistingKeep && len(got) > 0 {
+			t.Error("revokes a token under keep while a store is unavailable")
+		}
+		for _, g := range got {
+			i := slices.IndexFunc(o.Managed, func(m Token) bool { return m.ID == g.ID })
+			expired := !g.Expires.IsZero() && !now.Before(g.Expires)
+			if isRecent(o, g) {
 				t.Error("revokes a recent token")
 			}
-			if lost && !g.Expired(now) {
+			if inaccessible && !expired {
 				t.Error("revokes a valid token while a store is unavailable")
 			}
 			for _, s := range o.Stores {
-				if !slices.Contains(written, s.Store) && (s.Condition == Unread || o.holds(s, g)) {
-					t.Error("revokes a token that a store may hold")
+				wrote := slices.Contains(written, s.Store)
+				if i == last && !wrote && s.Condition != Unavailable && !isExcluded(o, p, s) {
+					t.Errorf("revokes newest, which was not replaced in %s", s.Store)
 				}
+				if !wrote && (s.Condition == Unread || slices.Contains(windows(o, s), i)) {
+					t.Errorf("revokes a token that %s may hold", s.Store)
+				}
+			}
+			if i == last && len(written) == 0 {
+				t.Error("revokes newest, which was not replaced")
 			}
 		}
 		subset := func(what string, fewer []Token) {
+			t.Helper()
 			for _, g := range fewer {
-				if !slices.Contains(got, g) {
+				if !slices.ContainsFunc(got, func(m Token) bool { return m.ID == g.ID }) {
 					t.Errorf("%s revokes %s as well", what, g.Name)
 				}
 			}
 		}
-		if len(written) == 0 && len(o.Stores) > 0 {
+		if i := r.IntN(len(o.Stores)); !slices.Contains(written, o.Stores[i].Store) && o.Stores[i].Condition != Unavailable {
 			worse := o
-			worse.SetStore(StoreState{Store: o.Stores[0].Store})
-			subset("an unread store", Revocable(worse, p, now, nil))
+			worse.SetStore(StoreState{Store: o.Stores[i].Store})
+			subset("an unread store", Revocable(worse, p, now, written))
+			worse.SetStore(StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
+			for _, g := range Revocable(worse, p, now, written) {
+				if g.Expires.IsZero() || now.Before(g.Expires) {
+					t.Errorf("an unavailable store revokes %s, which is valid", g.Name)
+				}
+			}
 		}
-		shifted, by := shift(o, 1000*time.Hour), 1000*time.Hour
-		if again := numbers(Revocable(shifted, p, now.Add(by), written)); again != numbers(got) {
-			t.Errorf("revokes %s, and %s at another time", numbers(got), again)
+		less := o
+		less.Uncertainty += 10 * time.Second
+		if sameWindows(o, less) {
+			subset("an uncertain clock", Revocable(less, p, now, written))
 		}
+		if last >= 0 {
+			vague := o
+			vague.Managed = slices.Clone(o.Managed)
+			vague.Managed[r.IntN(last+1)].Derived = true
+			if sameWindows(o, vague) {
+				subset("a derived creation time", Revocable(vague, p, now, written))
+			}
+		}
+		longer := p
+		longer.RevokeAfter += time.Hour
+		subset("a longer grace period", Revocable(o, longer, now, written))
+		if other := Revocable(shuffled(r, o), p, now, written); !slices.Equal(other, got) {
+			t.Errorf("revokes %s, and %s with the stores in another order", numbers(got), numbers(other))
+		}
+		const by = 1000 * time.Hour
+		if later := numbers(Revocable(shift(o, by), p, now.Add(by), written)); later != numbers(got) {
+			t.Errorf("revokes %s, and %s at another time", numbers(got), later)
+		}
+		checkEvictable(t, o, p)
 	})
+}
+
+// checkEvictable checks that the token to delete is neither newest nor recent, that
+// no store may hold it, and that it has expired if a store is unavailable.
+func checkEvictable(t *testing.T, o Observation, p Policy) {
+	t.Helper()
+	token, ok := Evictable(o, p, now)
+	if !ok {
+		return
+	}
+	i := slices.IndexFunc(o.Managed, func(m Token) bool { return m.ID == token.ID })
+	if i == len(o.Managed)-1 || isRecent(o, token) {
+		t.Errorf("deletes %s, which is newest or recent", token.Name)
+	}
+	for _, s := range o.Stores {
+		valid := token.Expires.IsZero() || now.Before(token.Expires)
+		if s.Condition == Unavailable && (valid || p.Existing == ExistingKeep) {
+			t.Errorf("deletes %s while a store is unavailable", token.Name)
+		}
+		if s.Condition == Unread || slices.Contains(windows(o, s), i) {
+			t.Errorf("deletes %s, which %s may hold", token.Name, s.Store)
+		}
+	}
 }
