@@ -37,6 +37,7 @@ var operations = []string{
 	"agents/get-repo-public-key", "agents/get-repo-secret", "agents/create-or-update-repo-secret",
 
 	"apps/get-org-installation", "apps/get-user-installation", "apps/create-installation-access-token",
+	"apps/revoke-installation-access-token", "repos/get",
 }
 
 // recorder is an http.RoundTripper between the program and the sandbox that

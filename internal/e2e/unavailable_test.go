@@ -15,7 +15,7 @@ import (
 )
 
 // TestUnavailableRepositories: repositories that the credential cannot write never
-// keep the due ones beside them from being renewed.
+// keep the due ones from being renewed.
 func TestUnavailableRepositories(t *testing.T) {
 	t.Parallel()
 
@@ -136,7 +136,7 @@ func TestHiddenStoreBesideAnother(t *testing.T) {
 	}
 }
 
-// TestQueueOrder: expired tokens and those that expire within a week come first, then
+// TestQueueOrder: expired tokens and tokens that expire within a week come first, then
 // repositories without a token, and then the others by expiry.
 func TestQueueOrder(t *testing.T) {
 	t.Parallel()

@@ -84,15 +84,15 @@ func TestForms(t *testing.T) {
 	n := net(values...)
 	for _, v := range values {
 		for form, w := range written(v) {
-			got := n.Redact("begin [" + w + "] end")
+			got := n.Redact("start [" + w + "] end")
 			if strings.HasPrefix(form, "base64 after") {
-				// What stands beside the value in the same base64 is left.
+				// The rest of the same base64 text is kept.
 				if enc := base64.StdEncoding.EncodeToString([]byte(v))[4 : len(v)*8/6]; strings.Contains(got, enc) || !strings.Contains(got, "***") {
 					t.Errorf("%.40q, %s: %.200q", v, form, got)
 				}
 				continue
 			}
-			if got != "begin [***] end" {
+			if got != "start [***] end" {
 				t.Errorf("%.40q, %s %.200q: got %.200q", v, form, w, got)
 			}
 		}
@@ -137,7 +137,7 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-// TestMany: values beside and in each other, twice added, and with ends that are
+// TestMany: values next to and inside each other, twice added, and with ends that are
 // the same.
 func TestMany(t *testing.T) {
 	t.Parallel()
@@ -197,8 +197,8 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestWriterWaitsForNothing: what begins no value is passed on at once, and what
-// may begin one comes when it can no longer be.
+// TestWriterWaitsForNothing: text that starts no value is passed on immediately, and what
+// may start one comes when it can no longer be.
 func TestWriterWaitsForNothing(t *testing.T) {
 	t.Parallel()
 
@@ -268,7 +268,7 @@ func FuzzRedactor(f *testing.F) {
 	f.Add("ghp_aB3xYz90", "ghp_aB3x", "z90", 2, 3)
 	f.Fuzz(func(t *testing.T, v, before, after string, form, size int) {
 		// One long period after the other takes its time; and with a star in it the
-		// mask could be the beginning of another one.
+		// mask could be the start of another one.
 		if len(form0(v)) < MinLength || len(v) > 300 || strings.Contains(v, "*") {
 			return
 		}

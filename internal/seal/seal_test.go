@@ -108,7 +108,7 @@ func TestSealOpens(t *testing.T) {
 }
 
 // TestSealKnownBox compares with a box that libsodium 1.0.18 made with the same
-// ephemeral key; TestLibsodium makes it anew where libsodium is at hand.
+// ephemeral key; TestLibsodium creates another one where libsodium is installed.
 func TestSealKnownBox(t *testing.T) {
 	t.Parallel()
 
@@ -166,7 +166,7 @@ func TestSealRefuses(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), plain) {
-			t.Errorf("%s: the error tells the value: %v", tt.name, err)
+			t.Errorf("%s: the error contains the value: %v", tt.name, err)
 		}
 	}
 }
