@@ -511,8 +511,8 @@ func (r *Run) judge(e *event) {
 	}
 }
 
-// drawWitnesses draws repositories that an earlier run could write, once the tasks that
-// wait for their turn are back in the queue. As long as none is in it, the search
+// drawWitnesses draws repositories that an earlier run could write, once the tasks
+// that wait for their turn are back in the queue. As long as none is in it, the search
 // goes on: the loop ends it when nothing is left to list or to check.
 func (r *Run) drawWitnesses() {
 	if r.applying > 0 {

@@ -72,6 +72,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(403, `{"message":"secondary rate limit"}`, "60", "0", "1790000000", "Fri, 20 Nov 2026 12:00:00 GMT")
 	f.Add(200, `{}`, "", "", "", "")
 	f.Add(503, `<html>`, "Fri, 20 Nov 2026 12:00:00 GMT", "x", "y", "z")
+	f.Add(311, `{"messAge":"seCondArY rAte limit"}`, "0", "0", "0", "0")
 	f.Add(301, "", "-1", "0", "-9223372036854775808", "")
 	f.Add(429, `{"error":"x","innerMessage":"y"}`, "999999999", "0", "9223372036854775807", "")
 	f.Fuzz(func(t *testing.T, status int, body, retry, remaining, reset, date string) {
@@ -98,9 +99,14 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("the status %d failed: %v", status, e)
 		case e.Status != status || e.RetryAfter < 0 || len(e.Message) > 310 || !utf8.ValidString(e.Message) || e.Message == "":
 			t.Errorf("got %#v", e)
+		case e.Disposition == RateLimited:
+			// Any status, if the response says that a limit is reached.
+			if said := strings.ToLower(body); status != 403 && status != 429 && !strings.Contains(said, "limit") && !strings.Contains(said, "abuse") {
+				t.Errorf("the status %d has the disposition %d", status, e.Disposition)
+			}
 		case (e.Disposition == Indeterminate) != (status >= 500 || status == 408 || status < 400):
 			t.Errorf("the status %d has the disposition %d", status, e.Disposition)
-		case e.Disposition == RateLimited && status != 403 && status != 429, e.Disposition == NotSent:
+		case e.Disposition == NotSent:
 			t.Errorf("the status %d has the disposition %d", status, e.Disposition)
 		}
 	})
