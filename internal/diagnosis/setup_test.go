@@ -79,7 +79,7 @@ func selected(n int, change func(*match.Target)) []match.Target {
 	return targets
 }
 
-// TestSetup has a row for each case, and for the errors that are none.
+// TestSetup has a row for each case, and for the errors that are not.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 
@@ -104,7 +104,7 @@ func TestSetup(t *testing.T) {
 
 	tests := []struct {
 		name string
-		id   ID // empty for an error that is none of the cases
+		id   ID // empty for an error that is not one of the cases
 		find func(*Setup) error
 	}{
 		{"a workflow's token that lists nothing", WorkflowToken, func(s *Setup) error {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestWitnessIsFound: denials of new repositories come first, and the few that an
-// earlier run could write are found among many that are up to date: those that are
+// earlier run could write are found among many that are up to date: repositories that are
 // due, and one whose secret is missing, which only a check of the secrets shows.
 func TestWitnessIsFound(t *testing.T) {
 	t.Parallel()
