@@ -197,7 +197,7 @@ func closeAll(doc *openapi3.T) {
 	}
 }
 
-// exchange is one request with its response; Status is 0 if there was none.
+// exchange is one request with its response; Status is 0 without a response.
 type exchange struct {
 	Method string
 	URL    *url.URL

@@ -89,8 +89,8 @@ func (p *parser) flagProblem(in Input, known, hasValue bool, flag string) string
 				names = append(names, "--"+in.Name)
 			}
 		}
-		if hint := didYouMean(flag, names); hint != "" {
-			return "unknown flag; " + hint
+		if near := nearest(flag, names); near != "" {
+			return "unknown flag; did you mean " + near + "?"
 		}
 		return "unknown flag; --help lists the flags"
 	case in.Credential:
@@ -126,9 +126,17 @@ func (p *parser) byFlag(flag string) (in Input, known bool) {
 	return Input{}, false
 }
 
-// didYouMean suggests the known word that is nearest to a text; empty if none is
-// near.
-func didYouMean[T ~string](text string, words []T) string {
+// suggestion returns a hint with the known word that is nearest to a value; empty if
+// none is near.
+func suggestion[T ~string](value string, words []T) string {
+	if near := nearest(value, words); near != "" {
+		return "Did you mean " + near + "?"
+	}
+	return ""
+}
+
+// nearest returns the known word that is nearest to a text; empty if none is near.
+func nearest[T ~string](text string, words []T) string {
 	best, distance := "", 0
 	lower := strings.ToLower(text)
 	for _, w := range words {
@@ -140,10 +148,7 @@ func didYouMean[T ~string](text string, words []T) string {
 			best, distance = string(w), d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean " + best + "?"
+	return best
 }
 
 // editDistance returns the Levenshtein distance of two short texts; a longer text is

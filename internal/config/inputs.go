@@ -124,8 +124,8 @@ func Inputs() []Input {
 		},
 		{
 			Name: "secret-stores", Default: "actions", list: true,
-			Short:       "actions, dependabot, codespaces, agents",
-			Description: "Stores of the secret: any of `actions`, `dependabot`, `codespaces`, `agents`, separated by commas or newlines.",
+			Short:       storeNames(""),
+			Description: "Stores of the secret: any of " + storeNames("`") + ", separated by commas or newlines.",
 			set:         stores,
 		},
 		{

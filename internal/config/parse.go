@@ -142,7 +142,7 @@ func (p *parser) set(in Input) {
 	}
 	problems := in.set(p.config, text)
 	if strings.Contains(text, "${{") {
-		problems = []invalid{{requirement: "a value: expressions are not expanded here"}}
+		problems = []invalid{{requirement: "a value, because expressions are not expanded here"}}
 	}
 	for _, wrong := range problems {
 		got := wrong.got
@@ -220,14 +220,26 @@ func (p *parser) checkNumbers() {
 	}
 }
 
-// checkSwapped reports a token of GitHub in the place of Codacy's before it is sent
-// to Codacy.
+// projectTokenForm is the form of Codacy's project tokens. No token of GitHub's has it.
+var projectTokenForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// checkSwapped reports tokens in each other's place before one is sent to the wrong
+// service.
 func (p *parser) checkSwapped() {
-	const account = "codacy-api-token"
-	if v := p.texts[account]; !p.failed[account] && secretMarks.MatchString(v) {
+	const account, token = "codacy-api-token", "github-token"
+	const hint = "Check that the two tokens are not in each other's place"
+	v := p.texts[account]
+	if !p.failed[account] && secretMarks.MatchString(v) {
 		p.fail(account, InputError{
-			Requirement: "a Codacy account API token", Got: describe(v) + " that looks like a credential for GitHub",
-			Hint: "Check that the two tokens are not in each other's place",
+			Requirement: "a Codacy account API token", Got: describe(v) + " that looks like a credential for GitHub", Hint: hint,
 		})
+	}
+	g := p.texts[token]
+	switch {
+	case p.failed[token] || p.failed[account] || g == "":
+	case g == v:
+		p.fail(token, InputError{Requirement: "a token for GitHub", Got: "the value of " + p.config.Label(account), Hint: hint})
+	case projectTokenForm.MatchString(g):
+		p.fail(token, InputError{Requirement: "a token for GitHub", Got: describe(g) + " that looks like a Codacy token", Hint: hint})
 	}
 }

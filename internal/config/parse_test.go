@@ -335,7 +335,7 @@ func TestInvalid(t *testing.T) {
 		wantShard    = "i/n, such as 2/4, with i from 1 to n and n at most 10000"
 		wantReport   = "a path that ends in .json or .csv"
 		wantToken    = "only the token"
-		unexpanded   = "a value: expressions are not expanded here"
+		unexpanded   = "a value, because expressions are not expanded here"
 	)
 	number := func(lo, hi int) string { return fmt.Sprintf("a whole number from %d to %d", lo, hi) }
 
@@ -710,9 +710,11 @@ func TestHints(t *testing.T) {
 		{"a short flag", []string{"--org", "acme"}, byHand(nil), "--org: unknown flag; did you mean --organization?", ""},
 		{"a typing error", []string{"--concurency=5"}, byHand(nil), "--concurency: unknown flag; did you mean --concurrency?", ""},
 		{"a flag that nothing is near", []string{"--verbose"}, byHand(nil), "--verbose: unknown flag; --help lists the flags", ""},
-		{"a value", nil, runner(env{"rotate": "alway"}), `rotate: must be "expiring" or "always", not "alway"`, "did you mean always?"},
-		{"a store", nil, runner(env{"secret-stores": "action"}), `secret-stores: must be any of actions, dependabot, codespaces, agents, separated by commas or newlines, not "action"`, "did you mean actions?"},
+		{"a value", nil, runner(env{"rotate": "alway"}), `rotate: must be "expiring" or "always", not "alway"`, "Did you mean always?"},
+		{"a store", nil, runner(env{"secret-stores": "action"}), `secret-stores: must be any of actions, dependabot, codespaces, agents, separated by commas or newlines, not "action"`, "Did you mean actions?"},
 		{"swapped tokens", nil, runner(env{"codacy-api-token": githubToken}), fmt.Sprintf("codacy-api-token: must be a Codacy account API token, not a value of %d characters that looks like a credential for GitHub", len(githubToken)), "Check that the two tokens are not in each other's place"},
+		{"Codacy's token twice", nil, runner(env{"codacy-api-token": "codacy-token", "github-token": "codacy-token"}), "github-token: must be a token for GitHub, not the value of codacy-api-token", "Check that the two tokens are not in each other's place"},
+		{"a project token for GitHub", nil, byHand(env{"GH_TOKEN": strings.Repeat("0123456789abcdef", 2)}), "GH_TOKEN: must be a token for GitHub, not a value of 32 characters that looks like a Codacy token", "Check that the two tokens are not in each other's place"},
 		{"fewer writes than stores", nil, runner(env{"writes-per-minute": "1", "secret-stores": "actions,agents"}), "writes-per-minute: must be 0, or at least 2, the number of stores in secret-stores, not 1", ""},
 		{"a byte order mark", nil, runner(env{"github-token": "", "github-app-id": "1", "github-app-private-key": "\ufeff" + rsaKeys().pkcs1}), "github-app-private-key: must be the PEM file without changes, not a file that starts with a byte order mark", "Save the file as UTF-8 without a byte order mark, and set the secret to it"},
 		{"no token on the command line", nil, byHand(env{"CODACY_API_TOKEN": ""}), "CODACY_API_TOKEN: is required", "Set it to an account API token: https://app.codacy.com/account/access-management"},

@@ -78,7 +78,7 @@ func patterns(set func(*Config, Patterns)) setter {
 func checkPattern(pattern string) invalid {
 	if level, ok := strings.CutPrefix(pattern, visibilityPrefix); ok {
 		if !slices.Contains(visibilities(), level) {
-			return invalid{requirement: "visibility:public, visibility:private or visibility:internal", hint: didYouMean(level, visibilities())}
+			return invalid{requirement: "visibility:public, visibility:private or visibility:internal", hint: suggestion(level, visibilities())}
 		}
 		return invalid{}
 	}

@@ -55,7 +55,7 @@ func matching(form *regexp.Regexp, want string, field func(*Config) *string) set
 func oneOf[T ~string](field func(*Config) *T, words ...T) setter {
 	return func(c *Config, text string) []invalid {
 		if !slices.Contains(words, T(text)) {
-			return []invalid{{requirement: choice(words), hint: didYouMean(text, words)}}
+			return []invalid{{requirement: choice(words), hint: suggestion(text, words)}}
 		}
 		*field(c) = T(text)
 		return nil
@@ -130,12 +130,22 @@ func stores(c *Config, text string) []invalid {
 	asked := map[rotation.Store]bool{}
 	for _, name := range splitList(text) {
 		if !slices.Contains(rotation.Stores(), rotation.Store(name)) {
-			wrong = append(wrong, invalid{part: name, requirement: "any of actions, dependabot, codespaces, agents, separated by commas or newlines", hint: didYouMean(name, rotation.Stores())})
+			wrong = append(wrong, invalid{part: name, requirement: "any of " + storeNames("") + ", separated by commas or newlines", hint: suggestion(name, rotation.Stores())})
 		}
 		asked[rotation.Store(name)] = true
 	}
 	c.Policy.Stores = slices.DeleteFunc(rotation.Stores(), func(s rotation.Store) bool { return !asked[s] })
 	return wrong
+}
+
+// storeNames lists the stores as users see them, the most common one first, each name
+// between two quotes.
+func storeNames(quote string) string {
+	var names []string
+	for _, s := range slices.Backward(rotation.Stores()) {
+		names = append(names, quote+string(s)+quote)
+	}
+	return strings.Join(names, ", ")
 }
 
 func secretName(c *Config, text string) []invalid {

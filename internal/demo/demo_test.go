@@ -157,13 +157,13 @@ func TestScreen(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 
-	const markdown = "## All \\*is\\* well\n\n> [!WARNING]\n> a \\| b &lt;c&gt; @\u200bname\n\n" +
+	const markdown = "## All \\*is\\* fine\n\n> [!WARNING]\n> a \\| b &lt;c&gt; @\u200bname\n\n" +
 		"| created | kept |\n| ---: | --- |\n| 7 | `x` |\n\n\n" +
 		"```mermaid\npie\n```\n\nSecret `S` of **2**.\n\n" +
 		"<details><summary>All others (7)</summary>\n\n" +
 		"| repository | reason |\n| --- | --- |\n| [a\\_b](https://x/a) | p \\| q |\n" +
 		"| 2 | |\n| 3 | |\n| 4 | |\n| 5 | |\n| 6 | |\n| 7 | |\n\n</details>\n"
-	const want = `All *is* well
+	const want = `All *is* fine
 =============
 
 WARNING: a | b <c> @name

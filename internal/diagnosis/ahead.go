@@ -14,6 +14,51 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
+// The cases of what will break.
+const (
+	AccountTokenExpiring ID = "account-token-expires-soon"
+	GitHubTokenExpiring  ID = "github-token-expires-soon"
+	CannotRenew          ID = "repositories-that-cant-be-renewed"
+	ScheduleTooRare      ID = "schedule-too-rare"
+	TokensPileUp         ID = "old-tokens-pile-up"
+)
+
+var aheadCases = []Case{
+	{
+		ID: AccountTokenExpiring, Input: "codacy-api-token", Exit: 0,
+		Message: "{which} expires on {date}, in {left}; after that, no token can be renewed",
+		Hint:    "Create an account API token at {account-tokens}, and replace the stored one",
+		Details: "Every run warns from 30 days before the expiry. If Codacy masks the values in its list, the action can't find its own token there. " +
+			"Then it warns about the token that expires first, as \"one of the account's API tokens\".",
+	},
+	{
+		ID: GitHubTokenExpiring, Input: "github-token", Exit: 0,
+		Message: "the token expires on {date}, in {left}; after that, no secret can be written",
+		Hint:    "Choose Regenerate token at {page}, and replace the stored one",
+		Details: "Every run warns from 30 days before the expiry, if GitHub shows it. An App's private key does not expire.",
+	},
+	{
+		ID: CannotRenew, Exit: 0,
+		Message: "{hidden} repositories can't be renewed; the first one to expire is {first}, on {date}",
+		Hint:    "Give the credential access to them at {page}",
+		Details: "Each has a valid token from this action, but GitHub doesn't show the repository to the credential. It was deleted, transferred, or removed from the credential's access. " +
+			"If a repository was deleted for good, remove it from Codacy.",
+	},
+	{
+		ID: ScheduleTooRare, Input: "renew-before-days", Exit: 0,
+		Message: `the schedule "{cron}" has up to {interval} between runs, more than half of the {renew} days in which tokens are renewed`,
+		Hint:    "Run weekly, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+		Details: "A run can fail, and GitHub drops scheduled runs when it is busy. With half of the days between runs, the next run is still in time.",
+	},
+	{
+		ID: TokensPileUp, Input: "revoke-after-hours", Exit: 0,
+		Message: "{hours} is not below the schedule's interval of {interval}, so with {:rotate} always, old tokens are never revoked",
+		Hint:    "Set {:revoke-after-hours} below the schedule's interval, or {:rotate} to expiring: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
+		Details: "Every run writes the secrets, and a token is only revoked that many hours after the last write. " +
+			"Codacy allows 100 tokens per repository. At 100, the action deletes the lowest one that no secret holds.",
+	},
+}
+
 // warnWithin is how long before its expiry a credential is warned of.
 const warnWithin = 30 * 24 * time.Hour
 

@@ -6,9 +6,8 @@ package diagnosis
 
 import (
 	"regexp"
+	"slices"
 	"strings"
-
-	"github.com/codacy/codacy-project-tokens/internal/config"
 )
 
 // ID names a case. It is the anchor of its heading in docs/troubleshooting.md.
@@ -53,6 +52,11 @@ func Render(id ID, label func(input string) string, values Values) (message, hin
 
 var inputPlaceholder = regexp.MustCompile(`\{:[a-z-]+\}`)
 
+// Cases lists all cases, in the order of the docs.
+func Cases() []Case {
+	return slices.Concat(githubCases, appCases, codacyCases, networkCases, inputsCases, selectionCases, repositoriesCases, aheadCases)
+}
+
 // Lookup returns a case. It panics if there isn't one; a test looks up all constants.
 func Lookup(id ID) Case {
 	for _, c := range Cases() {
@@ -61,16 +65,4 @@ func Lookup(id ID) Case {
 		}
 	}
 	panic("diagnosis: there is no case " + string(id))
-}
-
-// InputCase returns the case of an input error; false if there is nothing more to
-// say than the error itself.
-func InputCase(k config.Kind) (ID, bool) {
-	switch k {
-	case config.Blank:
-		return NoCredential, true
-	case config.Reserved:
-		return ReservedName, true
-	}
-	return "", false
 }

@@ -115,8 +115,10 @@ var groups = []struct {
 	{"Token for GitHub", WorkflowToken},
 	{"GitHub App", AppUnknown},
 	{"Codacy", AccountTokenRejected},
-	{"Addresses and network", CodacyURL},
-	{"Inputs and repositories", NoCredential},
+	{"Network", WebPage},
+	{"Inputs", NoCredential},
+	{"Selection of repositories", NoMatch},
+	{"Single repositories", GitHubRole},
 	{"Warnings of what will break", AccountTokenExpiring},
 }
 

@@ -15,6 +15,42 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/rotation"
 )
 
+// The cases of single repositories.
+const (
+	GitHubRole   ID = "not-an-admin-on-github"
+	CodacyRole   ID = "not-an-admin-on-codacy"
+	DeniedInSome ID = "access-denied-to-some-repositories"
+	SecretsFull  ID = "100-secrets-reached"
+)
+
+var repositoriesCases = []Case{
+	{
+		ID: GitHubRole, Exit: 1,
+		Message: "the token's owner has no admin rights on {first}, which GitHub requires for secrets (affected: {hidden})",
+		Hint:    "Give the owner the role Admin at {web}/{first}/settings/access, or use a token from an admin",
+		Details: "GitHub's message is `Must have admin rights to Repository`. Tokens that were created for such a repository are deleted immediately.",
+	},
+	{
+		ID: CodacyRole, Input: "codacy-api-token", Exit: 1,
+		Message: "Codacy doesn't show the tokens of {first}, because the account has no admin rights on it (affected: {hidden})",
+		Hint:    "Give the token's account admin rights: https://docs.codacy.com/organizations/roles-and-permissions-for-organizations",
+		Details: "Codacy listed the repository, but its response for the tokens had the status 404 or 403. Codacy takes the role from GitHub, so the account needs admin rights there.",
+	},
+	{
+		ID: DeniedInSome, Exit: 1,
+		Message: "GitHub denies access to the secrets of {first} in the store {store}, but not to those of other repositories (affected: {hidden})",
+		Hint:    "Give the credential access to them at {page}, or exclude them with {:exclude-repositories}",
+		Details: "A fine-grained token for selected repositories also lists public repositories that were not selected. " +
+			"The other repositories are served.",
+	},
+	{
+		ID: SecretsFull, Exit: 1,
+		Message: "{first} has 100 secrets in the store {store}, GitHub's limit (affected: {hidden})",
+		Hint:    "Delete an unused secret at {web}/{first}/settings/secrets/{store}",
+		Details: "GitHub rejected the secret, and the store has 100. The token that was created for it is deleted immediately. Environments and organizations have limits of their own.",
+	},
+}
+
 // maxSecrets is GitHub's limit of secrets in one store.
 // https://docs.github.com/actions/reference/security/secrets
 const maxSecrets = 100

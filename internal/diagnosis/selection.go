@@ -8,6 +8,49 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/match"
 )
 
+// The cases of a selection.
+const (
+	NoMatch          ID = "patterns-match-nothing"
+	NothingAdded     ID = "no-repository-added-to-codacy"
+	TokenSeesNothing ID = "token-sees-no-repository"
+	AppSelected      ID = "app-installed-on-selected-repositories"
+	AllArchived      ID = "all-repositories-archived"
+)
+
+var selectionCases = []Case{
+	{
+		ID: NoMatch, Input: "repositories", Exit: 2,
+		Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
+		Hint:    "Use names from {web}/orgs/{organization}/repositories without the owner, for example api-*",
+		Details: "`exclude-repositories` applies as well.",
+	},
+	{
+		ID: NothingAdded, Input: "organization", Exit: 2,
+		Message: "no repository of {organization} that this account can see is added to Codacy (not added: {hidden})",
+		Hint:    "Add repositories at {codacy}",
+		Details: "Codacy also lists repositories that it doesn't analyze. They accept no tokens.",
+	},
+	{
+		ID: TokenSeesNothing, Input: "github-token", Exit: 2,
+		Message: "the credential can see no repository of {organization} on GitHub",
+		Hint: "Check Resource owner and Repository access at {tokens}, and ask an owner of {organization} " +
+			"to approve the token at {token-requests}",
+		Details: "GitHub's list is empty. For a GitHub App, choose its repositories on the installation's page.",
+	},
+	{
+		ID: AppSelected, Input: "github-app-id", Exit: 0,
+		Message: "GitHub doesn't show {hidden} of {selected} selected repositories, because the App is installed on selected repositories only",
+		Hint:    "Choose All repositories, or add the missing ones, under Repository access at {installation}",
+		Details: "These repositories are skipped. If that is intended, exclude them with `repositories` or `exclude-repositories`.",
+	},
+	{
+		ID: AllArchived, Exit: 0,
+		Message: "all {hidden} selected repositories of {organization} are archived or disabled, so there is nothing to write",
+		Hint:    "Unarchive repositories that still run builds, for example {first}: Danger Zone at {web}/{first}/settings",
+		Details: "An archived repository accepts no secrets, so it is skipped.",
+	},
+}
+
 // Listed is what both services listed.
 type Listed struct {
 	Owner github.Owner

@@ -49,7 +49,7 @@ type Setup struct {
 // Problem is an error or a warning whose case is known.
 type Problem struct {
 	ID     ID
-	Values Values // in addition to those that every case can use
+	Values Values // in addition to the values that every case can use
 	Err    error  // the service's error; nil if there isn't one
 }
 

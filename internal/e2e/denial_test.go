@@ -36,7 +36,7 @@ func ended(out, outcome string) int { return strings.Count("\n"+out, "\n"+outcom
 // role in one repository aside.
 func blames(out string) bool {
 	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "::error") && !strings.Contains(line, "not an admin of acme/") && (strings.Contains(line, "github-token") || strings.Contains(line, "permission")) {
+		if strings.HasPrefix(line, "::error") && !strings.Contains(line, "no admin rights on acme/") && (strings.Contains(line, "github-token") || strings.Contains(line, "permission")) {
 			return true
 		}
 	}
@@ -240,7 +240,7 @@ func TestOneStoreDenied(t *testing.T) {
 					v.Deny(n, denied, sandbox.DenyPermission, sandbox.WriteSecrets)
 				}
 				for week := range 52 {
-					code, out := v.seeded(uint64(week), harness.Inputs{"secret-stores": "actions,dependabot"})
+					code, out := v.seeded(uint64(week), harness.Inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "864"})
 					if code == 0 {
 						t.Fatalf("week %d: exit code 0\n%s", week, out)
 					}

@@ -34,7 +34,7 @@ func TestHiddenExpiredTokens(t *testing.T) {
 					v.Provision("alpha", harness.Aged(v.World, tokens+1, 900, -100), "actions")
 					for range 3 {
 						posts := v.Count(sandbox.KindCreateToken)
-						if code, out := v.run(nil); code != 0 {
+						if code, out := v.run(harness.Inputs{"revoke-after-hours": "864"}); code != 0 {
 							t.Errorf("exit code %d\n%s", code, out)
 						}
 						if n := v.Count(sandbox.KindCreateToken) - posts; n > 10 {
@@ -74,7 +74,7 @@ func TestHiddenTokensFillTheLimit(t *testing.T) {
 					}
 					return sandbox.Effect{}
 				})
-				code, out := v.run(nil)
+				code, out := v.run(harness.Inputs{"revoke-after-hours": "864"})
 				if code != 0 || ended(out, "renewed") != 1 {
 					t.Errorf("exit code %d\n%s", code, out)
 				}
@@ -108,7 +108,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 					for _, n := range names[10:20] {
 						v.Provision(n, harness.Aged(v.World, 1, 400, -35), "actions")
 					}
-					in := harness.Inputs{"secret-stores": "actions,dependabot"}
+					in := harness.Inputs{"secret-stores": "actions,dependabot", "revoke-after-hours": "864"}
 					var wg sync.WaitGroup
 					for run := range uint64(2) {
 						other := &virtual{World: v.World, t: t, dir: t.TempDir()}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestUnavailableRepositories: repositories that the credential cannot write never
-// keep the due ones beside them from being renewed.
+// keep the due ones from being renewed.
 func TestUnavailableRepositories(t *testing.T) {
 	t.Parallel()
 
@@ -75,7 +75,7 @@ func TestHiddenStore(t *testing.T) {
 							v := noon(t, sandbox.Options{Credentials: fineGrained(), RevokeAfter: 864 * time.Hour}, harness.Names(2)...)
 							v.due(left, harness.Names(2)...)
 							v.Deny(harness.Names(2)[0], "", sandbox.DenyHidden)
-							code, out := v.run(harness.Inputs{"existing-secrets": existing, "rotate": rotate, "dry-run": dry})
+							code, out := v.run(harness.Inputs{"existing-secrets": existing, "rotate": rotate, "dry-run": dry, "revoke-after-hours": "864"})
 							if code != 1 || !strings.Contains(out, "failed   acme/service-000") {
 								t.Errorf("exit code %d\n%s", code, out)
 							}
@@ -103,7 +103,7 @@ func TestHiddenStoreBesideAnother(t *testing.T) {
 					v := noon(t, sandbox.Options{Credentials: fineGrained(), RevokeAfter: 864 * time.Hour}, "alpha")
 					v.Provision("alpha", harness.Aged(v.World, 1, 345, 20), "actions", "codespaces")
 					v.Deny("alpha", "codespaces", denial)
-					in := harness.Inputs{"existing-secrets": existing, "secret-stores": "actions,codespaces"}
+					in := harness.Inputs{"existing-secrets": existing, "secret-stores": "actions,codespaces", "revoke-after-hours": "864"}
 					for day := range 5 {
 						code, out := v.run(in)
 						want := 1
@@ -136,7 +136,7 @@ func TestHiddenStoreBesideAnother(t *testing.T) {
 	}
 }
 
-// TestQueueOrder: expired tokens and those that expire within a week come first, then
+// TestQueueOrder: expired tokens and tokens that expire within a week come first, then
 // repositories without a token, and then the others by expiry.
 func TestQueueOrder(t *testing.T) {
 	t.Parallel()

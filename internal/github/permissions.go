@@ -1,23 +1,16 @@
 package github
 
-// permissions are the permissions of an installation for each store.
-// https://docs.github.com/rest/authentication/permissions-required-for-github-apps
-var permissions = map[string]string{
-	"actions":    "secrets",
-	"dependabot": "dependabot_secrets",
-	"codespaces": "codespaces_secrets",
-	"agents":     "agent_secrets",
-}
+import "github.com/codacy/codacy-project-tokens/internal/rotation"
 
 // StorePermissions returns the permissions that a run needs for the secrets of these
-// stores: write access, or read access if it changes nothing. Codespaces secrets need
-// write access even to be read.
+// stores: write access, or read access if it changes nothing.
 func StorePermissions(stores []string, readOnly bool) map[string]string {
 	needed := map[string]string{"metadata": "read"}
 	for _, store := range stores {
-		needed[permissions[store]] = "write"
-		if readOnly && store != "codespaces" {
-			needed[permissions[store]] = "read"
+		p := rotation.Store(store).Permission()
+		needed[p.Name] = "write"
+		if readOnly && !p.WriteToRead {
+			needed[p.Name] = "read"
 		}
 	}
 	return needed

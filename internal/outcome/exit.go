@@ -21,12 +21,12 @@ func Exits() []Exit {
 		{ExitOK, "success", "success"},
 		{
 			ExitFailed, "failures",
-			"a repository failed, or its token expires within 7 days and the run did not reach it; a service was unreachable, " +
-				"or rejected the credential during the run; or the report or the outputs could not be written",
+			"a repository failed, or was not reached although its token expires within 7 days. " +
+				"Or a service was unreachable, or rejected the credential during the run. Or the report or the outputs could not be written",
 		},
 		{
 			ExitUsage, "inputs or credentials",
-			"an input is invalid, nothing was selected, or a credential was rejected before anything was written; the error names the input",
+			"an input is invalid, nothing was selected, or a credential was rejected before anything was written. The error names the input",
 		},
 		{ExitInterrupted, "interrupted", "interrupted"},
 	}

@@ -41,7 +41,6 @@ const (
 // unbounded are the functions that may exceed the bounds, with the reason.
 var unbounded = map[string]string{
 	"rotation.Decide": "the contract's table, one row after the other",
-	"diagnosis.Cases": "a data table",
 	"config.Inputs":   "a data table",
 }
 

@@ -263,7 +263,8 @@ func (w *worker) evict(ctx context.Context, t *task) (evicted bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	if w.settleClocks(ctx, deletingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty {
+	if w.settleClocks(ctx, deletingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty ||
+		w.o.CodacyClock.Disputed() || w.o.GitHubClock.Disputed() {
 		return false, errClocks
 	}
 	return true, w.deleteToken(ctx, t, token.ID)

@@ -114,7 +114,7 @@ func TestBreaker(t *testing.T) {
 		random, suspected, allDenied bool
 	}{
 		"nothing happened": {},
-		"all is well":      {plays: times(100, ends(stored))},
+		"all are stored":   {plays: times(100, ends(stored))},
 
 		// Credentials.
 		"401": {

@@ -162,7 +162,7 @@ func (c creation) afterRejection(err error, listed rotation.Observation) (creati
 }
 
 // otherRun reports whether the list shows a managed token that the decision was not
-// based on, except this attempt's own; zero if there is none.
+// based on, except this attempt's own; zero without one.
 func (c creation) otherRun(listed rotation.Observation, own int64) bool {
 	return slices.ContainsFunc(listed.Managed, func(t rotation.Token) bool {
 		return t.ID != own && !slices.Contains(c.known, t.ID)

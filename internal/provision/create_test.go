@@ -14,7 +14,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
-// firstNumber is the number that the creations in these tests begin with: the list
+// firstNumber is the number that the creations in these tests start with: the list
 // showed token 6.
 const firstNumber = 7
 

@@ -19,8 +19,9 @@ const (
 	// to leave none unused, and few enough that the most urgent come first.
 	maxAwaitingCapacity = 4
 	// maxWitnessSearch is the number of repositories that are listed in search of a
-	// witness. A credential that never worked has none, and the user waits for that.
-	maxWitnessSearch = 100
+	// witness: most of what Codacy's limit allows in five minutes. A credential that
+	// never worked has no witness, and the user waits for that.
+	maxWitnessSearch = 2000
 )
 
 // Run is one run over the selected repositories. Plan and Apply are called by one
@@ -159,7 +160,7 @@ func (r *Run) loop(interrupt context.Context, apply bool) error {
 		}
 		r.grantTurns()
 		if r.busy == 0 && again.IsZero() {
-			if !r.breaker.searchFailed() {
+			if ctx.Err() != nil || !r.breaker.searchFailed() {
 				break
 			}
 			continue
@@ -322,10 +323,11 @@ func (r *Run) startCheck(ctx context.Context, apply, listingHeldBack bool) (star
 
 // mayCheckOthers reports whether the secrets of repositories are checked whose token
 // is neither missing nor due: after everything else, or where a limit holds back
-// everything else and GitHub's quota is large enough for both.
+// everything else and GitHub's quota is large enough for both. It is true as well
+// where a witness is looked for, because a check may find one.
 func (r *Run) mayCheckOthers(apply, listingHeldBack bool) bool {
 	listed := len(r.toList)+r.listing == 0 && len(r.undecided) == 0
-	if listed && (!apply || r.urgentLeft == 0) {
+	if listed && (!apply || r.urgentLeft == 0 || r.breaker.needsWitness()) {
 		return true
 	}
 	writesHeldBack := !apply || r.toWrite.len() == 0 && r.awaitingCapacity == 0 || r.awaitingCapacity >= maxAwaitingCapacity && r.hasWaiters()
@@ -509,9 +511,9 @@ func (r *Run) judge(e *event) {
 	}
 }
 
-// drawWitnesses draws repositories that an earlier run could write, once those that
-// wait for their turn are back in the queue. As long as none is in it and not every
-// repository is listed, the search goes on.
+// drawWitnesses draws repositories that an earlier run could write, once the tasks
+// that wait for their turn are back in the queue. As long as none is in it, the search
+// goes on: the loop ends it when nothing is left to list or to check.
 func (r *Run) drawWitnesses() {
 	if r.applying > 0 {
 		return
@@ -520,7 +522,7 @@ func (r *Run) drawWitnesses() {
 	for _, t := range r.witnesses {
 		t.witness = true
 	}
-	if len(r.witnesses) > 0 || r.searched >= maxWitnessSearch || len(r.toList)+r.listing == 0 && r.toCheck.len() == 0 {
+	if len(r.witnesses) > 0 || r.searched >= maxWitnessSearch {
 		r.breaker.drawn(len(r.witnesses))
 	}
 }

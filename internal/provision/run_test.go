@@ -303,7 +303,7 @@ func TestRecall(t *testing.T) {
 			created := f.of("create")
 			for _, n := range created[:2] {
 				if !slices.Contains(names[:maxAwaitingCapacity], n) {
-					t.Errorf("%s is not one of those that expire first", n)
+					t.Errorf("%s does not expire first", n)
 				}
 			}
 			third[created[2]] = true

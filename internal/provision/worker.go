@@ -190,7 +190,7 @@ func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, 
 
 // revocable returns the tokens of t that may be revoked.
 func (w *worker) revocable(t *task, written []rotation.Store) []rotation.Token {
-	if w.uncertainty() > rotation.MaxUncertainty {
+	if w.uncertainty() > rotation.MaxUncertainty || w.o.CodacyClock.Disputed() || w.o.GitHubClock.Disputed() {
 		return nil
 	}
 	return rotation.Revocable(t.observation, w.o.Policy, w.codacyNow(), written)

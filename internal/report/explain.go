@@ -57,7 +57,7 @@ func (r *Report) explain(res outcome.Result) string {
 	return strings.Join(parts, "; ")
 }
 
-// planNote explains a planned result beside its action, and says which secrets are
+// planNote explains a planned result next to its action, and says which secrets are
 // not this action's.
 func planNote(res outcome.Result) string {
 	var parts []string

@@ -36,7 +36,7 @@ func TestOutputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := outputs(t, none.read("GITHUB_OUTPUT"))["next-expiry"]; got != "" {
-		t.Errorf("next-expiry is %q where there is none", got)
+		t.Errorf("next-expiry is %q without a token", got)
 	}
 }
 

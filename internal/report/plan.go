@@ -17,7 +17,7 @@ const maxPlanned = 20
 
 // Plan shows what the run will do, the destructive effects first, and what has an
 // outcome already. The estimate is the time that it will take; zero if it is
-// unknown. With ask set it ends with a question, whose answer the caller reads.
+// unknown. With ask set it ends with a question, whose reply the caller reads.
 func (r *Report) Plan(planned []outcome.Result, estimate time.Duration, ask bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -84,7 +84,7 @@ func TestPlanIsShort(t *testing.T) {
 	}
 }
 
-// A plan's only numbers are those that are not zero, with the right noun.
+// A plan only shows numbers that are not zero, with the right noun.
 func TestPlanText(t *testing.T) {
 	t.Parallel()
 

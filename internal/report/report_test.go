@@ -91,10 +91,10 @@ func TestAbort(t *testing.T) {
 	t.Parallel()
 
 	f := newFixture(t, nil)
-	f.Error("github-token: wrong", "Look at https://github.com/settings/tokens (or ask), and <i>again</i>")
+	f.Error("github-token: wrong", "Open https://github.com/settings/tokens (or ask), and <i>again</i>")
 	f.Abort()
 	want := "## ❌ Not started; nothing changed\n\n> [!CAUTION]\n> github-token\\: wrong<br>\n" +
-		"> **Look at <https://github.com/settings/tokens> \\(or ask\\), and &lt;i&gt;again&lt;/i&gt;**\n\n"
+		"> **Open <https://github.com/settings/tokens> \\(or ask\\), and &lt;i&gt;again&lt;/i&gt;**\n\n"
 	if diff := cmp.Diff(want, strings.TrimSuffix(f.read("GITHUB_STEP_SUMMARY"), "\n")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
 )
 
-// tables writes the repositories: those that need attention, the most severe first,
+// tables writes the repositories: the ones that need attention, the most severe first,
 // the changed ones, and, folded, the others.
 func (r *Report) tables(b *strings.Builder) {
 	var failed, expiring, warned, changed, revoked, rest []outcome.Result
@@ -109,7 +109,7 @@ func (r *Report) labelCounts(rows []outcome.Result) []string {
 	return texts
 }
 
-// columns says which columns a table has. Those that would say nothing are left out,
+// columns says which columns a table has. Columns that would say nothing are left out,
 // so that a phone can show the others.
 type columns struct{ label, expires, note bool }
 
@@ -130,7 +130,7 @@ func (c columns) row(repository, label, expires, note string) string {
 // shortNote is the length up to which a note may be repeated in every row.
 const shortNote = 20
 
-// commonNote returns the long note that most rows share; empty if there is none.
+// commonNote returns the long note that most rows share; empty without one.
 func (r *Report) commonNote(rows []outcome.Result) string {
 	counts := map[string]int{}
 	for _, res := range rows {

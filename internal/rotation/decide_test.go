@@ -275,7 +275,7 @@ func TestEveryObservationFitsOneRow(t *testing.T) {
 	t.Logf("%d cases: %v", cases, matched)
 }
 
-// checkWriteOrder checks that d writes the remaining stores, and those that hold
+// checkWriteOrder checks that d writes the remaining stores, and the ones that hold
 // the newest token last.
 func checkWriteOrder(t *testing.T, o Observation, p Policy, d Decision) {
 	t.Helper()

@@ -48,24 +48,6 @@ const (
 	maxNumber = 999_999_999
 )
 
-// Store is a store of a repository's secrets on GitHub, spelled as in the paths
-// of its API.
-type Store string
-
-// The stores.
-const (
-	StoreAgents     Store = "agents"
-	StoreCodespaces Store = "codespaces"
-	StoreDependabot Store = "dependabot"
-	StoreActions    Store = "actions"
-)
-
-// Stores lists all stores in the order of writing. Actions is last because most
-// credentials may write it: another store denies access while nothing has changed.
-func Stores() []Store {
-	return []Store{StoreAgents, StoreCodespaces, StoreDependabot, StoreActions}
-}
-
 // Existing says what to do with a secret that this action did not create.
 type Existing string
 

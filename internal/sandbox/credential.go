@@ -36,7 +36,7 @@ type Credential struct {
 	Access        map[string]Access // by store; nil: Write to each, or none for a Workflow
 	Repositories  []string          // the names of the visible repositories; nil: all
 	Selected      []string          // of a FineGrained one for selected repositories: other public ones are visible too, but their secrets are denied; nil: all
-	Expires       time.Time         // zero: never
+	Expires       time.Time         // zero if never
 	Scopes        []string          // of a Classic or OAuth one; nil: repo
 	PublicOnly    bool              // a FineGrained one that is not approved or belongs to another owner: it sees public repositories and may write nothing
 	NoSSO         bool              // a Classic one that is not authorized for the organization's single sign-on

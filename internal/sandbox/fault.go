@@ -114,7 +114,7 @@ func (w *World) Hook(f func(Request) Effect) {
 // Pending returns the number of late requests that have yet to take effect.
 func (w *World) Pending() int { return int(w.pending.Load()) }
 
-// response is a service's response. A status of 0 means that there is none.
+// response is a service's response. A status of 0 means no response.
 type response struct {
 	status int
 	header http.Header

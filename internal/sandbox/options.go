@@ -38,7 +38,7 @@ type Options struct {
 	AccountTokenValues AccountValues  // undocumented: how the list of account tokens shows the values
 
 	CodacyTokens        []string             // valid account tokens; CodacyToken by default
-	CodacyTokenExpires  time.Time            // their expiry; zero: never
+	CodacyTokenExpires  time.Time            // their expiry; zero if never
 	CodacyTokenExpiries map[string]time.Time // expiries that differ from CodacyTokenExpires, by token
 	InvalidTokenStatus  int                  // for an invalid account token: 401 (default), or 404 with {"error":"not found"}
 

@@ -211,7 +211,7 @@ func wantViolations(t *testing.T, w *sandbox.World, want string) {
 	}
 }
 
-// TestWholeWay makes a token and stores it in each store, over HTTP and over
+// TestWholeWay creates a token and stores it in each store, over HTTP and over
 // HTTPS, at / and under /api/v3.
 func TestWholeWay(t *testing.T) {
 	t.Parallel()

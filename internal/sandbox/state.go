@@ -13,7 +13,7 @@ type Token struct {
 	Name    string // empty on legacy Codacy, and for some tokens from before 2026
 	Value   string
 	Created time.Time
-	Expires time.Time // zero: never
+	Expires time.Time // zero if never
 	Undated bool      // Codacy's list has no creation date, as for tokens from before 2026
 	Deleted bool
 }

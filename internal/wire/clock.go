@@ -50,6 +50,12 @@ type Clock struct {
 	both       bool        // responses agreed with other since
 	row        agreement   // the latest responses in a row that agree with each other
 	last       time.Time   // of the previous call, to recognize a step
+	// disputed is true from a response that contradicts the estimate until
+	// minContradicting in a row over at least minContradiction agree with it: agreed
+	// of them so far, the first one at agreedSince.
+	disputed    bool
+	agreed      int
+	agreedSince time.Time
 
 	// step returns how far this machine's clock was set between two of its times;
 	// nil for the difference of wall and monotonic time.
@@ -97,6 +103,7 @@ func (c *Clock) add(r agreement, received time.Time) {
 	} else {
 		c.row = r
 	}
+	c.dispute(inCurrent, received)
 	settled := c.row.n >= minContradicting && received.Sub(c.row.first) >= minContradiction
 	switch {
 	case inCurrent:
@@ -114,10 +121,25 @@ func (c *Clock) add(r agreement, received time.Time) {
 	}
 }
 
+// dispute records whether a response agreed with the estimate.
+func (c *Clock) dispute(agrees bool, received time.Time) {
+	if !agrees {
+		c.disputed, c.agreed = true, 0
+		return
+	}
+	if c.agreed++; c.agreed == 1 {
+		c.agreedSince = received
+	}
+	if c.agreed >= minContradicting && received.Sub(c.agreedSince) >= minContradiction {
+		c.disputed = false
+	}
+}
+
 // addCandidate adds a response while there is no estimate.
 func (c *Clock) addCandidate(r agreement) {
 	for _, candidate := range c.candidates {
 		if both, ok := candidate.join(r); ok {
+			c.disputed, c.agreed = len(c.candidates) > 1, 0
 			c.current, c.candidates = both, nil
 			return
 		}
@@ -153,6 +175,7 @@ func (a agreement) bounds() (lo, hi time.Duration) {
 func (c *Clock) checkStep(now time.Time) {
 	if !c.last.IsZero() && c.stepped(c.last, now) {
 		c.candidates, c.current, c.other, c.row, c.both = nil, agreement{}, agreement{}, agreement{}, false
+		c.disputed, c.agreed = false, 0
 	}
 	c.last = now
 }
@@ -210,6 +233,14 @@ func (c *Clock) Agreeing() int {
 	defer c.mu.Unlock()
 	c.checkStep(time.Now())
 	return c.current.n
+}
+
+// Disputed reports whether a response contradicted the estimate, and the following
+// ones have not settled the matter: nothing that can't be undone may rely on it.
+func (c *Clock) Disputed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.disputed
 }
 
 // ToLocal converts a time of the service to this machine's clock. A zero time stays

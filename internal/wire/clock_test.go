@@ -275,3 +275,34 @@ func check(t *testing.T, c *Clock, offset time.Duration, offsets []time.Duration
 		}
 	}
 }
+
+// TestDisputed: after a contradiction an estimate is disputed until three responses
+// in a row over at least ten seconds agree with it.
+func TestDisputed(t *testing.T) {
+	t.Parallel()
+
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name    string
+		offsets []time.Duration // of the responses, five seconds apart
+		want    bool
+	}{
+		{"no response", nil, false},
+		{"all agree", []time.Duration{0, 0, 0}, false},
+		{"the first one was odd", []time.Duration{time.Hour, 0, 0}, true},
+		{"odd first, then two more", []time.Duration{time.Hour, 0, 0, 0, 0}, true},
+		{"odd first, then settled", []time.Duration{time.Hour, 0, 0, 0, 0, 0}, false},
+		{"an odd one in between", []time.Duration{0, 0, time.Hour, 0, 0}, true},
+		{"settled after it", []time.Duration{0, 0, time.Hour, 0, 0, 0}, false},
+		{"two servers in turn", []time.Duration{0, -20 * time.Minute, -20 * time.Minute, 0, -20 * time.Minute, 0, -20 * time.Minute}, true},
+	} {
+		c := &Clock{step: func(time.Time, time.Time) time.Duration { return 0 }}
+		for i, offset := range tt.offsets {
+			now := at.Add(time.Duration(i) * 5 * time.Second)
+			c.observe(http.StatusOK, now, now, now.Add(offset).Format(http.TimeFormat))
+		}
+		if got := c.Disputed(); got != tt.want {
+			t.Errorf("%s: disputed %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
