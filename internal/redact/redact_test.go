@@ -86,7 +86,7 @@ func TestForms(t *testing.T) {
 		for form, w := range written(v) {
 			got := n.Redact("start [" + w + "] end")
 			if strings.HasPrefix(form, "base64 after") {
-				// The text next to the value in the same base64 is left.
+				// The rest of the same base64 text is kept.
 				if enc := base64.StdEncoding.EncodeToString([]byte(v))[4 : len(v)*8/6]; strings.Contains(got, enc) || !strings.Contains(got, "***") {
 					t.Errorf("%.40q, %s: %.200q", v, form, got)
 				}
@@ -137,7 +137,7 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-// TestMany: values next to and in each other, twice added, and with ends that are
+// TestMany: values next to and inside each other, twice added, and with ends that are
 // the same.
 func TestMany(t *testing.T) {
 	t.Parallel()
@@ -197,9 +197,9 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestWriterDoesNotWait: text that starts no value is written immediately. Text that
-// may start one is written when it no longer can.
-func TestWriterDoesNotWait(t *testing.T) {
+// TestWriterWaitsForNothing: text that starts no value is passed on immediately, and what
+// may start one comes when it can no longer be.
+func TestWriterWaitsForNothing(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer

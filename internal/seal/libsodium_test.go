@@ -28,7 +28,7 @@ func TestLibsodium(t *testing.T) {
 	t.Parallel()
 	program := buildLibsodium(t)
 
-	t.Run("it opens a box of Seal", func(t *testing.T) {
+	t.Run("it opens boxes of the action", func(t *testing.T) {
 		t.Parallel()
 		sodium := startLibsodium(t, program)
 		public, private, _ := strings.Cut(sodium.ask(t, "pair"), " ")
@@ -174,7 +174,7 @@ func startLibsodium(t *testing.T, program string) *libsodium {
 	return &libsodium{in: in, out: bufio.NewReader(out)}
 }
 
-// ask sends one line and returns the response.
+// ask sends one line and returns the reply.
 func (s *libsodium) ask(t *testing.T, words ...string) string {
 	t.Helper()
 	if _, err := io.WriteString(s.in, strings.Join(words, " ")+"\n"); err != nil {

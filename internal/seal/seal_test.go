@@ -108,7 +108,7 @@ func TestSealOpens(t *testing.T) {
 }
 
 // TestSealKnownBox compares with a box that libsodium 1.0.18 made with the same
-// ephemeral key; TestLibsodium computes it again if libsodium is available.
+// ephemeral key; TestLibsodium creates another one where libsodium is installed.
 func TestSealKnownBox(t *testing.T) {
 	t.Parallel()
 

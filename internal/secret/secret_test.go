@@ -76,7 +76,7 @@ func TestValue(t *testing.T) {
 }
 
 // TestPanic: a panic ends in the runtime's own words, on stderr. This process
-// starts itself once more and panics there, with the value in every kind of holder.
+// starts itself and panics there, with the value in every kind of holder.
 func TestPanic(t *testing.T) {
 	v := secret.New(plain)
 	holders := []any{v, &v, struct{ V secret.Value }{v}, []secret.Value{v}, fmt.Errorf("x: %w", failure{v}), failure{v}}
@@ -100,7 +100,7 @@ type failure struct{ v secret.Value }
 func (f failure) Error() string { return fmt.Sprintf("failed with %v, %+v", f.v, []secret.Value{f.v}) }
 
 // TestRevealsAreCounted: the value comes out in these functions and in no other. A
-// new one needs a reason next to it.
+// new one needs a reason that can be written next to it.
 func TestRevealsAreCounted(t *testing.T) {
 	t.Parallel()
 

@@ -28,7 +28,7 @@ static struct randombytes_implementation fixed = {
 	.buf = fixed_buf,
 };
 
-/* decode reads the next word of the line; -1 if it is missing or not base64. */
+/* decode reads the next word of the line; -1 without one, or if it is not base64. */
 static long decode(unsigned char *out, size_t max) {
 	const char *word = strtok(NULL, " \n");
 	size_t n = 0;
