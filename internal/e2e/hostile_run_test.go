@@ -556,7 +556,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 		in[k] = v
 	}
 
-	const bound = 20 * time.Second // max-duration, what the rest of the run takes, and a busy machine
+	const bound = 50 * time.Second // max-duration, a PUT that times out after 30 s, and a busy machine
 	ctx, cancel := context.WithTimeout(t.Context(), 2*bound)
 	defer cancel()
 	cmd := harness.Command(ctx, dir, in)

@@ -184,7 +184,8 @@ func isMaybeTaken(err error) bool {
 // errStale means that nothing was created, because the observation is too old.
 func (w *worker) createToken(ctx context.Context, t *task, expires time.Time) (codacy.Token, secret.Value, error) {
 	c := newCreation(t.observation, expires)
-	listedAt := time.Now()
+	started := time.Now()
+	listedAt := started
 	var last error
 	for range createRequests {
 		name, err := rotation.TokenName(w.o.Policy.SecretName, c.number)
@@ -196,6 +197,8 @@ func (w *worker) createToken(ctx context.Context, t *task, expires time.Time) (c
 			return w.acceptToken(ctx, t, token, value, name, expires)
 		}
 		last = err
+		// An overloaded service may ask for more time than the token's store has left.
+		tooLong := w.o.Retry.WaitAsTold(pace.WithSendDeadline(ctx, started.Add(rotation.MaxPutDelay/2)), err)
 		next := step{}
 		if c, next = c.next(err, nil); next.kind == stepList {
 			listedAt = time.Now()
@@ -206,6 +209,9 @@ func (w *worker) createToken(ctx context.Context, t *task, expires time.Time) (c
 			c, next = c.next(err, &listed)
 		}
 		if err := w.takeStep(ctx, t, next); err != nil {
+			return codacy.Token{}, secret.Value{}, err
+		}
+		if tooLong != nil {
 			return codacy.Token{}, secret.Value{}, err
 		}
 	}
