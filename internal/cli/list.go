@@ -71,7 +71,11 @@ func (s *session) list(ctx context.Context) (targets []match.Target, code int) {
 }
 
 func selectable(r github.Repository) config.Selectable {
-	return config.Selectable{Name: r.Name, Topics: r.Topics, Visibility: r.Visibility}
+	s := config.Selectable{Name: r.Name}
+	if r.Traits != nil {
+		s.Topics, s.Visibility = r.Traits.Topics, r.Traits.Visibility
+	}
+	return s
 }
 
 // listBoth lists both services' repositories at the same time.

@@ -119,7 +119,7 @@ func (s *session) connect() {
 	s.codacy = codacy.New(toCodacy.Client(), cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, s.startRetry, s.laterRetry)
 	s.codacy.OnSecret = c.redactor.Add
 	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, s.startRetry, s.laterRetry)
-	s.github.KeepTopics = cfg.Repositories.NeedsTopics() || cfg.ExcludeRepositories.NeedsTopics()
+	s.github.KeepTraits = cfg.Repositories.NeedTraits() || cfg.ExcludeRepositories.NeedTraits()
 }
 
 // codacyNow returns the time on Codacy's clock.

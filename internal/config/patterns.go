@@ -39,9 +39,11 @@ func (p Patterns) Match(r Selectable) bool {
 	})
 }
 
-// NeedsTopics reports whether a pattern matches topics.
-func (p Patterns) NeedsTopics() bool {
-	return slices.ContainsFunc(p, func(pattern string) bool { return strings.HasPrefix(pattern, topicPrefix) })
+// NeedTraits reports whether a pattern matches more than names.
+func (p Patterns) NeedTraits() bool {
+	return slices.ContainsFunc(p, func(pattern string) bool {
+		return strings.HasPrefix(pattern, topicPrefix) || strings.HasPrefix(pattern, visibilityPrefix)
+	})
 }
 
 // matchGlob matches a glob that was checked when it was parsed.

@@ -59,8 +59,8 @@ func TestMatchTopicAndVisibility(t *testing.T) {
 		if got := c.Repositories.Match(repository); got != want {
 			t.Errorf("%s: %v, want %v", patterns, got, want)
 		}
-		if got, want := c.Repositories.NeedsTopics(), strings.Contains(strings.ToLower(patterns), "topic:"); got != want {
-			t.Errorf("%s: needs topics: %v, want %v", patterns, got, want)
+		if got, want := c.Repositories.NeedTraits(), strings.Contains(patterns, ":"); got != want {
+			t.Errorf("%s: needs traits: %v, want %v", patterns, got, want)
 		}
 	}
 	if (config.Patterns{"topic:*", "visibility:public"}).Match(config.Selectable{Name: "hidden"}) {

@@ -30,8 +30,8 @@ const Name = "GitHub"
 
 // Client sends requests to GitHub. It is safe for concurrent use.
 type Client struct {
-	// KeepTopics has Repositories keep the topics, which take memory.
-	KeepTopics bool
+	// KeepTraits has Repositories keep the visibility and the topics.
+	KeepTraits bool
 
 	gh        *github.Client
 	start     pace.Retry

@@ -203,7 +203,7 @@ func (l *listing) take(p page) error {
 		l.yield(Repository{
 			ID: it.ID, Owner: unique.Make(wire.Truncate(cmp.Or(it.Owner.Login, defaultOwner), maxName)).Value(), Name: wire.Truncate(it.Name, maxName),
 			Archived: it.Archived, Disabled: it.Disabled, Private: it.Private,
-			Visibility: unique.Make(wire.Truncate(it.Visibility, maxName)).Value(), Topics: l.topics(it),
+			Traits: l.traits(it),
 		})
 	}
 	if l.most == 0 || p.total < l.fewest {

@@ -18,10 +18,15 @@ type Repository struct {
 	ID                          int64
 	Owner, Name                 string
 	Archived, Disabled, Private bool
+	// Traits are only kept if the Client's KeepTraits is set, because they take memory.
+	Traits *Traits
+}
+
+// Traits are what a repository can be selected by, in addition to its name.
+type Traits struct {
 	// Visibility is public, private or internal; empty if GitHub doesn't say.
 	Visibility string
-	// Topics are only kept if the Client's KeepTopics is set.
-	Topics []string
+	Topics     []string
 }
 
 // maxTopics is the number of topics of a repository that are kept. GitHub allows 20.
@@ -43,16 +48,16 @@ type item struct {
 	Topics     []string `json:"topics"`
 }
 
-// topics returns the topics to keep of a repository.
-func (c *Client) topics(it item) []string {
-	if !c.KeepTopics {
+// traits returns the traits to keep of a repository.
+func (c *Client) traits(it item) *Traits {
+	if !c.KeepTraits {
 		return nil
 	}
 	topics := make([]string, 0, min(maxTopics, len(it.Topics)))
 	for _, t := range it.Topics[:cap(topics)] {
 		topics = append(topics, unique.Make(wire.Truncate(t, maxName)).Value())
 	}
-	return topics
+	return &Traits{Visibility: unique.Make(wire.Truncate(it.Visibility, maxName)).Value(), Topics: topics}
 }
 
 // Probe sends the cheapest request, for a further response by which to estimate

@@ -94,7 +94,7 @@ func New(o Options, targets []match.Target) *Run {
 		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
 	}
 	for _, t := range targets {
-		r.toList = append(r.toList, &task{target: t, tiebreak: o.Rand.Uint64(), turn: make(chan bool, 1)})
+		r.toList = append(r.toList, &task{target: t, tiebreak: o.Rand.Uint64()})
 	}
 	// A new order in each run, so that an interrupted one does not always reach the
 	// same repositories.
@@ -240,6 +240,9 @@ func (r *Run) startWrite(ctx context.Context) bool {
 	}
 	r.applying++
 	r.awaitingCapacity++
+	if t.turn == nil { // most repositories need none
+		t.turn = make(chan bool, 1)
+	}
 	t.shorten = time.Duration(r.o.Rand.Int64N(int64(rotation.LifetimeJitter)))
 	mayRevoke := r.breaker.mayRevoke()
 	var once sync.Once
