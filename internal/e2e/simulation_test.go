@@ -672,12 +672,9 @@ func (s *sim) settle() {
 	}
 	replace := s.in["existing-secrets"] == "replace"
 	for _, repo := range s.repos {
-		holding, present := map[string]bool{}, 0
+		holding := map[string]bool{}
 		for _, store := range s.stores {
 			value, ok := s.Secret(repo, store, harness.SecretName)
-			if ok {
-				present++
-			}
 			switch {
 			case !ok && s.in["existing-secrets"] != "only":
 				s.fail("%s has no secret in %s", repo, store)
@@ -692,12 +689,12 @@ func (s *sim) settle() {
 			s.fail("%s holds %d different tokens", repo, len(holding))
 		}
 		// A token whose secret was replaced or removed stays valid until it expires.
-		// If no secret is left, or the list has no creation times, so do the tokens
+		// If no store is left to write, or the list has no creation times, so do the tokens
 		// that it replaced.
 		allowed := 0
 		if s.handmade[repo] && !replace {
 			allowed = 1
-			if s.undated || present == 0 {
+			if s.undated || len(holding) == 0 {
 				allowed = 100
 			}
 		}
