@@ -120,7 +120,9 @@ func (w *World) checkDeleted(c *call, t *token) {
 func (w *World) mayDeleteExpired(t *token, s *secret) bool {
 	at := t.repo.deniedAt[s.store]
 	expired := !t.Expires.IsZero() && !w.now(Codacy).Before(t.Expires)
-	return expired && !at.IsZero() && w.time().Sub(at) < denialMemory
+	denied := !at.IsZero() && w.time().Sub(at) < denialMemory
+	// Without addresses by ID, a run whose first repository is hidden can't read others.
+	return expired && (denied || w.options.NoIDAddresses)
 }
 
 // checkRevokedEarly checks that a deleted token was replaced long enough ago. A
