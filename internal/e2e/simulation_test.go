@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -84,15 +85,18 @@ type sim struct {
 	handmade  map[string]bool
 	manualAt  map[string]time.Time // last manual change of a secret, by repository and store
 	servers   [2]time.Duration     // how far the second server of each service is off
-	renames   int                  // still to come
 	others    []string             // repositories that took an old name
 	lastWrite time.Time
-	grace     time.Duration       // revoke-after-hours
-	holding   map[int64]time.Time // when a store last held a token
-	gone      map[int64]bool
+	grace     time.Duration // revoke-after-hours
 	undated   bool
 	skew      time.Duration // Codacy's
 	slack     time.Duration // no manual change for this long after a creation
+
+	trouble    bool                     // the events of disturb may happen
+	byName     bool                     // the server has no addresses by ID
+	credential sandbox.Credential       // of the runs
+	silent     map[sandbox.Service]bool // services that do not respond
+	noDeletes  bool                     // every DELETE fails
 
 	mu      sync.Mutex
 	pending []*sent
@@ -103,6 +107,8 @@ type sim struct {
 // simRun is one run of the program.
 type simRun struct {
 	number    int
+	began     time.Time
+	ended     time.Time
 	responses [2]int // by service
 	cancel    context.CancelFunc
 	killed    bool
@@ -140,13 +146,43 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 
 	s := &sim{
 		t: t, seed: seed, r: r, began: time.Now(), slack: 16 * time.Minute,
-		handmade: map[string]bool{}, manualAt: map[string]time.Time{}, renames: 0 * r.IntN(3), holding: map[int64]time.Time{}, gone: map[int64]bool{},
-	}
-	o := sandbox.Options{}
-	if r.IntN(4) == 0 {
-		o.NoCreationDates, s.undated, s.slack = true, true, 80*time.Minute
+		handmade: map[string]bool{}, manualAt: map[string]time.Time{}, silent: map[sandbox.Service]bool{},
 	}
 	existing := word("replace", "replace", "replace", "keep", "only")
+	hours := pick(0, 1, 24, 24, 864)
+	s.grace = time.Duration(hours) * time.Hour
+	o := sandbox.Options{
+		RevokeAfter:        s.grace,
+		Existing:           sandbox.Existing(existing),
+		NameTaken:          pick(409, 422, 400),
+		TooManyTokens:      pick(409, 422, 400),
+		AccountTokenValues: sandbox.AccountValues(r.IntN(3)),
+		ListValues:         r.IntN(4) == 0,
+		TokenPageSize:      pick(0, 0, 3),
+		NumericKeyIDs:      r.IntN(4) == 0,
+		NoIDAddresses:      r.IntN(4) == 0,
+		PutNoContent:       r.IntN(4) == 0,
+		RateHeaders:        sandbox.RateHeaders(r.IntN(3)),
+		SecretRole:         word("admin", "write"),
+	}
+	switch r.IntN(6) {
+	case 0:
+		o.NoCreationDates, s.undated, s.slack = true, true, 80*time.Minute
+	case 1:
+		o.CreationDay, s.undated, s.slack = time.UTC, true, 80*time.Minute
+	case 2:
+		o.CreationDay, s.undated, s.slack = time.FixedZone("", 2*60*60), true, 80*time.Minute
+	}
+	s.byName = o.NoIDAddresses
+	s.credential = sandbox.Credential{
+		Value: sandbox.GitHubToken,
+		Kind:  []sandbox.CredentialKind{sandbox.Classic, sandbox.FineGrained, sandbox.Installation}[r.IntN(3)],
+	}
+	if s.credential.Kind == sandbox.Installation {
+		s.credential.UnknownFor = time.Duration(pick(0, 1500, 4000)) * time.Millisecond
+		s.credential.UnknownStatus = pick(401, 403)
+	}
+	o.Credentials = []sandbox.Credential{s.credential}
 	// Under keep, a secret whose token has expired and is hidden counts as not
 	// managed.
 	o.HideExpired = r.IntN(4) == 0 && existing != "keep"
@@ -156,13 +192,16 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 		// By their IDs, because another repository may take the name.
 		s.repos = append(s.repos, fmt.Sprint("#", s.Add(sandbox.Repository{Name: fmt.Sprintf("repo-%d", i)})))
 	}
-	s.stores = [][]string{{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}}[r.IntN(3)]
+	s.stores = [][]string{
+		{"actions"}, {"actions", "dependabot"}, {"actions", "agents", "codespaces"}, {"dependabot", "actions", "codespaces", "agents"},
+	}[r.IntN(4)]
 	lifetime := pick(40, 120, 365)
+	if hours > 24 {
+		lifetime = 365 // with less, replaced tokens would outlive the next renewal, and the history would never settle
+	}
 	if o.HideExpired {
 		lifetime = 365 // five pauses beyond the expiry would leave five names that are taken and hidden, which fails as documented
 	}
-	hours := pick(0, 1, 24, 24)
-	s.grace = time.Duration(hours) * time.Hour
 	s.in = harness.Inputs{
 		"secret-stores":       strings.Join(s.stores, ","),
 		"token-lifetime-days": fmt.Sprint(lifetime), "renew-before-days": fmt.Sprint(lifetime / pick(2, 4)),
@@ -191,13 +230,17 @@ func simulate(t *testing.T, seed uint64, tell bool) {
 	for _, name := range []string{"ci", "codacy-project-token-01", "codacy-project-token-x", "other-secret-1"} {
 		strangers = append(strangers, s.AddToken(s.repos[0], sandbox.Token{Name: name, Expires: s.Time().AddDate(10, 0, 0)}))
 	}
-	s.say("%v, skew and lists %+v", s.in, o)
+	strangers = append(strangers, s.AddToken(s.repos[0], sandbox.OldToken(true)), s.AddToken(s.repos[0], sandbox.OldToken(false)))
+	s.say("%v, %v, options %+v", s.in, s.credential, o)
 
 	for s.Time().Sub(s.began) < 2*365*24*time.Hour {
 		s.faults = []float64{0, 0.05, 0.25}[r.IntN(3)]
 		s.calm = s.faults == 0 && r.IntN(2) == 0
 		s.disagree()
+		s.trouble = !s.calm && r.IntN(2) == 0
+		s.noDeletes = s.trouble && r.IntN(8) == 0
 		s.cluster(pick(1, 1, 1, 2, 2, 3), pick(0, 0, 1, 2))
+		clear(s.silent)
 		// Sometimes the next one follows at once, mostly weeks later.
 		gap := time.Duration(r.Int64N(int64(max(lifetime, 100)) * int64(24*time.Hour)))
 		if o.HideExpired {
@@ -247,7 +290,11 @@ func (s *sim) fail(format string, args ...any) {
 // start starts a run of the program. Its requests wait for the simulation.
 func (s *sim) start() *simRun {
 	s.runs++
-	run := &simRun{number: s.runs}
+	run := &simRun{number: s.runs, began: time.Now()}
+	if s.credential.Kind == sandbox.Installation {
+		s.credential.Value = fmt.Sprintf("ghs_sandbox%d", s.runs) // each job has its own
+		s.AddCredential(s.credential)
+	}
 	// Once in 3,600 times two runs of the same second request the same expiry. After a
 	// lost response the expiry identifies the run's own token, so the two must not
 	// coincide. Without a lost response it does no harm.
@@ -258,7 +305,7 @@ func (s *sim) start() *simRun {
 	ctx, run.cancel = context.WithCancel(s.t.Context())
 	env := map[string]string{
 		"GITHUB_ACTIONS":         "true",
-		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
+		"INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": s.credential.Value,
 		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
 		"INPUT_WRITES-PER-MINUTE": "0",
 	}
@@ -274,7 +321,7 @@ func (s *sim) start() *simRun {
 		code := played(s.t, s.World, ctx, command)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		run.done, run.code = true, code
+		run.done, run.code, run.ended = true, code, time.Now()
 	}()
 	return run
 }
@@ -324,6 +371,7 @@ func (s *sim) cluster(runs, kills int) {
 			if run.done {
 				s.say("run %d ends with %d", run.number, run.code)
 				run.cancel()
+				s.checkRun(run)
 			}
 			return run.done
 		})
@@ -345,9 +393,14 @@ func (s *sim) cluster(runs, kills int) {
 			s.kill(active[s.r.IntN(len(active))])
 			kills--
 		case len(able) > 0 && (die < 85 || s.calm):
+			if s.trouble && s.r.IntN(25) == 0 {
+				s.disturb()
+			}
 			s.process(able[s.r.IntN(len(able))])
 		case len(able) > 0 && die < 97:
 			s.sleep(3 * time.Second)
+		case s.calm:
+			s.sleep(time.Second)
 		default:
 			s.sleep(45 * time.Second)
 		}
@@ -371,9 +424,20 @@ func (s *sim) kill(run *simRun) {
 func (s *sim) process(p *sent) {
 	s.effect = sandbox.Effect{}
 	what := ""
-	if s.r.Float64() < s.faults {
+	service := sandbox.GitHub
+	if strings.HasPrefix(p.req.URL.String(), sandbox.CodacyURL) {
+		service = sandbox.Codacy
+	}
+	switch {
+	case s.silent[service] && !p.given:
+		s.say("run %d: %s hangs on a silent connection", p.run.number, p.key)
+		p.stalled = true
+		return
+	case s.noDeletes && p.req.Method == http.MethodDelete:
+		s.effect, what = sandbox.Effect{Skip: true, Status: []int{500, 503}[p.run.number%2]}, "not done, deletes fail"
+	case s.r.Float64() < s.faults:
 		status := []int{500, 502, 503, 504}[s.r.IntN(4)]
-		switch s.r.IntN(13) {
+		switch s.r.IntN(15) {
 		case 9:
 			s.effect, what = sandbox.Effect{Date: s.oddTime()}, "an odd date"
 		case 10:
@@ -402,9 +466,11 @@ func (s *sim) process(p *sent) {
 			s.say("run %d: %s hangs", p.run.number, p.key)
 			p.stalled = true
 			return
-		}
-		if s.renames > 0 && s.r.IntN(20) == 0 {
-			s.rename()
+		case 13:
+			wait := []string{"999999999", "-5", "soon", s.Time().Add(100 * time.Hour).Format(http.TimeFormat)}[s.r.IntN(4)]
+			s.effect, what = sandbox.RetryAfter([]int{429, status}[s.r.IntN(2)], wait), "Retry-After "+wait
+		case 14:
+			s.effect, what = sandbox.Unauthorized(service), "not done, 401"
 		}
 	}
 	s.mu.Lock()
@@ -417,10 +483,6 @@ func (s *sim) process(p *sent) {
 	}
 	if given {
 		what += " late"
-	}
-	service := sandbox.Codacy
-	if strings.HasPrefix(sandbox.GitHubURL, p.req.URL.Scheme+"://"+p.req.URL.Host) {
-		service = sandbox.GitHub
 	}
 	if p.run.responses[service]++; p.run.responses[service]%2 == 0 && s.effect.Date == 0 {
 		s.effect.Date = s.servers[service]
@@ -458,7 +520,6 @@ func (s *sim) disagree() {
 
 // rename gives a repository another name. Another repository takes the old one.
 func (s *sim) rename() {
-	s.renames--
 	repo := s.repos[s.r.IntN(len(s.repos))]
 	s.say("%s is renamed, and another repository takes its name", repo)
 	s.others = append(s.others, fmt.Sprint("#", s.Replace(repo, fmt.Sprintf("renamed-%d", len(s.others)))))
@@ -469,35 +530,77 @@ func (s *sim) check() {
 	for _, v := range s.Violations() {
 		s.fail("%v", v)
 	}
-	s.checkGrace()
 	if s.t.Failed() {
 		s.t.Logf("seed %d:\n%s", s.seed, strings.Join(s.timeline, "\n"))
 		s.t.FailNow()
 	}
 }
 
-// checkGrace asserts that a token that the program revokes stayed valid for
-// revoke-after-hours after it was replaced.
-func (s *sim) checkGrace() {
-	now := time.Now()
-	for _, repo := range s.repos {
-		values := map[string]bool{}
-		for _, store := range s.stores {
-			if v, ok := s.Secret(repo, store, harness.SecretName); ok {
-				values[v] = true
-			}
+// checkRun checks how a run ended. It may last for max-duration, 15 minutes more,
+// and a minute of the simulation's own pauses.
+func (s *sim) checkRun(run *simRun) {
+	if run.killed {
+		return
+	}
+	if took := run.ended.Sub(run.began); took > time.Hour+16*time.Minute {
+		s.fail("run %d took %v", run.number, took)
+	}
+	out := run.out.String()
+	if run.code == 0 && failedLine.MatchString(out) {
+		s.fail("run %d exits with 0 although a repository failed", run.number)
+	}
+}
+
+var failedLine = regexp.MustCompile(`(?m)^failed +acme/`)
+
+// disturb is an event that happens between two requests.
+func (s *sim) disturb() {
+	repo, store := s.repos[s.r.IntN(len(s.repos))], s.stores[s.r.IntN(len(s.stores))]
+	if s.r.IntN(3) == 0 {
+		store = "" // all of them
+	}
+	switch s.r.IntN(9) {
+	case 0:
+		// Where the server has no addresses by ID, nothing shows that the name
+		// belongs to another repository by now.
+		if !s.byName {
+			s.rename()
 		}
-		for _, t := range s.Tokens(repo) {
-			last, ever := s.holding[t.ID]
-			switch {
-			case values[t.Value]:
-				s.holding[t.ID] = now
-			// GitHub returns whole seconds, and so does a Date.
-			case t.Deleted && !s.gone[t.ID] && ever && t.Expires.After(s.Time().Add(s.skew)) && now.Sub(last) < s.grace-3*time.Second:
-				s.fail("%s of %s was revoked %v after a secret held it", t.Name, repo, now.Sub(last))
-			}
-			s.gone[t.ID] = t.Deleted
+	case 1, 2:
+		denials := []sandbox.Denial{
+			sandbox.DenyAdminRights, sandbox.DenyBlocked, sandbox.DenyLocked, sandbox.DenyPermission, sandbox.DenyPlain, sandbox.DenyTakedown,
 		}
+		d := denials[s.r.IntN(len(denials))]
+		on := [][]sandbox.Operation{nil, {sandbox.ReadSecrets}, {sandbox.ReadKey}, {sandbox.WriteSecrets}}[s.r.IntN(4)]
+		s.say("%s of %s denies %v with %v", store, repo, on, d)
+		s.Deny(repo, store, d, on...)
+	case 3:
+		s.say("%s of %s is hidden", store, repo)
+		s.Deny(repo, store, sandbox.DenyHidden)
+	case 4, 5:
+		s.say("%s of %s is available again", store, repo)
+		s.Allow(repo, store)
+	case 6:
+		if s.r.IntN(2) == 0 {
+			s.access(map[string]sandbox.Access{"actions": sandbox.Read})
+		} else {
+			s.access(map[string]sandbox.Access{})
+		}
+	case 7:
+		s.access(nil)
+	case 8:
+		service := sandbox.Service(s.r.IntN(2))
+		s.silent[service] = !s.silent[service]
+		s.say("%v is silent: %v", service, s.silent[service])
+	}
+}
+
+// access changes what the credential may do; nil is everything.
+func (s *sim) access(a map[string]sandbox.Access) {
+	s.say("the credential may do %v", a)
+	s.credential.Access = a
+	if s.runs > 0 || s.credential.Kind != sandbox.Installation {
+		s.SetAccess(s.credential.Value, a)
 	}
 }
 
@@ -519,7 +622,6 @@ func (s *sim) change() {
 		if _, ok := s.Secret(repo, store, harness.SecretName); ok {
 			s.say("manual change: %s of %s is deleted", store, repo)
 			s.DeleteSecret(repo, store, harness.SecretName)
-			clear(s.holding) // who deletes a secret accepts that queued jobs fail
 		}
 	case 2:
 		// Under keep a secret without a valid token counts as not managed.
@@ -528,7 +630,6 @@ func (s *sim) change() {
 		})
 		if len(valid) > 0 && s.in["existing-secrets"] != "keep" {
 			deleted := valid[s.r.IntN(len(valid))]
-			s.gone[deleted.ID] = true
 			s.say("manual change: the token %s of %s is deleted", deleted.Name, repo)
 			s.DeleteToken(repo, deleted.ID)
 		}
@@ -543,32 +644,37 @@ func (s *sim) manually(repo string) {
 
 // settle does three quiet runs, a day apart, and checks the result.
 func (s *sim) settle() {
-	s.faults, s.calm = 0, true
+	s.faults, s.calm, s.trouble, s.noDeletes = 0, true, false, false
 	s.disagree()
+	s.access(nil)
+	for _, repo := range s.repos {
+		s.Allow(repo, "")
+	}
 	time.Sleep(24 * time.Hour)
 	s.in["rotate"] = "expiring"
 	// Three runs fix everything. If a token becomes due in one of them, the old one
 	// has its grace period, which takes some more runs.
-	for runs, quiet := 1, 0; runs <= 3 || quiet < 2; runs++ {
+	for runs, quiet := 1, 0; runs <= 5 || quiet < 2; runs++ {
 		puts := s.Count(sandbox.KindPutSecret)
 		s.cluster(1, 0)
-		time.Sleep(24 * time.Hour)
+		if runs < 3 {
+			time.Sleep(24 * time.Hour)
+		} else {
+			time.Sleep(max(24*time.Hour, s.grace+time.Hour))
+		}
 		if quiet++; s.Count(sandbox.KindPutSecret) > puts {
 			quiet = 0
 		}
-		if runs == 3+2*len(s.repos)+2 {
+		if runs == 5+2*len(s.repos)+2 {
 			s.fail("it writes without end")
 			return
 		}
 	}
 	replace := s.in["existing-secrets"] == "replace"
 	for _, repo := range s.repos {
-		holding, present := map[string]bool{}, 0
+		holding := map[string]bool{}
 		for _, store := range s.stores {
 			value, ok := s.Secret(repo, store, harness.SecretName)
-			if ok {
-				present++
-			}
 			switch {
 			case !ok && s.in["existing-secrets"] != "only":
 				s.fail("%s has no secret in %s", repo, store)
@@ -583,12 +689,12 @@ func (s *sim) settle() {
 			s.fail("%s holds %d different tokens", repo, len(holding))
 		}
 		// A token whose secret was replaced or removed stays valid until it expires.
-		// If no secret is left, or the list has no creation times, so do the tokens
+		// If no store is left to write, or the list has no creation times, so do the tokens
 		// that it replaced.
 		allowed := 0
 		if s.handmade[repo] && !replace {
 			allowed = 1
-			if s.undated || present == 0 {
+			if s.undated || len(holding) == 0 {
 				allowed = 100
 			}
 		}

@@ -28,7 +28,7 @@ const (
 //
 // Secrets and keys are read by the repository's ID, because its name may belong to
 // another repository since the list was read. A server that lacks these addresses is
-// recognized by the first reads: they get 404 by ID, and succeed by name.
+// recognized by the first reads: they get 404 by ID, and succeed or are denied by name.
 type addresses struct {
 	mode     atomic.Int32
 	learning chan struct{} // holds one element while the mode is being learned
@@ -121,7 +121,7 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 			return &DifferentRepositoryError{r, id}
 		}
 		if err := c.readByName(ctx, op, r, store, name, v); !wire.IsNotFound(err) {
-			if err == nil {
+			if answers(err) {
 				a.mode.Store(int32(modeName))
 			}
 			return err
@@ -132,7 +132,7 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 	mode := modeID
 	var key publicKey
 	if err := c.readByID(ctx, op, r, store, "public-key", &key); wire.IsNotFound(err) {
-		if c.readByName(ctx, op, r, store, "public-key", &key) == nil {
+		if answers(c.readByName(ctx, op, r, store, "public-key", &key)) {
 			mode = modeName
 		}
 	}
@@ -141,6 +141,15 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 		return c.readByName(ctx, op, r, store, name, v)
 	}
 	return notFound
+}
+
+// answers reports whether the result of a read shows that its address exists. A
+// denial does, too: otherwise one repository that denies access would hide that the
+// server lacks the addresses by ID, and no other repository could be read.
+func answers(err error) bool {
+	status := wire.StatusOf(err)
+	return err == nil || wire.DispositionOf(err) == wire.Rejected &&
+		(status == http.StatusForbidden || status == http.StatusUnavailableForLegalReasons)
 }
 
 // checkName returns a *DifferentRepositoryError if a key was read by name, and the name

@@ -62,7 +62,7 @@ func TestAddresses(t *testing.T) {
 		"by name, the secret first":      {server{false, true, 1, 200, 200}, "ssk", []string{byID, repository, byName, byName, keyByName, repository}, "yyy"},
 		"by name, the key first":         {server{false, true, 1, 404, 200}, "kss", []string{keyByID, repository, keyByName, repository, byName, byName}, "ynn"},
 		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, keyByID, keyByName, keyByName, repository, byName}, "nyn"},
-		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByID, keyByName}, "nn"},
+		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByID, keyByName, keyByName}, "nd"},
 		"by name, denied":                {server{false, true, 1, 403, 200}, "s", []string{byID, repository, byName}, "d"},
 		"gone":                           {server{true, true, 0, 404, 404}, "s", []string{byID, repository}, "n"},
 		"no repository with this name":   {server{true, false, 0, 404, 200}, "ssk", []string{byID, repository, byID, keyByID, keyByID}, "nny"},

@@ -40,6 +40,22 @@ func TestViolations(t *testing.T) {
 			added := c.world.Provision("web", sandbox.Token{Name: one}, "dependabot")
 			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
 		}, "invalid token"},
+		"expired, in a store that was denied": {func(c *client) {
+			added := c.world.Provision("web", sandbox.Token{Name: one, Expires: c.world.Time().Add(-time.Hour)}, "actions")
+			c.world.Deny("web", "actions", sandbox.DenyPlain)
+			c.do(403, "GET", c.secretURL("web", "actions", secretName), nil)
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+		}, ""},
+		"valid, in a store that was denied": {func(c *client) {
+			added := c.world.Provision("web", sandbox.Token{Name: one}, "actions")
+			c.world.Deny("web", "actions", sandbox.DenyPlain)
+			c.do(403, "GET", c.secretURL("web", "actions", secretName), nil)
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+		}, "invalid token"},
+		"expired, in a store that is available": {func(c *client) {
+			added := c.world.Provision("web", sandbox.Token{Name: one, Expires: c.world.Time().Add(-time.Hour)}, "actions")
+			c.do(204, "DELETE", fmt.Sprintf("%s/%d", c.tokensURL("web"), added.ID), nil)
+		}, "invalid token"},
 		"replaced before it is deleted": {func(c *client) {
 			added := c.create("web", one)
 			c.put(201, "web", "actions", secretName, added.Token)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // AddedState says whether Codacy analyzes a repository.
@@ -48,7 +49,8 @@ type repository struct {
 	keys       [len(storeNames)]*keyPair
 	generation [len(storeNames)]int
 	denials    [len(storeNames)][operations]*Denial
-	rejections int // of new tokens, in a row
+	deniedAt   [len(storeNames)]time.Time // when a store last denied a request; true time
+	rejections int                        // of new tokens, in a row
 }
 
 // Add adds a repository and returns its ID on GitHub.

@@ -186,6 +186,7 @@ func (w *World) store(c *call, access Access) (*repository, int, *response) {
 		return nil, 0, rejection
 	}
 	if rejection := c.credential.may(i, access); rejection != nil {
+		repo.deniedAt[i] = w.time()
 		return nil, 0, rejection
 	}
 	var denial Denial
@@ -203,6 +204,7 @@ func (w *World) store(c *call, access Access) (*repository, int, *response) {
 	default:
 		return repo, i, nil
 	}
+	repo.deniedAt[i] = w.time()
 	a := denial.response(c.credential, i, access)
 	return nil, 0, &a
 }
