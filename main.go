@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"os"
@@ -32,11 +33,14 @@ func main() {
 	// keeps the peak of an organization with 20,000 repositories near 40 MiB.
 	debug.SetGCPercent(50)
 
-	signaled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	signaled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// Even after stop, a closed pipe or terminal must not end the process: repositories
-	// in progress are finished.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
+	// Even after stop, a closed terminal must not end the process: repositories in
+	// progress are finished.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	// A server that hangs up sends SIGPIPE too, and must not end the run: only output
+	// that nobody reads does.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
 	context.AfterFunc(signaled, func() {
@@ -49,7 +53,7 @@ func main() {
 	})
 	command := cli.Command{
 		Version: version,
-		Stdin:   os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Stdin:   os.Stdin, Stdout: output{os.Stdout, interrupt}, Stderr: output{os.Stderr, interrupt},
 		Getenv:   os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stdin.Fd())),
 		Screen:   term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
@@ -57,4 +61,18 @@ func main() {
 	code := command.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// output is stdout or stderr. Once nobody reads it, the run is interrupted.
+type output struct {
+	*os.File
+	interrupt func()
+}
+
+func (o output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		o.interrupt()
+	}
+	return n, err
 }

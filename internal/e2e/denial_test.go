@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,19 +198,19 @@ func TestSuspendedDuringRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := harness.Names(120)
 		v := noon(t, sandbox.Options{}, names...)
-		puts := 0
+		var puts atomic.Int64
 		v.Hook(func(r sandbox.Request) sandbox.Effect {
 			if r.Kind == sandbox.KindPutSecret {
-				puts++
+				puts.Add(1)
 			}
-			if puts > 2 && r.Service == sandbox.GitHub {
+			if puts.Load() > 2 && r.Service == sandbox.GitHub {
 				return sandbox.SuspendedInstallation()
 			}
 			return sandbox.Effect{}
 		})
 		code, out := v.run(nil)
-		if code != 1 || puts > 30 || ended(out, "created") != 2 {
-			t.Errorf("exit code %d, %d PUTs\n%s", code, puts, out)
+		if code != 1 || puts.Load() > 30 || ended(out, "created") != 2 {
+			t.Errorf("exit code %d, %d PUTs\n%s", code, puts.Load(), out)
 		}
 		if !strings.Contains(out, "This installation has been suspended") {
 			t.Errorf("GitHub's words are missing\n%s", out)

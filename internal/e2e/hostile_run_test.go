@@ -546,10 +546,22 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	}))
 	t.Cleanup(unknown.Close)
 	targets := map[string]string{"unknown": unknown.URL}
-	var servers [2]*hostileServer
+	scheme := "http://"
+	if config != nil {
+		scheme = "https://"
+	}
+	var listeners [2]net.Listener
 	for i, name := range []string{"codacy", "github"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners[i], targets[name] = l, scheme+l.Addr().String()
+	}
+	var servers [2]*hostileServer
+	for i, l := range listeners {
 		servers[i] = &hostileServer{world: w, service: sandbox.Service(i), attack: a, counts: map[string]int{}, targets: targets}
-		targets[name] = servers[i].listen(t, config)
+		servers[i].serve(t, l, config)
 	}
 	in["codacy-api-url"], in["github-api-url"] = targets["codacy"]+"/api/v3", targets["github"]
 	for k, v := range a.in {

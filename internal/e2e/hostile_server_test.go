@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
@@ -168,6 +169,9 @@ func (s *hostileServer) serveHTTP1(conn net.Conn) {
 			if _, err := io.WriteString(conn, s.attack.stray(x)); err != nil {
 				return
 			}
+			// Stray bytes can be taken for the response to the next request, which
+			// would then wait for its own end until it times out.
+			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
 		}
 	}
 }
@@ -241,14 +245,9 @@ func (s *hostileServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// listen serves on the loopback until the test ends, over HTTP/1.1 or, with a
-// configuration, over HTTP/2. It returns the URL.
-func (s *hostileServer) listen(t *testing.T, config *tls.Config) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+// serve serves until the test ends, over HTTP/1.1 or, with a configuration, over
+// HTTP/2.
+func (s *hostileServer) serve(t *testing.T, l net.Listener, config *tls.Config) {
 	if config != nil {
 		server := &http.Server{
 			Handler: s, TLSConfig: config.Clone(), ErrorLog: log.New(io.Discard, "", 0),
@@ -258,7 +257,7 @@ func (s *hostileServer) listen(t *testing.T, config *tls.Config) string {
 		}
 		go func() { _ = server.ServeTLS(l, "", "") }() // until it is closed
 		t.Cleanup(func() { _ = server.Close() })
-		return "https://" + l.Addr().String()
+		return
 	}
 	var mu sync.Mutex
 	conns, closed := []net.Conn{}, false
@@ -286,7 +285,6 @@ func (s *hostileServer) listen(t *testing.T, config *tls.Config) string {
 			_ = c.Close()
 		}
 	})
-	return "http://" + l.Addr().String()
 }
 
 // frame is a frame of HTTP/2.

@@ -179,6 +179,40 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestServerHangsUp: a write to a connection that the server closed sends SIGPIPE to
+// the process. It interrupts no run.
+func TestServerHangsUp(t *testing.T) {
+	t.Parallel()
+
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "web"}, sandbox.Repository{Name: "api"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, _ := f.Start(ctx, nil)
+	ready := make(chan struct{})
+	var signaled atomic.Int64
+	f.Hook(func(sandbox.Request) sandbox.Effect {
+		<-ready
+		if cmd.Process.Signal(syscall.SIGPIPE) == nil {
+			signaled.Add(1)
+		}
+		return sandbox.Effect{}
+	})
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(ready)
+	if err := harness.IgnoreExit(cmd.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 0 || signaled.Load() == 0 {
+		t.Errorf("exit code %d after %d signals\n%s", code, signaled.Load(), out.String())
+	}
+	f.Provisioned("web")
+	f.Provisioned("api")
+}
+
 // TestInvalidProxy: an invalid address of a proxy is an error that names the
 // variable. The standard library would ignore it and connect directly.
 func TestInvalidProxy(t *testing.T) {

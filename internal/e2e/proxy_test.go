@@ -49,15 +49,17 @@ func TestProxy(t *testing.T) {
 			return
 		}
 		defer to.Close()
-		rw.WriteHeader(http.StatusOK)
-		client, _, err := http.NewResponseController(rw).Hijack()
+		client, buffered, err := http.NewResponseController(rw).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer client.Close()
+		if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+			return
+		}
 		ctx, done := context.WithCancel(context.Background())
-		go func() { defer done(); _, _ = io.Copy(to, client) }() // until one side hangs up
+		go func() { defer done(); _, _ = io.Copy(to, buffered) }() // until one side hangs up
 		go func() { defer done(); _, _ = io.Copy(client, to) }()
 		<-ctx.Done()
 	}))
