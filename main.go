@@ -39,7 +39,7 @@ func main() {
 	// progress are finished.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	// A server that hangs up sends SIGPIPE too, and must not end the run: only output
-	// that nobody reads does.
+	// whose reader is gone does.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
@@ -63,7 +63,7 @@ func main() {
 	os.Exit(code)
 }
 
-// output is stdout or stderr. Once nobody reads it, the run is interrupted.
+// output is stdout or stderr. Once its reader is gone, the run is interrupted.
 type output struct {
 	*os.File
 	interrupt func()
