@@ -873,7 +873,7 @@ func (f *failing) try(ctx context.Context) (int, error) {
 	n := len(f.tries)
 	f.tries = append(f.tries, time.Since(f.started))
 	if n < len(f.takes) {
-		if err := Sleep(ctx, f.takes[n]); err != nil {
+		if err := wire.Sleep(ctx, f.takes[n]); err != nil {
 			return 0, &wire.Error{Disposition: wire.Indeterminate, Err: err}
 		}
 	}
@@ -1014,13 +1014,13 @@ func TestSleep(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
-		if err := Sleep(t.Context(), 3*time.Second); err != nil || time.Since(started) != 3*time.Second {
+		if err := wire.Sleep(t.Context(), 3*time.Second); err != nil || time.Since(started) != 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(started))
 		}
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(why) })
-		if err := Sleep(ctx, time.Hour); !errors.Is(err, why) || time.Since(started) != 4*time.Second {
+		if err := wire.Sleep(ctx, time.Hour); !errors.Is(err, why) || time.Since(started) != 4*time.Second {
 			t.Errorf("%v after %v", err, time.Since(started))
 		}
 	})

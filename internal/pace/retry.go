@@ -107,7 +107,7 @@ func (a *attempts) next(ctx context.Context, err error) error {
 	a.done = a.retry.Waits.add(Wait{
 		Service: e.Service, Reason: retryReason(e), Since: a.first, Until: a.started.Add(a.retry.MaxElapsed),
 	})
-	if Sleep(ctx, a.backoff) != nil {
+	if wire.Sleep(ctx, a.backoff) != nil {
 		return err
 	}
 	a.backoff *= 2

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
 // Wait is something that requests wait for.
@@ -159,17 +161,5 @@ func waitUntil(ctx context.Context, wait Wait) error {
 	if deadline, tooLate := sendDeadline(ctx); !deadline.IsZero() && wait.Until.After(deadline) {
 		return &WaitError{wait, tooLate}
 	}
-	return Sleep(ctx, time.Until(wait.Until))
-}
-
-// Sleep waits for d. Its error is the end of ctx.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return wire.Sleep(ctx, time.Until(wait.Until))
 }

@@ -236,7 +236,7 @@ func TestWaitsList(t *testing.T) {
 		start := time.Now()
 		go func() {
 			_, _ = Do(ctx, Retry{MaxElapsed: 45 * time.Second, Waits: waits}, func(ctx context.Context) (int, error) {
-				_ = Sleep(ctx, 12*time.Second)
+				_ = wire.Sleep(ctx, 12*time.Second)
 				return 0, &wire.Error{Service: "B", Disposition: wire.Indeterminate}
 			})
 		}()

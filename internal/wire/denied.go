@@ -33,7 +33,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		var ok bool
-		if req, ok = rebuild(req); !ok || sleep(req.Context(), after) != nil {
+		if req, ok = rebuild(req); !ok || Sleep(req.Context(), after) != nil {
 			return nil, err
 		}
 	}
@@ -89,7 +89,8 @@ func rebuild(req *http.Request) (*http.Request, bool) {
 	return again, true
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d. Its error is the cause of the end of ctx.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
