@@ -71,7 +71,7 @@ type Shard struct{ Index, Count int }
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
 
 // Credentials returns the values of all variables that may hold a credential, valid
-// or not, and the proxies' passwords. None of them may be printed.
+// or not. None of them may be printed.
 func Credentials(getenv func(string) string) []secret.Value {
 	var all []secret.Value
 	add := func(text string) {
@@ -89,18 +89,6 @@ func Credentials(getenv func(string) string) []secret.Value {
 			if lines := keyLines(text); lines != text {
 				add(lines)
 			}
-		}
-	}
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		address := getenv(name)
-		if at := strings.LastIndex(address, "@"); at >= 0 {
-			user := address[:at]
-			if _, rest, ok := strings.Cut(user, "//"); ok {
-				user = rest
-			}
-			add(user)
-			_, password, _ := strings.Cut(user, ":")
-			add(password)
 		}
 	}
 	return all

@@ -37,7 +37,7 @@ func ProxySecrets(getenv func(string) string) []secret.Value {
 	var all []secret.Value
 	add := func(texts ...string) {
 		for _, text := range texts {
-			if text != "" {
+			if text = strings.TrimSpace(text); text != "" {
 				all = append(all, secret.New(text))
 			}
 		}

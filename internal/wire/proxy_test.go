@@ -41,14 +41,17 @@ func TestProxySecrets(t *testing.T) {
 		"me:pass@proxy:3128":             {"me:pass", "pass", "pass", "me:pass", header("me:pass")},
 		"http://me@proxy":                {"me", "me:", header("me:")},
 		"http://me:p%zz-secret@proxy":    {"me:p%zz-secret", "p%zz-secret"},
+		"http://me: word @proxy":         {"me: word", "word"},
 		"http://me:pa@ss@proxy.acme.org": {"me:pa@ss", "pa@ss", "pa@ss", "me:pa@ss", header("me:pa@ss")},
 	} {
-		var got []string
-		for _, v := range ProxySecrets(func(name string) string { return map[string]string{"https_proxy": address}[name] }) {
-			got = append(got, v.Reveal())
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%q: got %q, want %q", address, got, want)
+		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+			var got []string
+			for _, v := range ProxySecrets(func(n string) string { return map[string]string{name: address}[n] }) {
+				got = append(got, v.Reveal())
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s=%q: got %q, want %q", name, address, got, want)
+			}
 		}
 	}
 }
