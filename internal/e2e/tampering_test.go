@@ -136,7 +136,7 @@ func FuzzRun(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte, how uint8) {
 		if len(script) > 2000 {
-			t.Skip()
+			t.Skip("longer than a run has use for")
 		}
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) { tamperedRun(t, dir, script, how) })

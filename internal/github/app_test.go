@@ -2,7 +2,6 @@ package github_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/github"
+	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/pace"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 	"github.com/codacy/codacy-project-tokens/internal/secret"
@@ -28,24 +28,12 @@ import (
 
 const (
 	appID      = 1234567
-	appClient  = "Iv23liABCDEF"
+	appClient  = harness.AppClient
 	secretName = "CODACY_PROJECT_TOKEN"
 )
 
-// appKeys are two keys, made once: it takes its time.
-var appKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
-	var keys [2]*rsa.PrivateKey
-	for i := range keys {
-		var err error
-		if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			panic(err)
-		}
-	}
-	return keys
-})
-
 func pkcs1(key *rsa.PrivateKey) secret.Value {
-	return secret.New(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+	return secret.New(harness.AppPEM(key))
 }
 
 func pkcs8(t *testing.T, key *rsa.PrivateKey) secret.Value {
@@ -77,13 +65,13 @@ var postLimit = pace.Limit{Max: 1, Period: time.Minute, Cost: func(method string
 }}
 
 // install makes an App that has not been started. It may be called in a bubble,
-// if appKeys was called outside.
+// if harness.AppKeys was called outside.
 func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), limits ...pace.Limit) *installed {
 	t.Helper()
 	if o.App == nil {
 		o.App = &sandbox.App{}
 	}
-	o.App.ID, o.App.ClientID, o.App.PublicKey, o.App.InstallationID = appID, appClient, &appKeys()[0].PublicKey, 77
+	o.App.ID, o.App.ClientID, o.App.PublicKey, o.App.InstallationID = appID, appClient, &harness.AppKeys()[0].PublicKey, 77
 	o.Record = true
 	w := sandbox.New(o)
 	w.Add(sandbox.Repository{Name: "web"})
@@ -96,7 +84,7 @@ func install(t *testing.T, o sandbox.Options, change func(*github.AppOptions), l
 	i.pace = pace.NewLimiter(github.Name, false, func() float64 { return 0 }, limits...)
 	retry := pace.Retry{MaxElapsed: 45 * time.Second}
 	options := github.AppOptions{
-		ID: strconv.Itoa(appID), Key: pkcs1(appKeys()[0]), Owner: "acme",
+		ID: strconv.Itoa(appID), Key: pkcs1(harness.AppKeys()[0]), Owner: "acme",
 		Transport: wire.Transport{
 			Service: github.Name, Origin: base, Base: w.RoundTripper(), Clock: clock, UserAgent: "test",
 		},
@@ -187,7 +175,7 @@ func TestAppStart(t *testing.T) {
 		"App ID":       {finds: 1},
 		"client ID":    {change: func(o *github.AppOptions) { o.ID = appClient }, finds: 1},
 		"user":         {options: sandbox.Options{OwnerType: "User"}, finds: 2},
-		"PKCS #8":      {change: func(o *github.AppOptions) { o.Key = pkcs8(t, appKeys()[0]) }, finds: 1},
+		"PKCS #8":      {change: func(o *github.AppOptions) { o.Key = pkcs8(t, harness.AppKeys()[0]) }, finds: 1},
 		"clock ahead":  {skew: 3 * time.Hour, finds: 2},
 		"clock behind": {skew: -3 * time.Hour, finds: 2},
 		"clock a little behind, within what a JWT allows for": {skew: -50 * time.Second, finds: 1},
@@ -241,7 +229,7 @@ MIIBOQIBAAJBAIUgc1RGpbIsHKPo+WBjXRXI8S7JlXyAuxPdJhUM3JLCdpMRYf3w
 		posts  int
 	}{
 		"key of another App": {
-			change: func(o *github.AppOptions) { o.Key = pkcs1(appKeys()[1]) },
+			change: func(o *github.AppOptions) { o.Key = pkcs1(harness.AppKeys()[1]) },
 			is:     func(err error) bool { return wire.IsUnauthorized(err) && !github.IsUnknownApp(err) },
 		},
 		"no key": {
@@ -300,7 +288,7 @@ MIIBOQIBAAJBAIUgc1RGpbIsHKPo+WBjXRXI8S7JlXyAuxPdJhUM3JLCdpMRYf3w
 // request is sent with what they hold.
 func TestAppStartMalformed(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	for name, c := range map[string]struct {
 		kind   sandbox.Kind
 		status int
@@ -349,7 +337,7 @@ func TestAppStartMalformed(t *testing.T) {
 // TestAppShortLife: tokens of 64 s under load for five minutes, then after a lull.
 func TestAppShortLife(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		const life = 64 * time.Second
 		i := install(t, sandbox.Options{App: &sandbox.App{TokenLife: life}, Latency: 700 * time.Millisecond}, nil)
@@ -399,7 +387,7 @@ func TestAppShortLife(t *testing.T) {
 // renew at every request.
 func TestAppVeryShortLife(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{App: &sandbox.App{TokenLife: 40 * time.Second}}, nil).start()
 		for range 10 * 60 {
@@ -418,7 +406,7 @@ func TestAppVeryShortLife(t *testing.T) {
 // TestAppOneRenewal: one request for all who wait, each as long as it may.
 func TestAppOneRenewal(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{}, nil).start()
 		time.Sleep(58 * time.Minute)
@@ -461,7 +449,7 @@ func TestAppOneRenewal(t *testing.T) {
 // was refused is sent again.
 func TestAppRevokedToken(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{Latency: 100 * time.Millisecond}, nil).start()
 		i.Revoke(i.token())
@@ -520,7 +508,7 @@ func TestAppRevokedToken(t *testing.T) {
 // new token. The new one is fresh, so it gets three more attempts.
 func TestAppRejectedForGood(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{}, nil).start()
 		i.Hook(func(r sandbox.Request) sandbox.Effect {
@@ -545,7 +533,7 @@ func TestAppRejectedForGood(t *testing.T) {
 // and at a renewal with many requests. They wait, and no further token is created.
 func TestAppFreshToken(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	for _, unknown := range []time.Duration{1500 * time.Millisecond, 4 * time.Second} {
 		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
 			t.Run(fmt.Sprint(unknown, " ", status), func(t *testing.T) {
@@ -580,7 +568,7 @@ func TestAppFreshToken(t *testing.T) {
 // the ones that the installation grants, and again if one was withdrawn.
 func TestAppPermissions(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	all := []string{"actions", "agents", "codespaces", "dependabot"}
 	for name, c := range map[string]struct {
 		stores   []string
@@ -628,7 +616,7 @@ func TestAppPermissions(t *testing.T) {
 // within a second if GitHub does not respond or is paused.
 func TestAppRevoke(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	for name, c := range map[string]struct {
 		effect  sandbox.Effect
 		prepare func(*installed)
@@ -682,7 +670,7 @@ func TestAppRevoke(t *testing.T) {
 // TestAppRenewalFails: what a failed renewal is to the requests that need it.
 func TestAppRenewalFails(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	for name, c := range map[string]struct {
 		effect      sandbox.Effect
 		times       int // how often it happens
@@ -755,7 +743,7 @@ func TestAppRenewalFails(t *testing.T) {
 // TestAppWaitsAtTheGate: a token that did not outlive a wait is not sent.
 func TestAppWaitsAtTheGate(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{App: &sandbox.App{TokenLife: 64 * time.Second}}, nil).start()
 		var once sync.Once
@@ -793,7 +781,7 @@ func TestAppWaitsAtTheGate(t *testing.T) {
 // TestAppArrivesInTime: nor is one that would die on the way.
 func TestAppArrivesInTime(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{App: &sandbox.App{TokenLife: 64 * time.Second}, Latency: 10 * time.Second}, nil).start()
 		var once sync.Once
@@ -814,7 +802,7 @@ func TestAppArrivesInTime(t *testing.T) {
 // all there are belong to that PUT.
 func TestAppNeedsAPlace(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{}, nil, postLimit).start()
 		key, err := i.client.PublicKey(t.Context(), i.repo, "actions")
@@ -841,7 +829,7 @@ func TestAppNeedsAPlace(t *testing.T) {
 // TestAppGoesFirst: a renewal does not queue behind reservations.
 func TestAppGoesFirst(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{}, nil, postLimit)
 		i.start()
@@ -880,7 +868,7 @@ func TestAppGoesFirst(t *testing.T) {
 // taken for the installation's.
 func TestAppHasAnHourOfItsOwn(t *testing.T) {
 	t.Parallel()
-	appKeys()
+	harness.AppKeys()
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t, sandbox.Options{}, nil)
 		i.Hook(func(r sandbox.Request) sandbox.Effect {

@@ -77,7 +77,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(429, `{"error":"x","innerMessage":"y"}`, "999999999", "0", "9223372036854775807", "")
 	f.Fuzz(func(t *testing.T, status int, body, retry, remaining, reset, date string) {
 		if status < 200 || status > 999 {
-			t.Skip()
+			t.Skip("not a final status")
 		}
 		tr := newTransport(t, roundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(status, body, "Retry-After", retry, "X-RateLimit-Remaining", remaining, "X-RateLimit-Reset", reset, "Date", date), nil
