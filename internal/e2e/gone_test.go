@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,12 +96,12 @@ func TestPagesShift(t *testing.T) {
 					}
 					o.Latency = 10 * time.Millisecond
 					v := bubble(t, o, harness.Names(301)...)
-					var n atomic.Int64 // pages are requested concurrently
+					n := 0
 					v.Hook(func(r sandbox.Request) sandbox.Effect {
 						if r.Kind != kind {
 							return sandbox.Effect{}
 						}
-						if n.Add(1) != int64(page) {
+						if n++; n != page {
 							return sandbox.Effect{}
 						}
 						return sandbox.Effect{After: func() { v.Remove(harness.Names(1)[0]) }}

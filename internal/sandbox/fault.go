@@ -101,8 +101,8 @@ func Unauthorized(s Service) Effect {
 // effect.
 func SuspendedInstallation() Effect { return skip(suspendedInstallation()) }
 
-// Hook calls f for each request from now on; nil ends that. f is called without a
-// lock, from many goroutines at once.
+// Hook calls f for each request from now on; nil ends that. f is called for one
+// request at a time, and without the World's lock, so that it can change the World.
 func (w *World) Hook(f func(Request) Effect) {
 	if f == nil {
 		w.hook.Store(nil)

@@ -26,6 +26,7 @@ type World struct {
 	options  Options
 	template []string
 	hook     atomic.Pointer[func(Request) Effect]
+	hooking  sync.Mutex // held while hook is called
 	sequence atomic.Int64
 	pending  atomic.Int64
 	counts   [kinds]atomic.Int64

@@ -262,12 +262,20 @@ func (w *World) target(c *call) *repository {
 	return or(w.names[key], w.oldNames[key])
 }
 
+// hooked returns the hook's effect on a request.
+func (w *World) hooked(r Request) Effect {
+	hook := w.hook.Load()
+	if hook == nil {
+		return Effect{}
+	}
+	w.hooking.Lock()
+	defer w.hooking.Unlock()
+	return (*hook)(r)
+}
+
 // perform applies the hook's effect and serves the request.
 func (w *World) perform(c *call, r *http.Request) (response, Effect) {
-	var e Effect
-	if hook := w.hook.Load(); hook != nil {
-		e = (*hook)(c.Request)
-	}
+	e := w.hooked(c.Request)
 	c.changeToken = e.Token
 	wait := w.options.Latency + e.Delay
 	if w.options.LatencyFunc != nil {
