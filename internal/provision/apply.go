@@ -361,12 +361,8 @@ func (w *worker) shield(ctx context.Context, d, afterStart time.Duration) (conte
 	ctx, cancelTime := context.WithDeadlineCause(context.WithoutCancel(ctx), w.o.StartBefore.Add(afterStart), errTimeUp)
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(w.interrupted, func() {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
+		if wire.Sleep(ctx, d) == nil {
 			cancel(errInterrupted)
-		case <-ctx.Done():
 		}
 	})
 	return ctx, func() { stop(); cancel(nil); cancelTime() }
