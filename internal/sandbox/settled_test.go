@@ -39,6 +39,26 @@ func TestEarlyRevocation(t *testing.T) {
 		}
 		return old
 	}
+	// among revokes a replaced token when n tokens of the repository are valid.
+	among := func(n int) func(*client) {
+		return func(c *client) {
+			old := replace(c, "actions")
+			for i := range n - 2 {
+				c.world.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i)})
+			}
+			c.delete("web", old.ID)
+		}
+	}
+	// rejected revokes one after n tokens with a name that is taken were rejected.
+	rejected := func(n int) func(*client) {
+		return func(c *client) {
+			old := replace(c, "actions")
+			for range n {
+				c.do(409, "POST", c.tokensURL("web"), body(tokenTwo, c.world.Time().Add(time.Hour)))
+			}
+			c.delete("web", old.ID)
+		}
+	}
 	for name, test := range map[string]struct {
 		options sandbox.Options
 		do      func(*client)
@@ -137,34 +157,10 @@ func TestEarlyRevocation(t *testing.T) {
 			c.world.SetUpdatedAt("web", "actions", secretName, c.world.Time().Add(-hours))
 			c.delete("web", old.ID)
 		}, ""},
-		"evicted among 100": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
-			old := replace(c, "actions")
-			for i := range 98 {
-				c.world.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i)})
-			}
-			c.delete("web", old.ID)
-		}, ""},
-		"among 99": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
-			old := replace(c, "actions")
-			for i := range 97 {
-				c.world.AddToken("web", sandbox.Token{Name: fmt.Sprint("t-", i)})
-			}
-			c.delete("web", old.ID)
-		}, "early revocation"},
-		"after four rejections": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
-			old := replace(c, "actions")
-			for range 4 {
-				c.do(409, "POST", c.tokensURL("web"), body(tokenTwo, c.world.Time().Add(time.Hour)))
-			}
-			c.delete("web", old.ID)
-		}, ""},
-		"after three rejections": {sandbox.Options{RevokeAfter: hours}, func(c *client) {
-			old := replace(c, "actions")
-			for range 3 {
-				c.do(409, "POST", c.tokensURL("web"), body(tokenTwo, c.world.Time().Add(time.Hour)))
-			}
-			c.delete("web", old.ID)
-		}, "early revocation"},
+		"evicted among 100":      {sandbox.Options{RevokeAfter: hours}, among(100), ""},
+		"among 99":               {sandbox.Options{RevokeAfter: hours}, among(99), "early revocation"},
+		"after four rejections":  {sandbox.Options{RevokeAfter: hours}, rejected(4), ""},
+		"after three rejections": {sandbox.Options{RevokeAfter: hours}, rejected(3), "early revocation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
