@@ -263,8 +263,7 @@ func (w *worker) evict(ctx context.Context, t *task) (evicted bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	if w.settleClocks(ctx, deletingResponses) != nil || w.uncertainty() > rotation.MaxUncertainty ||
-		w.o.CodacyClock.Disputed() || w.o.GitHubClock.Disputed() {
+	if !w.mayDelete(ctx) {
 		return false, errClocks
 	}
 	return true, w.deleteToken(ctx, t, token.ID)

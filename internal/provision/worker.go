@@ -175,7 +175,7 @@ func (w *worker) secretsChecked(ctx context.Context, t *task) event {
 // warning: the next run tries again.
 func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, result *outcome.Result) (failed, succeeded bool) {
 	for _, old := range w.revocable(t, written) {
-		if ctx.Err() != nil || w.settleClocks(ctx, deletingResponses) != nil {
+		if ctx.Err() != nil || !w.mayDelete(ctx) {
 			break
 		}
 		if err := w.deleteToken(ctx, t, old.ID); err != nil {
@@ -190,7 +190,7 @@ func (w *worker) revoke(ctx context.Context, t *task, written []rotation.Store, 
 
 // revocable returns the tokens of t that may be revoked.
 func (w *worker) revocable(t *task, written []rotation.Store) []rotation.Token {
-	if w.uncertainty() > rotation.MaxUncertainty || w.o.CodacyClock.Disputed() || w.o.GitHubClock.Disputed() {
+	if !w.clocksAreCertain() {
 		return nil
 	}
 	return rotation.Revocable(t.observation, w.o.Policy, w.codacyNow(), written)
@@ -246,6 +246,17 @@ func (w *worker) settleClocks(ctx context.Context, responses int) error {
 		return nil
 	}
 	return SettleClocks(ctx, responses, w.o.ClockSources...)
+}
+
+// mayDelete makes sure that the services' clocks allow deleting a token that an
+// earlier run created, and reports whether they do.
+func (w *worker) mayDelete(ctx context.Context) bool {
+	return w.settleClocks(ctx, deletingResponses) == nil && w.clocksAreCertain()
+}
+
+// clocksAreCertain reports whether what can't be undone may rely on the clocks.
+func (w *worker) clocksAreCertain() bool {
+	return w.uncertainty() <= rotation.MaxUncertainty && !w.o.CodacyClock.Disputed() && !w.o.GitHubClock.Disputed()
 }
 
 // canStart reports whether another repository may be started.
