@@ -179,6 +179,56 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestClosedPipe: a run whose output is read no longer ends like an interrupted one,
+// and doesn't write every repository first.
+func TestClosedPipe(t *testing.T) {
+	t.Parallel()
+
+	f := harness.Serve(t, sandbox.Options{})
+	names := harness.Names(40)
+	for _, name := range names {
+		f.Add(sandbox.Repository{Name: name})
+	}
+	stored := make(chan struct{})
+	f.Hook(func(r sandbox.Request) (e sandbox.Effect) {
+		if r.Kind == sandbox.KindPutSecret {
+			if stored != nil {
+				close(stored)
+				stored = nil
+			}
+			e.Delay = 100 * time.Millisecond
+		}
+		return e
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, _ := f.Start(ctx, harness.Inputs{"concurrency": "1"})
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	cmd.Stdout, cmd.Stderr = writer, io.Discard
+	first := stored
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close() // the program has it
+	<-first
+	_ = reader.Close() // the program's next line fails
+	_ = cmd.Wait()     // the test compares the exit code
+	written := 0
+	for _, name := range names {
+		if _, ok := f.Secret(name, "actions", harness.SecretName); ok {
+			written++
+			f.Provisioned(name)
+		}
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 3 || written == 0 || written > len(names)/2 {
+		t.Errorf("exit code %d, %v, and %d repositories were written", code, cmd.ProcessState, written)
+	}
+}
+
 // TestServerHangsUp: a write to a connection that the server closed sends SIGPIPE to
 // the process. It interrupts no run.
 func TestServerHangsUp(t *testing.T) {
