@@ -190,12 +190,10 @@ func TestClosedPipe(t *testing.T) {
 		f.Add(sandbox.Repository{Name: name})
 	}
 	stored := make(chan struct{})
+	var once sync.Once
 	f.Hook(func(r sandbox.Request) (e sandbox.Effect) {
 		if r.Kind == sandbox.KindPutSecret {
-			if stored != nil {
-				close(stored)
-				stored = nil
-			}
+			once.Do(func() { close(stored) })
 			e.Delay = 100 * time.Millisecond
 		}
 		return e
@@ -209,12 +207,11 @@ func TestClosedPipe(t *testing.T) {
 	}
 	defer reader.Close()
 	cmd.Stdout, cmd.Stderr = writer, io.Discard
-	first := stored
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	_ = writer.Close() // the program has it
-	<-first
+	<-stored
 	_ = reader.Close() // the program's next line fails
 	_ = cmd.Wait()     // the test compares the exit code
 	written := 0
