@@ -51,7 +51,7 @@ func TestDelayBetweenRequests(t *testing.T) {
 	} {
 		in["secret-stores"] = "actions,dependabot"
 		for _, delay := range []time.Duration{1020 * time.Second, 1900 * time.Second} {
-			if !harness.Thorough && delay > 1020*time.Second {
+			if !*harness.Thorough && delay > 1020*time.Second {
 				continue
 			}
 			for _, kill := range []bool{false, true} {

@@ -171,7 +171,7 @@ func TestLimits(t *testing.T) {
 		{1_000, 1, 200 * time.Millisecond, 12_500, 0},
 		{1_000, 2, 40 * time.Millisecond, 5_000, 5},
 	}
-	if !harness.Thorough {
+	if !*harness.Thorough {
 		usual = nil
 	}
 	rows := make([]string, len(all))
@@ -285,7 +285,7 @@ func TestAlternatives(t *testing.T) {
 	t.Parallel()
 
 	n := 200
-	if !harness.Thorough {
+	if !*harness.Thorough {
 		n = 110
 	}
 	if *limitsAll {

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 0, "how many seeds the simulation runs; 0: 60, under the race detector 10")
+	simSeeds = flag.Int("sim.seeds", 0, "how many seeds the simulation runs; 0: 40, with -thorough 500")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone and print its timeline")
 )
@@ -47,7 +47,7 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := uint64(*simSeeds)
 	if seeds == 0 {
-		seeds = map[bool]uint64{true: 60, false: 10}[harness.Thorough]
+		seeds = map[bool]uint64{true: 500, false: 40}[*harness.Thorough]
 	}
 	next := *simFirst
 	var mu sync.Mutex

@@ -9,10 +9,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,9 +32,16 @@ const SecretName = "CODACY_PROJECT_TOKEN"
 // Program is the path of the program that Main built.
 var Program string
 
+// Thorough is the flag -thorough: every case of the tests that try many combinations,
+// in place of some of each kind.
+var Thorough = flag.Bool("thorough", false, "try every combination, in place of some of each kind")
+
 // Main builds the program, runs the tests of a package and removes the program.
 // The TestMain of a package that runs the program calls it.
 func Main(m *testing.M) {
+	flag.Parse()
+	waitSideBySide()
+	debug.SetGCPercent(400) // many short runs in one process
 	dir, err := os.MkdirTemp("", "harness-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,6 +58,19 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
+}
+
+// waitSideBySide runs more tests at once than there are processors, unless -parallel
+// tells how many: a test of the real program waits for most of its time.
+func waitSideBySide() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 }
 
 // Fixture is a World that is served over HTTP for one test.

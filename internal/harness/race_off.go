@@ -3,5 +3,3 @@
 package harness
 
 var buildFlags []string
-
-const Thorough = true

@@ -2,8 +2,5 @@
 
 package harness
 
-// The program is built with the race detector, too; where the same is done many
-// times over, it is done less often.
+// The program is built with the race detector, too.
 var buildFlags = []string{"-race"}
-
-const Thorough = false

@@ -176,7 +176,7 @@ func anchors(markdown string) []string {
 	return all
 }
 
-// TestContributing asserts that every folder has its row.
+// TestContributing asserts that every folder has its row, and each row its folder.
 func TestContributing(t *testing.T) {
 	t.Parallel()
 
@@ -195,6 +195,15 @@ func TestContributing(t *testing.T) {
 			if !strings.Contains(text, "| `"+name+"` |") {
 				t.Errorf("CONTRIBUTING.md does not say what %s is", name)
 			}
+		}
+	}
+	_, places, found := strings.Cut(text, "\n## Where things are\n")
+	if !found {
+		t.Fatal("CONTRIBUTING.md does not say where things are")
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(places, -1) {
+		if _, err := os.Stat(root + m[1]); err != nil {
+			t.Errorf("CONTRIBUTING.md has a row of something that is gone: %v", err)
 		}
 	}
 }

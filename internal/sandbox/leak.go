@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -26,6 +27,11 @@ func (w *World) Secrets() []string {
 // line for each secret in each text, without the value. It ignores values of less
 // than eight bytes.
 func Leaks(runner bool, texts map[string]string, secrets []string) []string {
+	forms := make([][]form, len(secrets))
+	for i, secret := range secrets {
+		forms[i] = secretForms(secret)
+	}
+	joiner := strings.NewReplacer("\n", "", "\r", "", " ", "", `\`, "")
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		text := texts[name]
@@ -33,13 +39,11 @@ func Leaks(runner bool, texts map[string]string, secrets []string) []string {
 			text = withoutMasks(text, secrets)
 		}
 		// As it is, and as one line, because the log joins the lines of a text.
-		joined := strings.NewReplacer("\n", "", "\r", "", " ", "", `\`, "").Replace(text)
-		whole, line := newSearchable(text), newSearchable(joined)
-		for i, secret := range secrets {
-			forms := secretForms(secret)
-			for _, form := range slices.Sorted(maps.Keys(forms)) {
-				if whole.contains(forms[form]) || line.contains(forms[form]) {
-					found = append(found, fmt.Sprintf("%s holds secret %d in the form %q", name, i, form))
+		whole, line := newSearchable(text), newSearchable(joiner.Replace(text))
+		for i := range secrets {
+			for _, f := range forms[i] {
+				if whole.contains(f.text) || line.contains(f.text) {
+					found = append(found, fmt.Sprintf("%s holds secret %d in the form %q", name, i, f.name))
 					break
 				}
 			}
@@ -63,47 +67,66 @@ func withoutMasks(stdout string, secrets []string) string {
 	return rest.String()
 }
 
+// form is one encoding of a value.
+type form struct{ name, text string }
+
 // secretForms returns the encodings in which a value could be written.
-func secretForms(v string) map[string]string {
+func secretForms(v string) []form {
 	if len(v) < 8 {
 		return nil
 	}
 	quoted, err := json.Marshal(v)
 	must(err)
-	forms := map[string]string{
-		"plain": v, "JSON": string(quoted[1 : len(quoted)-1]), "query": url.QueryEscape(v), "path": url.PathEscape(v),
-		"hex": hex.EncodeToString([]byte(v)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(v))),
+	lower := hex.EncodeToString([]byte(v))
+	forms := []form{
+		{"plain", v},
+		{"JSON", string(quoted[1 : len(quoted)-1])},
+		{"query", url.QueryEscape(v)},
+		{"path", url.PathEscape(v)},
+		{"hex", lower},
+		{"HEX", strings.ToUpper(lower)},
 	}
-	for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
-		for before, prefix := range []string{"", "x", "xx"} { // at each offset in the encoded text
-			encoded := encoding.EncodeToString([]byte(prefix + v))
-			forms[fmt.Sprint(name, before)] = encoded[min(4, 4*before) : len(encoded)-1]
-		}
+	for before, prefix := range []string{"", "x", "xx"} { // at each offset in the encoded text
+		encoded := base64.RawStdEncoding.EncodeToString([]byte(prefix + v))
+		encoded = encoded[min(4, 4*before) : len(encoded)-1]
+		forms = append(forms, form{"base64", encoded}, form{"base64url", strings.NewReplacer("+", "-", "/", "_").Replace(encoded)})
 	}
 	// A value of several lines, such as a key, could be written one line at a time.
-	for i, line := range strings.Split(strings.TrimSpace(v), "\n") {
-		if len(line) >= 40 && line != v {
-			forms[fmt.Sprint("line ", i)] = line
+	for line := range strings.Lines(strings.TrimSpace(v)) {
+		if line = strings.TrimSpace(line); len(line) >= 40 && line != v {
+			forms = append(forms, form{"line", line})
 		}
 	}
 	return forms
 }
 
-// searchable is a text with an index of its parts of eight bytes.
+// searchable is a text with an index of its parts of eight bytes: a bit for each hash,
+// so that a few bits tell that the text does not contain a form.
 type searchable struct {
 	text  string
-	parts map[string]struct{}
+	index []uint64
 }
 
 func newSearchable(text string) searchable {
-	s := searchable{text, make(map[string]struct{}, len(text))}
+	words := 1
+	for words*8 < len(text) { // eight bits or more for each byte
+		words *= 2
+	}
+	s := searchable{text, make([]uint64, words)}
 	for i := range max(0, len(text)-7) {
-		s.parts[text[i:i+8]] = struct{}{}
+		word, bit := s.place(text[i:])
+		s.index[word] |= bit
 	}
 	return s
 }
 
+// place returns the bit of the first eight bytes of a text.
+func (s searchable) place(text string) (word int, bit uint64) {
+	hash := binary.LittleEndian.Uint64([]byte(text[:8])) * 0x9e3779b97f4a7c15
+	return int(hash >> 32 % uint64(len(s.index))), 1 << (hash >> 26 & 63)
+}
+
 func (s searchable) contains(form string) bool {
-	_, ok := s.parts[form[:8]]
-	return ok && strings.Contains(s.text, form)
+	word, bit := s.place(form)
+	return s.index[word]&bit != 0 && strings.Contains(s.text, form)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/nacl/box"
@@ -103,14 +104,27 @@ type keyPair struct {
 	public, private *[32]byte
 }
 
-// deriveKey derives a key pair. The same repository, store and generation give
-// the same one.
-func deriveKey(repository int64, store, generation int) *keyPair {
-	seed := sha256.Sum256(fmt.Appendf(nil, "key/%d/%d/%d", repository, store, generation))
+// keyName tells which key it is: of which repository and store, and which of them over time.
+type keyName struct {
+	repository        int64
+	store, generation int
+}
+
+// derivedKeys holds the key pairs of all Worlds of a process, whose first repositories
+// have the same IDs.
+var derivedKeys sync.Map // of *keyPair by keyName
+
+// deriveKey derives a key pair. The same name gives the same one.
+func deriveKey(name keyName) *keyPair {
+	if known, ok := derivedKeys.Load(name); ok {
+		return known.(*keyPair)
+	}
+	seed := sha256.Sum256(fmt.Appendf(nil, "key/%d/%d/%d", name.repository, name.store, name.generation))
 	public, private, err := box.GenerateKey(bytes.NewReader(seed[:]))
 	must(err)
 	id := binary.BigEndian.Uint64(seed[:])>>2 | 1<<60 // above 2^53, and odd digits count
-	return &keyPair{id: strconv.FormatUint(id, 10), public: public, private: private}
+	pair, _ := derivedKeys.LoadOrStore(name, &keyPair{id: strconv.FormatUint(id, 10), public: public, private: private})
+	return pair.(*keyPair)
 }
 
 // prepareKey derives the key of the store without holding the lock.
@@ -127,7 +141,7 @@ func (w *World) prepareKey(c *call) {
 	if repo == nil || c.key != nil {
 		return
 	}
-	key := deriveKey(id, store, generation)
+	key := deriveKey(keyName{id, store, generation})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if repo.generation[store] == generation {
@@ -216,7 +230,7 @@ func (w *World) getPublicKey(c *call) response {
 	}
 	key := repo.keys[store]
 	if key == nil { // rotated since it was derived
-		key = deriveKey(repo.ID, store, repo.generation[store])
+		key = deriveKey(keyName{repo.ID, store, repo.generation[store]})
 		repo.keys[store] = key
 	}
 	var id any = key.id

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/crypto/nacl/box"
 
@@ -42,21 +43,25 @@ func ParseKey(encoded string) (Key, error) {
 	return Key{point: (*[keySize]byte)(raw)}, nil
 }
 
+// probe is the private key that checkOrder uses. Any scalar will do, even zero: X25519
+// turns it into a multiple of the cofactor, which takes a point of low order to zero,
+// and ECDH rejects that.
+var probe = sync.OnceValues(func() (*ecdh.PrivateKey, error) {
+	return ecdh.X25519().NewPrivateKey(make([]byte, keySize))
+})
+
 // checkOrder rejects points of low order, such as 32 zero bytes. With these, every
 // private key gives the same shared secret, so that the box protects nothing.
 func checkOrder(point []byte) error {
-	curve := ecdh.X25519()
-	public, err := curve.NewPublicKey(point)
+	public, err := ecdh.X25519().NewPublicKey(point)
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)
 	}
-	// Any scalar will do, even zero: X25519 turns it into a multiple of the
-	// cofactor, which takes a point of low order to zero, and ECDH rejects that.
-	probe, err := curve.NewPrivateKey(make([]byte, keySize))
+	private, err := probe()
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)
 	}
-	if _, err := probe.ECDH(public); err != nil {
+	if _, err := private.ECDH(public); err != nil {
 		return errors.New("public key: a point of low order, which protects nothing")
 	}
 	return nil
