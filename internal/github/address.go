@@ -30,9 +30,9 @@ const (
 // another repository since the list was read. A server that lacks these addresses is
 // recognized by the first reads: they get 404 by ID, and succeed or are denied by name.
 type addresses struct {
-	mode     atomic.Int32
-	learning chan struct{} // holds one element while the mode is being learned
-	asked    bool          // whether the repository was read by name; by the learner only
+	mode      atomic.Int32
+	learning  chan struct{} // holds one element while the mode is being learned
+	fruitless atomic.Int32  // how many reads got 404 and did not show the mode
 }
 
 func newAddresses() *addresses { return &addresses{learning: make(chan struct{}, 1)} }
@@ -79,14 +79,21 @@ func (c *Client) readSecret(ctx context.Context, op string, r Repository, store,
 	return c.readByID(ctx, op, r, store, name, v)
 }
 
-// learnByReading is readSecret while the mode is unknown. Only one read at a time does
-// that, so that no more requests than needed are sent. It returns false if the mode is
-// known meanwhile.
+// maxLearners is how many reads learn the mode one after the other. If they show
+// nothing, because all that they read is hidden, later ones do it side by side.
+const maxLearners = 3
+
+// learnByReading is readSecret while the mode is unknown. It returns false if the mode
+// is known meanwhile.
 func (c *Client) learnByReading(ctx context.Context, op string, r Repository, store, name string, v any) (done bool, err error) {
 	a := c.addresses
 	select {
 	case a.learning <- struct{}{}:
-		defer func() { <-a.learning }()
+		if a.fruitless.Load() < maxLearners {
+			defer func() { <-a.learning }()
+		} else {
+			<-a.learning
+		}
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
@@ -97,26 +104,28 @@ func (c *Client) learnByReading(ctx context.Context, op string, r Repository, st
 	switch {
 	case wire.IsNotFound(err):
 		err = c.learn(ctx, op, r, store, name, v, err)
-	case err == nil, wire.DispositionOf(err) == wire.Rejected && !wire.IsUnauthorized(err):
-		a.mode.Store(int32(modeID)) // a denial shows that the address exists
+		if a.is(modeUnknown) && (wire.IsNotFound(err) || IsDifferentRepository(err)) {
+			a.fruitless.Add(1)
+		}
+	case answers(err):
+		a.mode.Store(int32(modeID))
 	}
 	return true, err
 }
 
 // learn finds out why the address by ID got 404: another repository has the name, the
-// server lacks the address, or the secret is absent. It returns the result of the
-// read.
+// server lacks the address, or the secret is absent or hidden. It returns the result of
+// the read. Without evidence the mode stays unknown: on a server that lacks the
+// addresses, taking absence by ID for absence would be wrong for all repositories.
 func (c *Client) learn(ctx context.Context, op string, r Repository, store, name string, v any, notFound error) error {
 	a := c.addresses
-	if !a.asked {
+	if a.fruitless.Load() == 0 {
 		id, err := c.repositoryID(ctx, op, r)
-		if err != nil && !wire.IsNotFound(err) {
-			return err
-		}
-		a.asked = true
 		switch {
-		case err != nil:
+		case wire.IsNotFound(err):
 			return notFound
+		case err != nil:
+			return err
 		case id != r.ID:
 			return &DifferentRepositoryError{r, id}
 		}
@@ -126,21 +135,35 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 			}
 			return err
 		}
-		return notFound // the next one decides
+		return notFound // the next one asks for a key
 	}
 	// An absent secret has no address at all. But every store has a public key.
-	mode := modeID
+	const keyName = "public-key"
 	var key publicKey
-	if err := c.readByID(ctx, op, r, store, "public-key", &key); wire.IsNotFound(err) {
-		if answers(c.readByName(ctx, op, r, store, "public-key", &key)) {
-			mode = modeName
+	if name != keyName {
+		if err := c.readByID(ctx, op, r, store, keyName, &key); !wire.IsNotFound(err) {
+			if answers(err) {
+				a.mode.Store(int32(modeID))
+				return notFound
+			}
+			return err
 		}
 	}
-	a.mode.Store(int32(mode))
-	if mode == modeName {
-		return c.readByName(ctx, op, r, store, name, v)
+	into := v
+	if name != keyName {
+		into = &key
 	}
-	return notFound
+	err := c.readByName(ctx, op, r, store, keyName, into)
+	switch {
+	case wire.IsNotFound(err):
+		return notFound
+	case answers(err):
+		a.mode.Store(int32(modeName))
+		if name != keyName {
+			err = c.readByName(ctx, op, r, store, name, v)
+		}
+	}
+	return err
 }
 
 // answers reports whether the result of a read shows that its address exists. A

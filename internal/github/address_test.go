@@ -58,11 +58,11 @@ func TestAddresses(t *testing.T) {
 		"by ID, denied":                  {server{true, true, 1, 403, 200}, "ssk", []string{byID, byID, keyByID}, "ddy"},
 		"by ID, absent at first":         {server{true, true, 1, 404, 200}, "skss", []string{byID, repository, byName, keyByID, byID, byID}, "nynn"},
 		"by ID, absent twice":            {server{true, true, 1, 404, 200}, "sss", []string{byID, repository, byName, byID, keyByID, byID}, "nnn"},
-		"by ID, all hidden":              {server{true, true, 1, 404, 404}, "skss", []string{byID, repository, byName, keyByID, keyByID, keyByName, byID, byID}, "nnnn"},
+		"by ID, all hidden":              {server{true, true, 1, 404, 404}, "skss", []string{byID, repository, byName, keyByID, keyByName, byID, keyByID, keyByName, byID, keyByID, keyByName}, "nnnn"},
 		"by name, the secret first":      {server{false, true, 1, 200, 200}, "ssk", []string{byID, repository, byName, byName, keyByName, repository}, "yyy"},
 		"by name, the key first":         {server{false, true, 1, 404, 200}, "kss", []string{keyByID, repository, keyByName, repository, byName, byName}, "ynn"},
-		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, keyByID, keyByName, keyByName, repository, byName}, "nyn"},
-		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByID, keyByName, keyByName}, "nd"},
+		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, keyByName, repository, byName}, "nyn"},
+		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByName}, "nd"},
 		"by name, denied":                {server{false, true, 1, 403, 200}, "s", []string{byID, repository, byName}, "d"},
 		"gone":                           {server{true, true, 0, 404, 404}, "s", []string{byID, repository}, "n"},
 		"no repository with this name":   {server{true, false, 0, 404, 200}, "ssk", []string{byID, repository, byID, keyByID, keyByID}, "nny"},
@@ -103,6 +103,41 @@ func TestAddresses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHiddenRepositoriesShowNothing: on a server without addresses by ID, hidden
+// repositories are read first. The secret of the next one is found all the same, and
+// the reads of hidden ones take place side by side.
+func TestHiddenRepositoriesShowNothing(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newClient(t, cloud, nil)
+		c.gh.Client().Transport.(*wire.Transport).Base = slow{func(r request) response {
+			if strings.Contains(r.path, "hidden") {
+				return server{false, false, 0, 404, 404}.respond(r)
+			}
+			return server{false, true, 1, 200, 200}.respond(r)
+		}}
+		started := time.Now()
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				hidden := api
+				hidden.Name = "hidden"
+				if at, err := c.SecretUpdated(t.Context(), hidden, "actions", "N"); err != nil || !at.IsZero() {
+					t.Error(at, err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(started); took > 15*time.Second {
+			t.Errorf("100 reads took %v", took)
+		}
+		if at, err := c.SecretUpdated(t.Context(), api, "actions", "N"); err != nil || at.IsZero() {
+			t.Errorf("the secret was not found: %v, %v", at, err)
+		}
+	})
 }
 
 // TestNameChangesHands: on a server without addresses by ID, the key of another

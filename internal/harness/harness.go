@@ -61,7 +61,7 @@ func Main(m *testing.M) {
 }
 
 // waitSideBySide runs more tests at once than there are processors, unless -parallel
-// tells how many: a test of the real program waits for most of its time.
+// gives a number: a test of the real program waits for most of its time.
 func waitSideBySide() {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })

@@ -101,7 +101,7 @@ func secretForms(v string) []form {
 }
 
 // searchable is a text with an index of its parts of eight bytes: a bit for each hash,
-// so that a few bits tell that the text does not contain a form.
+// so that most forms are ruled out at once.
 type searchable struct {
 	text  string
 	index []uint64

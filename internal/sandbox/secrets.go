@@ -104,7 +104,7 @@ type keyPair struct {
 	public, private *[32]byte
 }
 
-// keyName tells which key it is: of which repository and store, and which of them over time.
+// keyName identifies a key: of which repository and store, and which of them over time.
 type keyName struct {
 	repository        int64
 	store, generation int
