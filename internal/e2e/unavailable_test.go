@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,50 @@ func TestHiddenStore(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHiddenMeanwhile: two repositories are due, and the second waits for a minute until
+// it may be written. Meanwhile another run creates a token for it, and GitHub hides it.
+// The keys that were read before don't confirm that its secrets are absent: the expired
+// token, by which they are recognized, stays.
+func TestHiddenMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		names, stores := harness.Names(2), []string{"actions", "dependabot"}
+		v := noon(t, sandbox.Options{Credentials: fineGrained(), RevokeAfter: 864 * time.Hour}, names...)
+		for _, name := range names {
+			v.Provision(name, harness.Aged(v.World, 1, 370, -5), stores...)
+		}
+		in := harness.Inputs{
+			"existing-secrets": "keep", "secret-stores": strings.Join(stores, ","), "revoke-after-hours": "864", "writes-per-minute": "2",
+		}
+		hidden := ""
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind != sandbox.KindPutSecret || hidden != "" {
+				return sandbox.Effect{}
+			}
+			hidden = names[slices.IndexFunc(names, func(name string) bool { return name != r.Repository })]
+			return sandbox.Effect{Before: func() {
+				time.Sleep(5 * time.Second) // the other one's keys are read
+				v.AddToken(hidden, sandbox.Token{Name: "codacy-project-token-2", Created: v.Time(), Expires: v.Time().AddDate(1, 0, -1)})
+				v.Deny(hidden, "", sandbox.DenyHidden)
+			}}
+		})
+		code, out := v.run(in)
+		if n := len(v.Tokens(hidden)); code != 1 || n != 2 {
+			t.Errorf("exit code %d, %d tokens, want 2\n%s", code, n, out)
+		}
+		v.Allow(hidden, "")
+		for range 3 {
+			time.Sleep(40 * 24 * time.Hour)
+			if code, out := v.run(in); code != 0 {
+				t.Errorf("it is back: exit code %d\n%s", code, out)
+			}
+		}
+		for _, name := range names {
+			v.provisioned(name, stores...)
+		}
+	})
 }
 
 // TestHiddenStoreBesideAnother: the other store is served, the repository fails, and

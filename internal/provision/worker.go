@@ -83,20 +83,22 @@ func (w *worker) checkSecrets(ctx context.Context, t *task) error {
 
 // readSecret returns when the secret in a store was last written; zero if it is
 // absent. GitHub answers 404 for a hidden secret as well, so an absence that
-// matters is confirmed: the store's public key can be read, and the secret is
-// still absent after that.
+// matters is confirmed: after it the store's public key can be read, and the secret
+// is still absent. A key that was read before shows nothing: the secret may be
+// hidden since.
 func (w *worker) readSecret(ctx context.Context, t *task, s rotation.Store) (time.Time, error) {
 	updated, err := w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
 	if err != nil || !updated.IsZero() || !t.observation.MustConfirmAbsence(w.o.Policy) {
 		return updated, err
 	}
+	delete(t.keys, s)
 	if err := w.readKey(ctx, t, s); err != nil {
 		return time.Time{}, err
 	}
 	return w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
 }
 
-// readKey reads the public key of a store, unless it was read before.
+// readKey reads the public key of a store, unless t has it.
 func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
 	if _, ok := t.keys[s]; ok {
 		return nil
