@@ -112,7 +112,8 @@ func (s *session) plan(ctx context.Context, run *provision.Run) (done bool, code
 // no terminal to ask on.
 func (s *session) confirm(ctx context.Context, planned []outcome.Result) (bool, error) {
 	ask := !s.cfg.Yes && s.cmd.Terminal
-	s.rep.Plan(planned, s.githubLimiter.EstimateWrites(len(planned)*len(s.cfg.Policy.Stores)), ask)
+	requests := len(planned) * len(s.cfg.Policy.Stores) // a key's read and a write for each secret
+	s.rep.Plan(planned, s.githubLimiter.Estimate(requests, requests), ask)
 	switch {
 	case s.cfg.Yes:
 		return true, nil

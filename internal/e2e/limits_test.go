@@ -44,6 +44,8 @@ type road struct {
 	median   time.Duration
 	pages    float64 // how many times longer a page of a list takes; 0 for 1
 	outliers bool
+
+	listing time.Duration // the time that Codacy's pages of repositories took
 }
 
 const (
@@ -57,6 +59,9 @@ func (l *road) draw(r *http.Request) time.Duration {
 	d := float64(l.median) / 3 * math.Exp(spread*l.r.NormFloat64())
 	if l.pages > 0 && isRepositoryList(r) {
 		d *= l.pages
+		if strings.HasSuffix(r.URL.Path, "/repositories") {
+			l.listing += time.Duration(d)
+		}
 	}
 	if l.outliers && l.r.IntN(3000) == 0 {
 		return time.Duration(d) + outlier

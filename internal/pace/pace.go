@@ -67,20 +67,21 @@ type waiter struct {
 
 type reservationKey struct{ s *Limiter }
 
-// EstimateWrites estimates how long n more writes, with one read each, will take
-// because of the known limits; 0 without limits.
-func (s *Limiter) EstimateWrites(n int) time.Duration {
+// Estimate estimates how long more requests will take because of the known limits; 0
+// without limits.
+func (s *Limiter) Estimate(reads, writes int) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	longest := max(0, s.pausedUntil.Sub(now))
 	for _, w := range s.limits {
-		if cost := w.Cost(http.MethodPut); w.enforced && cost > 0 {
-			longest = max(longest, time.Duration(float64(n*cost)/float64(w.Max)*float64(w.Period)))
+		if w.enforced {
+			units := reads*w.Cost(http.MethodGet) + writes*w.Cost(http.MethodPut)
+			longest = max(longest, time.Duration(float64(units)/float64(w.Max)*float64(w.Period)))
 		}
 	}
 	if p := s.primary; p.known && now.Before(p.reset) {
-		if more := 2*n - (p.remaining - p.limit/10); more > 0 {
+		if more := reads + writes - (p.remaining - p.limit/10); more > 0 {
 			hours := more / max(1, p.limit-p.limit/10)
 			longest = max(longest, p.reset.Sub(now)+time.Duration(hours)*time.Hour)
 		}

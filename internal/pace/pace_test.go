@@ -1241,8 +1241,11 @@ func TestWaits(t *testing.T) {
 		if waitReason(s) != "" || s.HasWaiters() {
 			t.Errorf("nothing waits, and it is for %q", waitReason(s))
 		}
-		if left := s.EstimateWrites(400); left != 5*time.Minute {
+		if left := s.Estimate(400, 400); left != 5*time.Minute {
 			t.Errorf("400 writes take %v", left)
+		}
+		if left := s.Estimate(1800, 0); left != 2*time.Minute {
+			t.Errorf("1,800 reads take %v", left)
 		}
 		wants := func(want string) {
 			t.Helper()
@@ -1261,10 +1264,13 @@ func TestWaits(t *testing.T) {
 		enter(t, t.Context(), s, http.MethodGet)(rate(5000, 560, time.Now().Add(29*time.Minute)))
 		wants("Service: 5,000 requests per hour, a tenth of them left to others")
 		// 60 in this hour, 4,500 in the next, 4,500 in the one after that.
-		if left := s.EstimateWrites(30); left != 22500*time.Millisecond {
+		if left := s.Estimate(30, 30); left != 22500*time.Millisecond {
 			t.Errorf("30 writes take %v", left)
 		}
-		if left := s.EstimateWrites(31 + 4_500); left.Round(time.Minute) != 2*time.Hour+29*time.Minute {
+		if left := s.Estimate(61, 0); left.Round(time.Minute) != 29*time.Minute {
+			t.Errorf("61 reads take %v", left)
+		}
+		if left := s.Estimate(31+4_500, 31+4_500); left.Round(time.Minute) != 2*time.Hour+29*time.Minute {
 			t.Errorf("4,531 writes take %v", left)
 		}
 		enter(t, t.Context(), s, http.MethodGet)(wire.Signal{Status: 429, RateLimited: true, RetryAfter: time.Hour})

@@ -122,7 +122,7 @@ type WaitError struct {
 }
 
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("waiting for %s would take too long: %v", e.Wait, e.err)
+	return fmt.Sprintf("waiting for %s would take too long", e.Wait)
 }
 
 // Unwrap returns ErrSendDeadline or context.DeadlineExceeded.

@@ -90,7 +90,7 @@ func New(o Options, targets []match.Target) *Run {
 	r := &Run{
 		o: o, worker: &worker{o: o, interrupted: context.Background()},
 		total: len(targets), events: make(chan event),
-		meter:   meter{waitingFor: o.WaitingFor, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
+		meter:   meter{waitingFor: o.WaitingFor, codacy: o.CodacyLimiter, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
 		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
 	}
 	for _, t := range targets {
@@ -203,7 +203,9 @@ func (r *Run) wait(ctx context.Context, again time.Time, tick <-chan time.Time) 
 		case <-timer:
 		case <-done:
 		case <-tick:
-			r.o.OnProgress(r.meter.progress(r.done, r.total, r.toWrite.len()+len(r.witnesses)+r.applying))
+			r.o.OnProgress(r.meter.progress(counts{
+				total: r.total, done: r.done, unlisted: len(r.toList), pendingWrites: r.toWrite.len() + len(r.witnesses) + r.applying,
+			}))
 			continue
 		}
 		return
