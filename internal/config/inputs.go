@@ -106,14 +106,14 @@ func Inputs() []Input {
 		},
 		{
 			Name: "repositories", Default: "*", list: true,
-			Short:       "names to include (globs)",
-			Description: "Repository names to include, without the owner. Case-insensitive globs, separated by commas or newlines.",
+			Short:       "globs or topic:GLOB to include",
+			Description: "Repositories to include: globs on the name without the owner, `topic:GLOB`, or `visibility:public`, `private` or `internal`. Case-insensitive, separated by commas or newlines.",
 			set:         patterns(func(c *Config, p Patterns) { c.Repositories = p }),
 		},
 		{
 			Name: "exclude-repositories", list: true,
-			Short:       "names to exclude (globs)",
-			Description: "Repository names to exclude, in the same form.",
+			Short:       "globs or topic:GLOB to exclude",
+			Description: "Repositories to exclude, in the same form.",
 			set:         patterns(func(c *Config, p Patterns) { c.ExcludeRepositories = p }),
 		},
 		{

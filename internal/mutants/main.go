@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -81,32 +82,58 @@ func (m mutant) row() string {
 	return fmt.Sprintf("| %s | `%s` | `%s` in `%s` |", m.name, m.file, m.test, m.dir)
 }
 
+// result is what became of a mutant.
+type result struct {
+	verdict string
+	took    time.Duration
+	err     error
+}
+
 func run(ctx context.Context, list bool, words []string, stdout io.Writer) error {
-	missed := 0
+	var chosen []mutant
 	for _, name := range []string{"protocol.txt", "protections.txt", "answers.txt"} {
 		mutants, err := read(name)
 		if err != nil {
 			return err
 		}
 		for _, m := range mutants {
-			if len(words) > 0 && !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(m.name, w) }) {
-				continue
+			if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(m.name, w) }) {
+				chosen = append(chosen, m)
 			}
-			row := m.row()
-			if !list {
-				began := time.Now()
-				verdict, err := m.try(ctx)
-				if err != nil {
-					return fmt.Errorf("%s: %w", m.name, err)
-				}
-				if verdict != "fails" {
-					missed++
-				}
-				row += fmt.Sprintf(" %s after %.0f s |", verdict, time.Since(began).Seconds())
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make([]chan result, len(chosen))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, m := range chosen {
+		if list {
+			break
+		}
+		results[i] = make(chan result, 1)
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			began := time.Now()
+			verdict, err := m.try(ctx)
+			results[i] <- result{verdict, time.Since(began), err}
+		}()
+	}
+	missed := 0
+	for i, m := range chosen {
+		row := m.row()
+		if !list {
+			r := <-results[i]
+			if r.err != nil {
+				return fmt.Errorf("%s: %w", m.name, r.err)
 			}
-			if _, err := fmt.Fprintln(stdout, row); err != nil {
-				return err
+			if r.verdict != "fails" {
+				missed++
 			}
+			row += fmt.Sprintf(" %s after %.0f s |", r.verdict, r.took.Seconds())
+		}
+		if _, err := fmt.Fprintln(stdout, row); err != nil {
+			return err
 		}
 	}
 	if missed > 0 {
