@@ -191,7 +191,7 @@ func TestLimits(t *testing.T) {
 			})
 		}
 	})
-	table := "| repositories | stores | median | requests an hour | of others, a minute | bound | elapsed | ratio | rejected |\n" +
+	table := "| repositories | stores | median | requests per hour | by others per minute | bound | elapsed | ratio | rejected |\n" +
 		"| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n" + strings.Join(rows, "")
 	t.Log("\n" + table)
 	updateFigures(t, "limits", table)
