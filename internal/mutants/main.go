@@ -106,17 +106,20 @@ func run(ctx context.Context, list bool, words []string, stdout io.Writer) error
 	defer cancel()
 	results := make([]chan result, len(chosen))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i, m := range chosen {
-		if list {
-			break
-		}
+	for i := range results {
 		results[i] = make(chan result, 1)
+	}
+	if !list {
 		go func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			began := time.Now()
-			verdict, err := m.try(ctx)
-			results[i] <- result{verdict, time.Since(began), err}
+			for i, m := range chosen {
+				slots <- struct{}{}
+				go func() {
+					defer func() { <-slots }()
+					began := time.Now()
+					verdict, err := m.try(ctx)
+					results[i] <- result{verdict, time.Since(began), err}
+				}()
+			}
 		}()
 	}
 	missed := 0
