@@ -170,6 +170,7 @@ func (m mutant) try(ctx context.Context) (verdict string, err error) {
 	args := append([]string{"test", "-vet=off", "-count=1", "-run", "^" + m.test + "$", "./" + m.dir}, m.args...)
 	test := exec.CommandContext(ctx, "go", args...)
 	test.Dir = tree
+	test.Env = append(os.Environ(), "GOFLAGS=-trimpath") // lets the build cache serve every copy
 	out, err := test.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
