@@ -140,28 +140,41 @@ type entry struct {
 // merged returns the repositories of Codacy's list, those with an ID first, because
 // IDs take precedence over names.
 func (m *Matcher) merged() []entry {
-	var order []string
-	byID := map[string][]codacy.Repository{}
+	first := make(map[string]int, len(m.codacy))
+	repeated := map[string][]codacy.Repository{}
 	var withoutID []codacy.Repository
-	for _, r := range m.codacy {
+	for i, r := range m.codacy {
 		if r.RemoteID == "" {
 			withoutID = append(withoutID, r)
 			continue
 		}
-		if byID[r.RemoteID] == nil {
-			order = append(order, r.RemoteID)
+		switch at, known := first[r.RemoteID]; {
+		case !known:
+			first[r.RemoteID] = i
+		case repeated[r.RemoteID] == nil:
+			repeated[r.RemoteID] = []codacy.Repository{m.codacy[at], r}
+		default:
+			repeated[r.RemoteID] = append(repeated[r.RemoteID], r)
 		}
-		byID[r.RemoteID] = append(byID[r.RemoteID], r)
 	}
-	var all []entry
+	all := make([]entry, 0, len(m.codacy))
+	for i, r := range m.codacy {
+		switch {
+		case r.RemoteID == "" || first[r.RemoteID] != i:
+		case repeated[r.RemoteID] == nil:
+			all = append(all, entry{Repository: r})
+		default:
+			all = append(all, m.resolve(repeated[r.RemoteID])...)
+		}
+	}
+	if len(withoutID) == 0 {
+		return all
+	}
 	added := map[string]bool{} // by name, of those with an ID
 	known := map[string]bool{}
-	for _, id := range order {
-		for _, e := range m.resolve(byID[id]) {
-			name := strings.ToLower(e.Name)
-			known[name], added[name] = true, added[name] || e.Added
-			all = append(all, e)
-		}
+	for _, e := range all {
+		name := strings.ToLower(e.Name)
+		known[name], added[name] = true, added[name] || e.Added
 	}
 	for _, r := range withoutID {
 		// The same repository once more, without its ID.

@@ -41,13 +41,14 @@ type Run struct {
 	ready     []*task // read their keys, and wait for their turn
 
 	events           chan event
-	busy             int // jobs
-	listing          int // jobs that list
-	applying         int // jobs that apply
-	creating         int // of these, jobs that may create a token
-	awaitingCapacity int // of these, jobs that have reserved nothing yet
-	urgentLeft       int // tasks that are missing or due, and not done
-	searched         int // repositories listed in search of a witness
+	idle             chan func() // gives a job to a goroutine that is done with another
+	busy             int         // jobs
+	listing          int         // jobs that list
+	applying         int         // jobs that apply
+	creating         int         // of these, jobs that may create a token
+	awaitingCapacity int         // of these, jobs that have reserved nothing yet
+	urgentLeft       int         // tasks that are missing or due, and not done
+	searched         int         // repositories listed in search of a witness
 
 	total, done int
 	requests    context.Context // of the jobs; ends at StartBefore
@@ -146,6 +147,8 @@ func (r *Run) loop(interrupt context.Context, apply bool) error {
 	ctx, cancel := context.WithDeadlineCause(interrupt, r.o.StartBefore, errTimeUp)
 	defer cancel()
 	r.requests = ctx
+	r.idle = make(chan func())
+	defer close(r.idle)
 	var tick <-chan time.Time
 	if r.o.OnProgress != nil {
 		r.meter.start(r.done)
@@ -369,14 +372,24 @@ func (r *Run) hasWaiters() bool {
 	return r.o.GitHubLimiter.HasWaiters() || r.o.CodacyLimiter.HasWaiters()
 }
 
-// dispatch runs a job.
+// dispatch runs a job, in a goroutine that is done with another one if there is one:
+// its stack has grown already.
 func (r *Run) dispatch(kind job, t *task, work func() event) {
 	r.busy++
-	go func() {
+	do := func() {
 		e := work()
 		e.kind, e.task = kind, t
 		r.events <- e
-	}()
+	}
+	select {
+	case r.idle <- do:
+	default:
+		go func() {
+			for ; do != nil; do = <-r.idle {
+				do()
+			}
+		}()
+	}
 }
 
 // handle takes a message from a worker.
