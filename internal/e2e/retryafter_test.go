@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,5 +66,66 @@ func TestRetryAfterOf5xx(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestNoLatePut: GitHub delays the PUTs of a new token. None is sent later than eight
+// minutes after its creation began, because a secret that is written after that is not
+// recognized. What was stored by then stays valid, and the next run completes it.
+func TestNoLatePut(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		delays []string // Retry-After of the first response to each store's PUT
+		puts   int      // PUTs, the delayed ones included
+		tokens int      // valid ones after the run
+	}{
+		"in time":        {[]string{"420"}, 2, 1},
+		"too late":       {[]string{"540"}, 1, 0},
+		"both in time":   {[]string{"300", "120"}, 4, 1},
+		"the other late": {[]string{"300", "240"}, 3, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stores := []string{"dependabot", "actions"}[:len(c.delays)]
+				v := bubble(t, sandbox.Options{Record: true}, "api")
+				v.Record(true)
+				delayed := map[string]bool{}
+				v.Hook(func(r sandbox.Request) sandbox.Effect {
+					if r.Kind != sandbox.KindPutSecret || delayed[r.Store] {
+						return sandbox.Effect{}
+					}
+					delayed[r.Store] = true
+					return sandbox.RetryAfter(429, c.delays[slices.Index(stores, r.Store)])
+				})
+				in := harness.Inputs{"secret-stores": strings.Join(stores, ",")}
+				_, out := v.run(in)
+				var created time.Time
+				puts := 0
+				for _, r := range v.Requests() {
+					switch r.Kind {
+					case sandbox.KindCreateToken:
+						created = r.Time
+					case sandbox.KindPutSecret:
+						puts++
+						if late := r.Time.Sub(created); late > 8*time.Minute {
+							t.Errorf("a PUT %v after the creation\n%s", late, out)
+						}
+					}
+				}
+				if tokens := len(v.ValidTokens("api")); puts != c.puts || tokens != c.tokens {
+					t.Errorf("%d PUTs, want %d; %d tokens, want %d\n%s", puts, c.puts, tokens, c.tokens, out)
+				}
+				v.Hook(nil)
+				for range 3 {
+					time.Sleep(37 * 24 * time.Hour)
+					if code, out := v.run(in); code != 0 {
+						t.Errorf("a later run: exit code %d\n%s", code, out)
+					}
+				}
+				v.provisioned("api", stores...)
+			})
+		})
 	}
 }
