@@ -64,6 +64,7 @@ func TestAddresses(t *testing.T) {
 		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, keyByName, repository, byName}, "nyn"},
 		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByName}, "nd"},
 		"by name, denied":                {server{false, true, 1, 403, 200}, "s", []string{byID, repository, byName}, "d"},
+		"by name, denied, then a key":    {server{false, true, 1, 403, 200}, "sk", []string{byID, repository, byName, keyByName, repository}, "dy"},
 		"gone":                           {server{true, true, 0, 404, 404}, "s", []string{byID, repository}, "n"},
 		"no repository with this name":   {server{true, false, 0, 404, 200}, "ssk", []string{byID, repository, byID, keyByID, keyByID}, "nny"},
 		"another repository of the name": {server{true, true, 2, 404, 404}, "s", []string{byID, repository}, "o"},

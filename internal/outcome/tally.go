@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -21,11 +22,14 @@ func (t *Tally) Add(r Result) {
 	t.counts[r.Outcome]++
 }
 
+// Grow makes space for n more results.
+func (t *Tally) Grow(n int) { t.results = slices.Grow(t.results, n) }
+
 // Len returns the number of results.
 func (t *Tally) Len() int { return len(t.results) }
 
-// Results returns the results in the order in which they were added.
-func (t *Tally) Results() []Result { return slices.Clone(t.results) }
+// Results iterates over the results in the order in which they were added.
+func (t *Tally) Results() iter.Seq[Result] { return slices.Values(t.results) }
 
 // Count returns the number of repositories with an outcome.
 func (t *Tally) Count(o Outcome) int { return t.counts[o] }

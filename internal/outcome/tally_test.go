@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -65,9 +66,9 @@ func TestTallyCounts(t *testing.T) {
 	if got, want := tally.NextExpiry(), now.Add(7*time.Hour); !got.Equal(want) {
 		t.Errorf("next expiry %v, want %v", got, want)
 	}
-	results := tally.Results()
+	results := slices.Collect(tally.Results())
 	ByName(results)
-	if results[0].Repository() != "acme/a" || tally.Results()[0].Repository() != "acme/d" {
+	if results[0].Repository() != "acme/a" || slices.Collect(tally.Results())[0].Repository() != "acme/d" {
 		t.Error("sorting the results changed the tally's order, or did not sort")
 	}
 }

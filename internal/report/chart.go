@@ -24,7 +24,7 @@ type bar struct {
 // them.
 func (r *Report) chart() string {
 	var expiries []time.Time
-	for _, res := range r.tally.Results() {
+	for res := range r.tally.Results() {
 		if !res.ExpiresAt.IsZero() {
 			expiries = append(expiries, res.ExpiresAt.UTC())
 		}

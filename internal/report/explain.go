@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
@@ -134,7 +135,7 @@ func effectTexts(results []outcome.Result, aux string) []string {
 // countsLine counts all results: by outcome, or in a dry run by action.
 func (r *Report) countsLine(separator string) string {
 	if r.o.DryRun {
-		return strings.Join(r.labelCounts(r.tally.Results()), separator)
+		return strings.Join(r.labelCounts(slices.Collect(r.tally.Results())), separator)
 	}
 	return r.countsText(separator, outcome.All())
 }

@@ -100,7 +100,7 @@ func (r *Report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	entries := make([]entry, 0, r.tally.Len())
-	for _, res := range r.tally.Results() {
+	for res := range r.tally.Results() {
 		entries = append(entries, r.newEntry(res))
 	}
 	return enc.Encode(struct {
@@ -152,7 +152,7 @@ func (r *Report) newEntry(res outcome.Result) entry {
 
 func (r *Report) writeCSV(w io.Writer) error {
 	rows := [][]string{{"repository", "outcome", "reason", "stores", "token_id", "token_name", "expires_at"}}
-	for _, res := range r.tally.Results() {
+	for res := range r.tally.Results() {
 		var stores []string
 		for _, s := range res.Stores {
 			stores = append(stores, string(s))

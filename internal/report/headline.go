@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
@@ -94,7 +95,7 @@ func (r *Report) standing() []string {
 
 // dryRunText says what a run would change.
 func (r *Report) dryRunText() string {
-	if texts := effectTexts(r.tally.Results(), "will be"); len(texts) > 0 {
+	if texts := effectTexts(slices.Collect(r.tally.Results()), "will be"); len(texts) > 0 {
 		return "dry run: " + strings.Join(texts, ", ") + "; nothing changed"
 	}
 	return "dry run: nothing to change"

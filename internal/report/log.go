@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/codacy/codacy-project-tokens/internal/outcome"
@@ -173,10 +172,16 @@ func (r *Report) logResult(res outcome.Result) {
 // logUnchanged logs, in a folded group, the repositories that were neither changed
 // nor failed and are not up to date either.
 func (r *Report) logUnchanged() {
-	unchanged := slices.DeleteFunc(r.tally.Results(), func(res outcome.Result) bool {
-		return res.Changed() || res.Outcome == outcome.Failed || res.Outcome == outcome.Current
-	})
-	if len(unchanged) == 0 || r.o.Debug || !r.o.Runner {
+	if r.o.Debug || !r.o.Runner {
+		return
+	}
+	var unchanged []outcome.Result
+	for res := range r.tally.Results() {
+		if !res.Changed() && res.Outcome != outcome.Failed && res.Outcome != outcome.Current {
+			unchanged = append(unchanged, res)
+		}
+	}
+	if len(unchanged) == 0 {
 		return
 	}
 	outcome.ByName(unchanged)

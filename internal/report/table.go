@@ -14,7 +14,7 @@ import (
 func (r *Report) tables(b *strings.Builder) {
 	var failed, expiring, warned, changed, revoked, rest []outcome.Result
 	now := r.o.Now()
-	for _, res := range r.tally.Results() {
+	for res := range r.tally.Results() {
 		switch {
 		case res.Outcome == outcome.Failed:
 			failed = append(failed, res)
