@@ -70,7 +70,7 @@ func TestRetryAfterOf5xx(t *testing.T) {
 }
 
 // TestNoLatePut: GitHub delays the PUTs of a new token. None is sent later than eight
-// minutes after its creation began, because a secret that is written after that is not
+// minutes after its creation started, because a secret that is written after that is not
 // recognized. What was stored by then stays valid, and the next run completes it.
 func TestNoLatePut(t *testing.T) {
 	t.Parallel()
