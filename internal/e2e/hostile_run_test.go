@@ -525,7 +525,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	dir := t.TempDir()
 	in := harness.Inputs{
 		"codacy-api-token": canaryAccount, "github-token": canaryGitHub, "organization": "acme",
-		"writes-per-minute": "0", "max-duration": "6s", "report-file": "report.json",
+		"writes-per-minute": "0", "max-duration": "10s", "report-file": "report.json",
 	}
 	if a.app {
 		in["github-token"], in["github-app-id"], in["github-app-private-key"] = "", harness.AppID, harness.AppPEM(harness.AppKeys()[0])

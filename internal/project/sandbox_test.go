@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/harness"
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
@@ -51,7 +52,9 @@ func TestSandboxPage(t *testing.T) {
 	text = strings.ReplaceAll(text, "127.0.0.1:8443", address)
 	text = strings.Replace(text, ">ca.pem &\n", ">ca.pem &\nuntil grep -q listening ca.pem; do sleep 0.05; done\n", 1)
 	text = strings.Replace(text, "/api/v3\n", "/api/v3 --yes\n", 1) // there is no terminal to reply y on
-	cmd := exec.CommandContext(t.Context(), "bash", "-eumc", text)
+	// A command that fails must not leave the server behind, which has the output open.
+	cmd := exec.CommandContext(t.Context(), "bash", "-eumc", "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n"+text)
+	cmd.WaitDelay = 10 * time.Second
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	out, err := cmd.CombinedOutput()

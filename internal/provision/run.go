@@ -381,11 +381,12 @@ func (r *Run) dispatch(kind job, t *task, work func() event) {
 		e.kind, e.task = kind, t
 		r.events <- e
 	}
+	idle := r.idle
 	select {
-	case r.idle <- do:
+	case idle <- do:
 	default:
 		go func() {
-			for ; do != nil; do = <-r.idle {
+			for ; do != nil; do = <-idle {
 				do()
 			}
 		}()
