@@ -176,16 +176,16 @@ func (e *entries) UnmarshalYAML(n *yaml.Node) error {
 // markdown returns the table of the inputs, for the docs.
 func markdown() string {
 	var b strings.Builder
-	b.WriteString("| input | default | meaning |\n|---|---|---|\n")
+	b.WriteString("| input | meaning |\n|---|---|\n") // a column for the default would not fit a phone
 	for _, in := range config.Inputs() {
-		preset := ""
+		fallback := ""
 		switch {
 		case in.Required:
-			preset = "required"
+			fallback = " Required."
 		case in.Default != "":
-			preset = "`" + in.Default + "`"
+			fallback = " Default: `" + in.Default + "`."
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", in.Name, preset, in.Description)
+		fmt.Fprintf(&b, "| `%s` | %s%s |\n", in.Name, in.Description, fallback)
 	}
 	return b.String()
 }
