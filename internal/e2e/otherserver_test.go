@@ -1,0 +1,49 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codacy/codacy-project-tokens/internal/harness"
+	"github.com/codacy/codacy-project-tokens/internal/sandbox"
+)
+
+// TestCreatedByAnotherServer: the server of Codacy that creates a token has another
+// clock than the one that sent the other responses. Secrets written then would lie
+// outside of the token's window, so the token is deleted, and the next run creates one.
+// Under keep the secret stays recognized, and is renewed when it is due.
+func TestCreatedByAnotherServer(t *testing.T) {
+	t.Parallel()
+
+	for _, existing := range []string{"replace", "keep", "only"} {
+		for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour} {
+			t.Run(fmt.Sprint(existing, " ", off), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					v := bubble(t, sandbox.Options{}, "api")
+					v.Provision("api", harness.Aged(v.World, 1, 300, 65), "actions")
+					v.Hook(func(r sandbox.Request) sandbox.Effect {
+						if r.Kind != sandbox.KindCreateToken {
+							return sandbox.Effect{}
+						}
+						return sandbox.Effect{Date: off, Token: func(token *sandbox.Token) { token.Created = token.Created.Add(off) }}
+					})
+					in := harness.Inputs{"existing-secrets": existing}
+					if _, out := v.run(in); v.Count(sandbox.KindCreateToken) != 1 || v.Count(sandbox.KindPutSecret) != 0 || len(v.ValidTokens("api")) != 1 {
+						t.Errorf("%d secrets written, %d valid tokens\n%s", v.Count(sandbox.KindPutSecret), len(v.ValidTokens("api")), out)
+					}
+					v.Hook(nil)
+					for _, later := range []int{1, 1, 290, 60} {
+						time.Sleep(time.Duration(later) * 24 * time.Hour)
+						if code, out := v.run(in); code != 0 {
+							t.Errorf("a later run: exit code %d\n%s", code, out)
+						}
+					}
+					v.provisioned("api", "actions")
+				})
+			})
+		}
+	}
+}
