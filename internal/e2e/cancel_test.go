@@ -131,7 +131,8 @@ func TestInterruptWithBlockedOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = writer.Close() // the program has it
-	log := bufio.NewReader(reader)
+	var all strings.Builder
+	log := bufio.NewReader(io.TeeReader(reader, &all))
 	for line := ""; !strings.Contains(line, "skipped"); {
 		if line, err = log.ReadString('\n'); err != nil {
 			t.Fatalf("it ended early: %v", err)
@@ -151,5 +152,5 @@ func TestInterruptWithBlockedOutput(t *testing.T) {
 	if err != nil || len(rest) < 60<<10 {
 		t.Errorf("%d bytes were in the pipe, %v", len(rest), err)
 	}
-	harness.NoLeak(t, f.World, true, map[string]string{"stdout": string(rest)})
+	harness.NoLeak(t, f.World, true, map[string]string{"stdout": all.String()})
 }

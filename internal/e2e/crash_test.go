@@ -55,8 +55,9 @@ var scenarios = map[string]struct {
 }
 
 // TestCrashAtEveryRequest kills the program's process after each of its requests took
-// effect, which is also before the next one. The sandbox checks that no secret ever holds a revoked token. Three later
-// runs leave one valid token in every store and no orphaned token.
+// effect, which is also before the next one. The sandbox checks that no secret ever
+// holds a revoked token. Three later runs leave one valid token in every store and no
+// orphaned token.
 func TestCrashAtEveryRequest(t *testing.T) {
 	t.Parallel()
 

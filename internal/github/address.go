@@ -12,6 +12,9 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/wire"
 )
 
+// keyName takes the place of a secret's name in the address of the public key.
+const keyName = "public-key"
+
 // addressMode is how a server addresses a repository's secrets and keys.
 type addressMode int32
 
@@ -129,39 +132,33 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 		case id != r.ID:
 			return &DifferentRepositoryError{r, id}
 		}
-		if err := c.readByName(ctx, op, r, store, name, v); !wire.IsNotFound(err) {
-			if answers(err) {
-				a.mode.Store(int32(modeName))
-			}
-			return err
-		}
-		return notFound // the next one asks for a key
+		return c.learnByName(c.readByName(ctx, op, r, store, name, v)) // after 404 the next one asks for a key
 	}
 	// An absent secret has no address at all. But every store has a public key.
-	const keyName = "public-key"
+	if name == keyName { // it was read by ID just now
+		return c.learnByName(c.readByName(ctx, op, r, store, keyName, v))
+	}
 	var key publicKey
-	if name != keyName {
-		if err := c.readByID(ctx, op, r, store, keyName, &key); !wire.IsNotFound(err) {
-			if answers(err) {
-				a.mode.Store(int32(modeID))
-				return notFound
-			}
-			return err
-		}
-	}
-	into := v
-	if name != keyName {
-		into = &key
-	}
-	err := c.readByName(ctx, op, r, store, keyName, into)
+	err := c.readByID(ctx, op, r, store, keyName, &key)
 	switch {
-	case wire.IsNotFound(err):
-		return notFound
 	case answers(err):
-		a.mode.Store(int32(modeName))
-		if name != keyName {
-			err = c.readByName(ctx, op, r, store, name, v)
-		}
+		a.mode.Store(int32(modeID))
+		return notFound
+	case !wire.IsNotFound(err):
+		return err
+	}
+	err = c.learnByName(c.readByName(ctx, op, r, store, keyName, &key))
+	if !a.is(modeName) {
+		return err
+	}
+	return c.readByName(ctx, op, r, store, name, v)
+}
+
+// learnByName learns from the result of a read by name, whose address by ID got 404. It
+// returns the result.
+func (c *Client) learnByName(err error) error {
+	if answers(err) {
+		c.addresses.mode.Store(int32(modeName))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func (c *Client) PublicKey(ctx context.Context, r Repository, store string) (Key
 	malformed := func(problem string) error { return wire.Malformed(Name, op, http.StatusOK, nil, problem) }
 	body, err := pace.Do(ctx, c.retry, func(ctx context.Context) (publicKey, error) {
 		var body publicKey
-		err := c.readSecret(ctx, op, r, store, "public-key", &body)
+		err := c.readSecret(ctx, op, r, store, keyName, &body)
 		if err == nil && (len(body.ID) == 0 || body.Key == "") {
 			err = malformed("the response contains no key")
 		}

@@ -87,9 +87,11 @@ func secretForms(v string) []form {
 		{"HEX", strings.ToUpper(lower)},
 	}
 	for before, prefix := range []string{"", "x", "xx"} { // at each offset in the encoded text
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(prefix + v))
-		encoded = encoded[min(4, 4*before) : len(encoded)-1]
-		forms = append(forms, form{"base64", encoded}, form{"base64url", strings.NewReplacer("+", "-", "/", "_").Replace(encoded)})
+		part := func(e *base64.Encoding) string {
+			encoded := e.EncodeToString([]byte(prefix + v))
+			return encoded[min(4, 4*before) : len(encoded)-1]
+		}
+		forms = append(forms, form{"base64", part(base64.RawStdEncoding)}, form{"base64url", part(base64.RawURLEncoding)})
 	}
 	// A value of several lines, such as a key, could be written one line at a time.
 	for line := range strings.Lines(strings.TrimSpace(v)) {
