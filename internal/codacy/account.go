@@ -2,7 +2,6 @@ package codacy
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,8 +18,8 @@ func (c *Client) User(ctx context.Context) error {
 		var body struct {
 			Data *struct{} `json:"data"`
 		}
-		err := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(r io.Reader) error {
-			return wire.DecodeObject(r, &body)
+		err := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(resp *http.Response) error {
+			return wire.DecodeObject(resp.Body, &body)
 		})
 		if err == nil && body.Data == nil {
 			err = wire.Malformed(Name, op, http.StatusOK, nil, "the response contains no user")

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,19 +66,19 @@ func (c *Client) url(query url.Values, elements ...string) string {
 // do sends one request and decodes the response into v. A 404 because of an invalid
 // account token becomes a 401.
 func (c *Client) do(ctx context.Context, op, method, address string, body []byte, v any) error {
-	return c.doAndDecode(ctx, op, method, address, body, func(r io.Reader) error { return wire.DecodeObject(r, v) })
+	return c.doAndDecode(ctx, op, method, address, body, func(resp *http.Response) error { return wire.DecodeObject(resp.Body, v) })
 }
 
 // doAndDecode is do with a function that decodes the response.
-func (c *Client) doAndDecode(ctx context.Context, op, method, address string, body []byte, decode func(io.Reader) error) error {
+func (c *Client) doAndDecode(ctx context.Context, op, method, address string, body []byte, decode func(*http.Response) error) error {
 	err := c.send(ctx, op, method, address, body, decode)
 	if !saysNotFound(err) {
 		return err
 	}
 	// The resource is missing or the account token is invalid. Verify the token to
 	// distinguish the two.
-	verifyErr := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(r io.Reader) error {
-		return wire.DecodeObject(r, &struct{}{})
+	verifyErr := c.send(ctx, op, http.MethodGet, c.url(nil, "user"), nil, func(resp *http.Response) error {
+		return wire.DecodeObject(resp.Body, &struct{}{})
 	})
 	switch {
 	case verifyErr != nil && wire.DispositionOf(verifyErr) == wire.Rejected:
@@ -101,7 +100,7 @@ func saysNotFound(err error) bool {
 }
 
 // send is doAndDecode without the extra check for 404.
-func (c *Client) send(ctx context.Context, op, method, address string, body []byte, decode func(io.Reader) error) error {
+func (c *Client) send(ctx context.Context, op, method, address string, body []byte, decode func(*http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", Name, op, err)
@@ -115,7 +114,7 @@ func (c *Client) send(ctx context.Context, op, method, address string, body []by
 		return wire.Failed(Name, op, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // the body was read
-	if err := decode(resp.Body); err != nil {
+	if err := decode(resp); err != nil {
 		return wire.DecodeError(Name, op, resp.StatusCode, resp.Header, err)
 	}
 	return nil

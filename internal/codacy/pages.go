@@ -2,7 +2,6 @@ package codacy
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -53,8 +52,8 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
 			var found bool
-			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(r io.Reader) (err error) {
-				p.items, found, err = wire.DecodeList[T](guard.Reader(r), l.maxItems, "data", map[string]any{"pagination": &p.pagination})
+			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(resp *http.Response) (err error) {
+				p.items, found, err = wire.DecodeList[T](guard.Reader(resp.Body), l.maxItems, "data", map[string]any{"pagination": &p.pagination})
 				return err
 			})
 			switch {

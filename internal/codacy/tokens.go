@@ -72,7 +72,8 @@ func (t *creationTime) UnmarshalJSON(b []byte) error {
 
 // CreateToken creates a token with a name and an expiry in whole seconds. It
 // returns the token as Codacy describes it, which may differ from the request, and its
-// value, which Codacy shows only once. Legacy Codacy ignores name and expiry: there the
+// value, which Codacy shows only once. The response has no creation time; its Date, by
+// the clock of the server that created the token, stands for it. Legacy Codacy ignores name and expiry: there the
 // token has none.
 func (c *Client) CreateToken(ctx context.Context, repository, name string, expires time.Time) (Token, secret.Value, error) {
 	op := "create the token " + name + " of " + repository
@@ -92,13 +93,17 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 		} `json:"data"`
 	}
 	created.Data.Value.onSecret = c.OnSecret
-	if err := c.do(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, &created); err != nil {
+	var at time.Time
+	if err := c.doAndDecode(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, func(resp *http.Response) error {
+		at, _ = http.ParseTime(resp.Header.Get("Date")) // zero without one
+		return wire.DecodeObject(resp.Body, &created)
+	}); err != nil {
 		return Token{}, secret.Value{}, err
 	}
 	if v := created.Data.Value; created.Data.ID <= 0 || !v.OneLine() || v.short {
 		return Token{}, secret.Value{}, wire.Malformed(Name, op, http.StatusCreated, nil, "the response contains no valid token")
 	}
-	token := Token{ID: created.Data.ID, Name: wire.Truncate(created.Data.Name, maxName), Expires: created.Data.Expires}
+	token := Token{ID: created.Data.ID, Name: wire.Truncate(created.Data.Name, maxName), Created: at, Expires: created.Data.Expires}
 	return token, created.Data.Value.Value, nil
 }
 
@@ -132,8 +137,8 @@ func (c *Client) DeleteToken(ctx context.Context, repository string, id int64) e
 	var body struct {
 		Error *json.RawMessage `json:"error"`
 	}
-	err := c.doAndDecode(ctx, op, http.MethodDelete, c.url(nil, path...), nil, func(r io.Reader) error {
-		if err := wire.DecodeObject(r, &body); err != io.EOF {
+	err := c.doAndDecode(ctx, op, http.MethodDelete, c.url(nil, path...), nil, func(resp *http.Response) error {
+		if err := wire.DecodeObject(resp.Body, &body); err != io.EOF {
 			return err
 		}
 		return nil

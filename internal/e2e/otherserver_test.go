@@ -47,3 +47,34 @@ func TestCreatedByAnotherServer(t *testing.T) {
 		}
 	}
 }
+
+// TestRenewalBesideAnotherClock: the clocks of Codacy's servers differ for weeks. What
+// is due is renewed all the same.
+func TestRenewalBesideAnotherClock(t *testing.T) {
+	t.Parallel()
+
+	for _, offsets := range [][]time.Duration{{0, 40 * time.Second}, {0, 20 * time.Minute}, {0, 0, 20 * time.Minute}} {
+		for _, data := range []bool{false, true} {
+			t.Run(fmt.Sprint(offsets, " with their data ", data), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					names := harness.Names(12)
+					v := bubble(t, sandbox.Options{}, names...)
+					for _, name := range names {
+						v.Provision(name, harness.Aged(v.World, 1, 300, 65), "actions")
+					}
+					v.SetServers(sandbox.Codacy, data, offsets...)
+					for range 8 {
+						v.run(nil)
+						time.Sleep(7 * 24 * time.Hour)
+					}
+					for _, name := range names {
+						if newest := v.ValidTokens(name); newest[len(newest)-1].Name == "codacy-project-token-1" {
+							t.Errorf("%s was not renewed in eight weeks", name)
+						}
+					}
+				})
+			})
+		}
+	}
+}

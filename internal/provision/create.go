@@ -252,6 +252,8 @@ func (w *worker) acceptToken(ctx context.Context, t *task, token codacy.Token, v
 	case token.Expires.After(expires.Add(maxExpiryDifference)):
 		mismatch = fmt.Errorf("Codacy set the new token's expiry to %s instead of %s",
 			token.Expires.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339))
+	case !rotation.Recognizable(w.o.Policy, listedToken(token), w.codacyNow(), w.uncertainty()):
+		mismatch = errClocks // a server with another clock created it
 	}
 	if mismatch == nil {
 		return token, value, nil
@@ -260,6 +262,11 @@ func (w *worker) acceptToken(ctx context.Context, t *task, token codacy.Token, v
 		mismatch = fmt.Errorf("%w; it could not be deleted: %w", mismatch, err)
 	}
 	return codacy.Token{}, secret.Value{}, mismatch
+}
+
+// listedToken is a token of Codacy as the rules see it.
+func listedToken(t codacy.Token) rotation.ListedToken {
+	return rotation.ListedToken{ID: t.ID, Name: t.Name, Created: t.Created, Expires: t.Expires}
 }
 
 // joinFailures joins the failures of a request and of the listing after it. The

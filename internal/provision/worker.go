@@ -49,7 +49,8 @@ func (w *worker) readTokens(ctx context.Context, t *task) (rotation.Observation,
 	}
 	listed := make([]rotation.ListedToken, 0, len(tokens))
 	for _, tok := range tokens {
-		listed = append(listed, rotation.ListedToken{ID: tok.ID, Name: unique.Make(tok.Name).Value(), Created: tok.Created, Expires: tok.Expires})
+		tok.Name = unique.Make(tok.Name).Value()
+		listed = append(listed, listedToken(tok))
 	}
 	o := rotation.NewObservation(w.o.Policy, begun.Add(w.o.CodacyClock.Offset()), w.uncertainty(), listed)
 	o.Legacy = o.LooksLegacy && t.legacyServer

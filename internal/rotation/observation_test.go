@@ -365,3 +365,27 @@ func TestPriority(t *testing.T) {
 		t.Error("an unavailable store may hold the token that expires soon")
 	}
 }
+
+// TestRecognizable: a token is recognizable if everything that may be stored from now on
+// lies in its window.
+func TestRecognizable(t *testing.T) {
+	t.Parallel()
+
+	p := Policy{SecretName: "CODACY_PROJECT_TOKEN", Lifetime: 365 * day}
+	now := time.Date(2026, 11, 26, 9, 30, 0, 0, time.UTC)
+	for off, want := range map[time.Duration]bool{
+		0: true, 30 * time.Second: true, 31 * time.Second: false, 20 * time.Minute: false, 72 * time.Hour: false,
+		-6 * time.Minute: true, -6*time.Minute - time.Second: false, -72 * time.Hour: false,
+	} {
+		created := ListedToken{ID: 1, Name: "codacy-project-token-1", Created: now.Add(off), Expires: now.Add(365 * day)}
+		if got := Recognizable(p, created, now, 0); got != want {
+			t.Errorf("created %v from now: %v, want %v", off, got, want)
+		}
+	}
+	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 0) {
+		t.Error("a token without a creation time is not recognizable")
+	}
+	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Created: now.Add(35 * time.Second), Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 5*time.Second) {
+		t.Error("the uncertainty does not widen the window")
+	}
+}
