@@ -72,9 +72,9 @@ func (t *creationTime) UnmarshalJSON(b []byte) error {
 
 // CreateToken creates a token with a name and an expiry in whole seconds. It
 // returns the token as Codacy describes it, which may differ from the request, and its
-// value, which Codacy shows only once. The response has no creation time; its Date, by
-// the clock of the server that created the token, stands for it. Legacy Codacy ignores name and expiry: there the
-// token has none.
+// value, which Codacy shows only once. The response has no creation time; its Date,
+// by the clock of the server that created the token, stands for it. Legacy Codacy
+// ignores name and expiry: there the token has none.
 func (c *Client) CreateToken(ctx context.Context, repository, name string, expires time.Time) (Token, secret.Value, error) {
 	op := "create the token " + name + " of " + repository
 	body, err := json.Marshal(struct {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,66 @@ func TestRenewalBesideAnotherClock(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// TestWrittenByAnotherServer: the server of GitHub that stores a secret has another
+// clock than the one that sent the other responses. A secret with its date would lie
+// outside of the token's window, so the secret is written again, by another server.
+// Where only the response is dated wrongly, the secret is fine.
+func TestWrittenByAnotherServer(t *testing.T) {
+	t.Parallel()
+
+	for _, existing := range []string{"replace", "keep"} {
+		for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour} {
+			for _, tt := range []struct {
+				data bool // the secret is dated like the response
+				bad  int  // the number of writes that this server gets
+				puts int  // wanted
+				code int  // wanted
+			}{{true, 1, 2, 0}, {true, 2, 3, 0}, {true, 9, 3, 1}, {false, 9, 1, 0}} {
+				t.Run(fmt.Sprint(existing, " ", off, " ", tt), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						v := bubble(t, sandbox.Options{}, "api")
+						v.Provision("api", harness.Aged(v.World, 1, 300, 65), "actions")
+						puts := 0
+						v.Hook(func(r sandbox.Request) sandbox.Effect {
+							if r.Kind != sandbox.KindPutSecret {
+								return sandbox.Effect{}
+							}
+							if puts++; puts > tt.bad {
+								return sandbox.Effect{}
+							}
+							return sandbox.Effect{Date: off, After: func() {
+								if tt.data {
+									v.SetUpdatedAt("api", "actions", harness.SecretName, v.Time().Add(off))
+								}
+							}}
+						})
+						in := harness.Inputs{"existing-secrets": existing}
+						code, out := v.run(in)
+						if code != tt.code || puts != tt.puts || strings.Contains(out, "clocks differ so much") != (tt.code == 1) {
+							t.Errorf("exit code %d, %d writes, want %d, %d\n%s", code, puts, tt.code, tt.puts, out)
+						}
+						if value, _ := v.Secret("api", "actions", harness.SecretName); len(v.ValidTokens("api")) != 2 || value != v.ValidTokens("api")[1].Value {
+							t.Error("the newest of two valid tokens is not stored")
+						}
+						v.Hook(nil)
+						if tt.code != 0 && existing == "keep" {
+							return // the message says what to do
+						}
+						for range 2 {
+							time.Sleep(40 * 24 * time.Hour)
+							if code, out := v.run(in); code != 0 {
+								t.Errorf("a later run: exit code %d\n%s", code, out)
+							}
+						}
+						v.provisioned("api", "actions")
+					})
+				})
+			}
 		}
 	}
 }

@@ -587,9 +587,9 @@ func TestPutSecret(t *testing.T) {
 		{503, false, true, wire.Indeterminate},
 	} {
 		c, s := newClient(t, cloud, always(tt.status, ""))
-		created, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
-		if created != tt.created || (err != nil) != tt.fails || len(s.seen) != 1 {
-			t.Errorf("%d: %v, %v, sent %d times", tt.status, created, err, len(s.seen))
+		write, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
+		if write.Created != tt.created || (err != nil) != tt.fails || len(s.seen) != 1 {
+			t.Errorf("%d: %v, %v, sent %d times", tt.status, write.Created, err, len(s.seen))
 		}
 		if err != nil && asError(t, err).Disposition != tt.disposition {
 			t.Errorf("%d: disposition %d, want %d", tt.status, wire.DispositionOf(err), tt.disposition)
@@ -777,9 +777,9 @@ func FuzzAnswers(f *testing.F) {
 		if err != nil && !at.IsZero() || err == nil && !ok && (status != 404 || !at.IsZero()) || err == nil && ok && at.IsZero() {
 			t.Errorf("status %d: %v, %v", status, at, err)
 		}
-		created, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
-		if (err == nil) != (status == 201 || status == 204) || created != (status == 201) {
-			t.Errorf("status %d: %v, %v", status, created, err)
+		write, err := c.PutSecret(t.Context(), api, "actions", "N", testKey, secret.New("value"))
+		if (err == nil) != (status == 201 || status == 204) || write.Created != (status == 201) {
+			t.Errorf("status %d: %v, %v", status, write.Created, err)
 		}
 	})
 }

@@ -108,24 +108,28 @@ func (c *Client) Secrets(ctx context.Context, r Repository, store string) (int, 
 	return body.Count, err
 }
 
+// Write is an accepted write of a secret.
+type Write struct {
+	Created bool      // there was no secret (201); otherwise it was overwritten (204)
+	Date    time.Time // of the response, by the clock of the server that sent it; zero without one
+}
+
 // PutSecret seals a value for the store's key and stores it, by the repository's name.
-// It reports whether the
-// secret was created (201) or overwritten (204).
-func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string, key Key, value secret.Value) (created bool, err error) {
+func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string, key Key, value secret.Value) (Write, error) {
 	op := fmt.Sprintf("write the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
 	sealed, err := key.key.Seal(value)
 	if err != nil {
-		return false, &wire.Error{Service: Name, Op: op, Disposition: wire.Rejected, Message: err.Error(), Err: err}
+		return Write{}, &wire.Error{Service: Name, Op: op, Disposition: wire.Rejected, Message: err.Error(), Err: err}
 	}
 	req, err := c.gh.NewRequest(http.MethodPut, secretPath(r, store, name),
 		&github.EncryptedSecret{KeyID: key.id, EncryptedValue: sealed})
 	if err != nil {
-		return false, wire.Failed(Name, op, err)
+		return Write{}, wire.Failed(Name, op, err)
 	}
 	ctx, latest := wire.Track(c.staysWith(ctx, r, store, name))
 	resp, err := c.gh.BareDo(ctx, req)
 	if err != nil {
-		return false, wire.Failed(Name, op, cmp.Or(latest(), err))
+		return Write{}, wire.Failed(Name, op, cmp.Or(latest(), err))
 	}
 	defer func() {
 		// A 201 has the body {}. Read it, so that the connection can be reused. The
@@ -133,11 +137,9 @@ func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string
 		_, _ = io.CopyN(io.Discard, resp.Body, 1<<10)
 		_ = resp.Body.Close()
 	}()
-	switch resp.StatusCode {
-	case http.StatusCreated:
-		return true, nil
-	case http.StatusNoContent:
-		return false, nil
+	if resp.StatusCode == http.StatusCreated || resp.StatusCode == http.StatusNoContent {
+		date, _ := http.ParseTime(resp.Header.Get("Date"))
+		return Write{Created: resp.StatusCode == http.StatusCreated, Date: date}, nil
 	}
-	return false, wire.Malformed(Name, op, resp.StatusCode, nil, "the response is neither 201 nor 204")
+	return Write{}, wire.Malformed(Name, op, resp.StatusCode, nil, "the response is neither 201 nor 204")
 }

@@ -26,6 +26,8 @@ const (
 	// 5, and then step 6, end.
 	commitWithin = 13 * time.Minute
 	undoWithin   = 15 * time.Minute
+	// maxWrites is how often a secret is written if GitHub dates it wrongly.
+	maxWrites = 3
 	// maxStaleAttempts bounds how often an apply starts over because the observation
 	// was too old when a limit let it go on.
 	maxStaleAttempts = 10
@@ -37,6 +39,8 @@ var (
 	errStale    = errors.New("the observation is too old")
 	errRequeue  = errors.New("back to the queue")
 	errClocks   = errors.New("the clocks of the services are too uncertain")
+	errDated    = errors.New("GitHub stored the new token, but its servers' clocks differ so much that later runs take the secret for one " +
+		"that this action did not create: under existing-secrets: keep, delete the secret; otherwise the next run writes it again")
 )
 
 // applied is what an apply did.
@@ -309,6 +313,8 @@ func (w *worker) commit(ctx context.Context, t *task, capacity reservations) (ap
 	switch {
 	case failure == nil:
 		return done, nil
+	case len(done.written) == len(stores) && errors.Is(failure, errDated):
+		return done, failure
 	case done.mayBeStored():
 		return done, fmt.Errorf("the new token is not in every store; the next run completes it: %w", failure)
 	}
@@ -335,23 +341,45 @@ func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value sec
 	return w.put(ctx, t, s, value, begun, done)
 }
 
+// put writes the secret, and again if a server with another clock wrote it.
 func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
 	ctx = pace.WithSendDeadline(ctx, begun.Add(rotation.MaxPutDelay))
-	created, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (bool, error) {
-		// The wall clock as well: the monotonic one may stand still in a suspended
-		// machine.
-		if time.Now().Round(0).Sub(begun.Round(0)) > rotation.MaxPutDelay {
-			return false, pace.ErrSendDeadline
+	for n := range maxWrites {
+		write, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (github.Write, error) {
+			// The wall clock as well: the monotonic one may stand still in a suspended
+			// machine.
+			if time.Now().Round(0).Sub(begun.Round(0)) > rotation.MaxPutDelay {
+				return github.Write{}, pace.ErrSendDeadline
+			}
+			write, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, t.keys[s], value)
+			done.uncertain = done.uncertain || err != nil && wire.DispositionOf(err) == wire.Indeterminate
+			return write, err
+		})
+		if err != nil {
+			return err
 		}
-		created, err := w.o.GitHub.PutSecret(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName, t.keys[s], value)
-		done.uncertain = done.uncertain || err != nil && wire.DispositionOf(err) == wire.Indeterminate
-		return created, err
-	})
-	if err != nil {
-		return err
+		if n == 0 {
+			done.written = append(done.written, outcome.Write{Store: s, Effect: t.effect(s, !write.Created)})
+		}
+		if w.recognized(ctx, t, s, done.token, write.Date) {
+			return nil
+		}
 	}
-	done.written = append(done.written, outcome.Write{Store: s, Effect: t.effect(s, !created)})
-	return nil
+	return errDated
+}
+
+// recognized reports whether later runs recognize a secret that was just written,
+// by a server whose response had the given Date. Where the Date contradicts the
+// estimate of GitHub's clock, the secret itself decides.
+func (w *worker) recognized(ctx context.Context, t *task, s rotation.Store, token codacy.Token, date time.Time) bool {
+	inWindow := func(at time.Time) bool {
+		return w.recognizable(token, w.o.GitHubClock.ToLocal(at).Add(w.o.CodacyClock.Offset()))
+	}
+	if legacy := token.Name == ""; legacy || date.IsZero() || inWindow(date) {
+		return true
+	}
+	updated, err := w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
+	return err == nil && !updated.IsZero() && inWindow(updated)
 }
 
 // shield returns a context that the end of ctx does not end. An interrupt does, d

@@ -252,7 +252,7 @@ func (w *worker) acceptToken(ctx context.Context, t *task, token codacy.Token, v
 	case token.Expires.After(expires.Add(maxExpiryDifference)):
 		mismatch = fmt.Errorf("Codacy set the new token's expiry to %s instead of %s",
 			token.Expires.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339))
-	case !rotation.Recognizable(w.o.Policy, listedToken(token), w.codacyNow(), w.uncertainty()):
+	case !w.recognizable(token, w.codacyNow(), w.codacyNow().Add(rotation.MaxPutDelay)):
 		mismatch = errClocks // a server with another clock created it
 	}
 	if mismatch == nil {
@@ -262,6 +262,12 @@ func (w *worker) acceptToken(ctx context.Context, t *task, token codacy.Token, v
 		mismatch = fmt.Errorf("%w; it could not be deleted: %w", mismatch, err)
 	}
 	return codacy.Token{}, secret.Value{}, mismatch
+}
+
+// recognizable reports whether later runs recognize secrets that are written with a
+// new token at the given times, on Codacy's clock.
+func (w *worker) recognizable(token codacy.Token, writes ...time.Time) bool {
+	return rotation.Recognizable(w.o.Policy, listedToken(token), w.codacyNow(), w.uncertainty(), writes...)
 }
 
 // listedToken is a token of Codacy as the rules see it.

@@ -31,7 +31,7 @@ type Codacy interface {
 type GitHub interface {
 	PublicKey(ctx context.Context, r github.Repository, store string) (github.Key, error)
 	SecretUpdated(ctx context.Context, r github.Repository, store, name string) (time.Time, error)
-	PutSecret(ctx context.Context, r github.Repository, store, name string, key github.Key, value secret.Value) (created bool, err error)
+	PutSecret(ctx context.Context, r github.Repository, store, name string, key github.Key, value secret.Value) (github.Write, error)
 }
 
 // Options configure a Run.

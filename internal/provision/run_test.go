@@ -132,22 +132,22 @@ func (s *services) SecretUpdated(ctx context.Context, r github.Repository, _, _ 
 	return s.secrets[r.Name], err
 }
 
-func (s *services) PutSecret(ctx context.Context, r github.Repository, _, _ string, _ github.Key, _ secret.Value) (bool, error) {
+func (s *services) PutSecret(ctx context.Context, r github.Repository, _, _ string, _ github.Key, _ secret.Value) (github.Write, error) {
 	err := enter(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.creating--
 	switch {
 	case err != nil:
-		return false, err
+		return github.Write{}, err
 	case s.denied[r.Name]:
 		s.log = append(s.log, "deny "+r.Name)
-		return false, githubError(403, "Resource not accessible by integration")
+		return github.Write{}, githubError(403, "Resource not accessible by integration")
 	}
 	s.written = true
 	s.secrets[r.Name] = time.Now()
 	s.log = append(s.log, "put "+r.Name)
-	return true, nil
+	return github.Write{Created: true}, nil
 }
 
 // of returns the repositories of one kind of entries in the log, in order.

@@ -200,13 +200,14 @@ func (o Observation) holds(s StoreState, t Token) bool {
 		!s.Updated.After(t.Created.Add(windowAfter+t.lateness()+o.Uncertainty))
 }
 
-// Recognizable reports whether later runs recognize the secrets that this run will
-// write with a new token, as Codacy describes it in its response.
-func Recognizable(p Policy, created ListedToken, now time.Time, uncertainty time.Duration) bool {
+// Recognizable reports whether later runs recognize secrets written at the given
+// times with a new token, as Codacy describes it in its response. All times are on
+// Codacy's clock.
+func Recognizable(p Policy, created ListedToken, now time.Time, uncertainty time.Duration, writes ...time.Time) bool {
 	o := NewObservation(p, now, uncertainty, []ListedToken{created})
-	return len(o.Managed) == 1 &&
-		o.holds(StoreState{Condition: Present, Updated: now}, o.Managed[0]) &&
-		o.holds(StoreState{Condition: Present, Updated: now.Add(MaxPutDelay)}, o.Managed[0])
+	return len(o.Managed) == 1 && !slices.ContainsFunc(writes, func(at time.Time) bool {
+		return !o.holds(StoreState{Condition: Present, Updated: at}, o.Managed[0])
+	})
 }
 
 // explained reports whether a managed token explains the secret in s.

@@ -366,8 +366,7 @@ func TestPriority(t *testing.T) {
 	}
 }
 
-// TestRecognizable: a token is recognizable if everything that may be stored from now on
-// lies in its window.
+// TestRecognizable: a secret is recognizable if all its writes lie in the token's window.
 func TestRecognizable(t *testing.T) {
 	t.Parallel()
 
@@ -378,14 +377,14 @@ func TestRecognizable(t *testing.T) {
 		-6 * time.Minute: true, -6*time.Minute - time.Second: false, -72 * time.Hour: false,
 	} {
 		created := ListedToken{ID: 1, Name: "codacy-project-token-1", Created: now.Add(off), Expires: now.Add(365 * day)}
-		if got := Recognizable(p, created, now, 0); got != want {
+		if got := Recognizable(p, created, now, 0, now, now.Add(MaxPutDelay)); got != want {
 			t.Errorf("created %v from now: %v, want %v", off, got, want)
 		}
 	}
-	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 0) {
+	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 0, now, now.Add(MaxPutDelay)) {
 		t.Error("a token without a creation time is not recognizable")
 	}
-	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Created: now.Add(35 * time.Second), Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 5*time.Second) {
+	if created := (ListedToken{ID: 1, Name: "codacy-project-token-1", Created: now.Add(35 * time.Second), Expires: now.Add(365 * day)}); !Recognizable(p, created, now, 5*time.Second, now) {
 		t.Error("the uncertainty does not widen the window")
 	}
 }
