@@ -47,10 +47,16 @@ func (p *parser) readFlag(args []string, i int) (used int) {
 	flag, value, hasValue := strings.Cut(arg, "=")
 	if !isFlag(flag) {
 		// Not repeated: it may be a credential.
-		p.errs = append(p.errs, InputError{Input: fmt.Sprintf("argument %d", i+1), Requirement: "a flag; --help lists them"})
+		p.errs = append(p.errs, InputError{
+			Input: fmt.Sprintf("argument %d", i+1), Problem: "is neither a flag nor the value of one",
+			Hint: "Write its flag before it (--organization acme), and a list in quotes ('api-*, web-*'); --help lists the flags",
+		})
 		return used
 	}
 	in, known := p.byFlag(flag)
+	if !known {
+		in = p.nearestFlag(flag)
+	}
 	next := ""
 	if i+1 < len(args) {
 		next = args[i+1]
@@ -69,29 +75,24 @@ func (p *parser) readFlag(args []string, i int) (used int) {
 	if problem := p.flagProblem(in, known, hasValue, flag); problem != "" {
 		label := flag
 		if !known && (!plainFlag.MatchString(flag) || p.looksSecret(arg)) {
-			label = p.echo(flag, arg)
+			label = p.echo(flag, arg, maxEcho)
 		}
 		p.errs = append(p.errs, InputError{Input: label, Problem: problem})
+		p.failed[in.Name] = true
 		return used
 	}
 	p.flags[in.Name] = value
 	return used
 }
 
-// flagProblem returns what is wrong with the use of a flag; empty if nothing is.
+// flagProblem returns what is wrong with the use of a flag; empty if nothing is. The
+// input of an unknown flag is the one that was probably meant.
 func (p *parser) flagProblem(in Input, known, hasValue bool, flag string) string {
 	_, twice := p.flags[in.Name]
 	switch {
+	case !known && in.Name != "":
+		return "unknown flag; did you mean --" + in.Name + "?"
 	case !known:
-		names := make([]string, 0, len(p.inputs))
-		for _, in := range p.inputs {
-			if !in.Credential {
-				names = append(names, "--"+in.Name)
-			}
-		}
-		if near := nearest(flag, names); near != "" {
-			return "unknown flag; did you mean " + near + "?"
-		}
 		return "unknown flag; --help lists the flags"
 	case in.Credential:
 		return "credentials are not flags; set " + strings.Join(in.Env, " or ") + " in the environment"
@@ -124,6 +125,19 @@ func (p *parser) byFlag(flag string) (in Input, known bool) {
 		}
 	}
 	return Input{}, false
+}
+
+// nearestFlag returns the input whose flag is nearest to an unknown one; a zero one if
+// none is near.
+func (p *parser) nearestFlag(flag string) Input {
+	names := make([]string, 0, len(p.inputs))
+	for _, in := range p.inputs {
+		if !in.Credential {
+			names = append(names, "--"+in.Name)
+		}
+	}
+	in, _ := p.byFlag(nearest(flag, names))
+	return in
 }
 
 // suggestion returns a hint with the known word that is nearest to a value; empty if

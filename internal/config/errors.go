@@ -63,15 +63,19 @@ func (e InputErrors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxEcho is the number of characters of a value that an error repeats.
-const maxEcho = 60
+// The number of characters of a value, or of a path, that an error repeats.
+const (
+	maxEcho     = 60
+	maxPathEcho = 200
+)
 
-// quote returns the text on one line, truncated and without control characters.
-func quote(text string) string {
-	if utf8.RuneCountInString(text) <= maxEcho {
+// quote returns the text on one line, truncated after the number of characters and
+// without control characters.
+func quote(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
 		return strconv.Quote(text)
 	}
 	// Cut the bytes first: the text may be huge, and may not be UTF-8.
-	runes := []rune(text[:min(len(text), maxEcho*utf8.UTFMax)])
-	return strconv.Quote(string(runes[:min(len(runes), maxEcho)])) + "…"
+	runes := []rune(text[:min(len(text), most*utf8.UTFMax)])
+	return strconv.Quote(string(runes[:min(len(runes), most)])) + "…"
 }

@@ -106,13 +106,13 @@ func Inputs() []Input {
 		},
 		{
 			Name: "repositories", Default: "*", list: true,
-			Short:       "globs or topic:GLOB to include",
+			Short:       "include globs, topic:GLOB, visibility:private",
 			Description: "Repositories to include: globs on the name without the owner, `topic:GLOB`, or `visibility:public`, `private` or `internal`. Case-insensitive, separated by commas or newlines.",
 			set:         patterns(func(c *Config, p Patterns) { c.Repositories = p }),
 		},
 		{
 			Name: "exclude-repositories", list: true,
-			Short:       "globs or topic:GLOB to exclude",
+			Short:       "exclude patterns, in the same form",
 			Description: "Repositories to exclude, in the same form.",
 			set:         patterns(func(c *Config, p Patterns) { c.ExcludeRepositories = p }),
 		},
@@ -191,7 +191,7 @@ func Inputs() []Input {
 		{
 			Name:        "report-file",
 			Short:       "path of a .json or .csv report; -: stdout",
-			Description: "Path of a `.json` or `.csv` report with each selected repository.",
+			Description: "Path of a `.json` or `.csv` report with each selected repository. On the command line, `-` prints JSON to standard output.",
 			set:         reportFile,
 		},
 	}

@@ -75,8 +75,12 @@ func (p *parser) fail(input string, e InputError) {
 	p.errs = append(p.errs, e)
 }
 
-// missing adds the error of a blank input. More follows "is required".
+// missing adds the error of a blank input, unless the input has an error already, such
+// as a typing error in its flag. More follows "is required".
 func (p *parser) missing(in, more string) {
+	if p.failed[in] {
+		return
+	}
 	e := InputError{Problem: "is required" + more}
 	for _, known := range p.inputs {
 		if known.Name != in {
@@ -131,6 +135,9 @@ func (in Input) trim(text string) string {
 	return strings.TrimSpace(text)
 }
 
+// valuePlaceholder stands for an input's value, a path, in a setter's problem.
+const valuePlaceholder = "{value}"
+
 // set validates an input's value.
 func (p *parser) set(in Input) {
 	text := p.texts[in.Name]
@@ -151,21 +158,22 @@ func (p *parser) set(in Input) {
 		case in.Credential:
 			got = describe(text)
 		case wrong.part != "":
-			got = p.echo(wrong.part, text)
+			got = p.echo(wrong.part, text, maxEcho)
 		default:
-			got = p.echo(text, text)
+			got = p.echo(text, text, maxEcho)
 		}
-		p.fail(in.Name, InputError{Got: got, Requirement: wrong.requirement, Problem: wrong.problem, Hint: wrong.hint, Kind: wrong.kind})
+		problem := strings.Replace(wrong.problem, valuePlaceholder, p.echo(text, text, maxPathEcho), 1)
+		p.fail(in.Name, InputError{Got: got, Requirement: wrong.requirement, Problem: problem, Hint: wrong.hint, Kind: wrong.kind})
 	}
 }
 
-// echo quotes a part of a value, unless the value looks like a credential: two inputs
-// are easily mixed up.
-func (p *parser) echo(part, text string) string {
+// echo quotes a part of a value, up to a number of characters, unless the value looks
+// like a credential: two inputs are easily mixed up.
+func (p *parser) echo(part, text string, most int) string {
 	if p.looksSecret(text) {
 		return describe(part) + " that looks like a credential"
 	}
-	return quote(part)
+	return quote(part, most)
 }
 
 var secretMarks = regexp.MustCompile(`gh[pousr]_|github_pat_|eyJ|PRIVATE KEY`)
@@ -197,6 +205,7 @@ func (p *parser) checkCredentials() {
 	case hasToken, hasID && hasKey:
 	case hasID:
 		p.missing(key, " with "+label(id))
+	case p.failed[token] || p.failed[id]: // its flag has an error already
 	case hasKey:
 		p.missing(id, " with "+label(key))
 	default:

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -568,7 +569,7 @@ func TestErrors(t *testing.T) {
 			},
 			env: byHand(nil),
 			want: []string{
-				"argument 1: must be a flag; --help lists them",
+				"argument 1: is neither a flag nor the value of one",
 				`--repos: unknown flag; did you mean --repositories?`,
 				`-n: unknown flag; --help lists the flags`,
 				"--github-token: credentials are not flags; set GH_TOKEN or GITHUB_TOKEN in the environment",
@@ -715,6 +716,12 @@ func TestHints(t *testing.T) {
 		{"a project token for GitHub", nil, byHand(env{"GH_TOKEN": strings.Repeat("0123456789abcdef", 2)}), "GH_TOKEN: must be a token for GitHub, not a value of 32 characters that looks like a Codacy token", "Check that the two tokens are not in each other's place"},
 		{"fewer writes than stores", nil, runner(env{"writes-per-minute": "1", "secret-stores": "actions,agents"}), "writes-per-minute: must be 0, or at least 2, the number of stores in secret-stores, not 1", ""},
 		{"a byte order mark", nil, runner(env{"github-token": "", "github-app-id": "1", "github-app-private-key": "\ufeff" + rsaKeys().pkcs1}), "github-app-private-key: must be the PEM file without changes, not a file that starts with a byte order mark", "Save the file as UTF-8 without a byte order mark, and set the secret to it"},
+		{"a typing error in a required flag", []string{"--organisation", "acme"}, byHand(env{"GITHUB_REPOSITORY_OWNER": ""}), "--organisation: unknown flag; did you mean --organization?", ""},
+		{"a required flag without its value", []string{"--organization"}, byHand(env{"GITHUB_REPOSITORY_OWNER": ""}), "--organization: a value is required: owner of the repositories", ""},
+		{"a typing error in the flag of the App's ID", []string{"--github-app-di=1"}, byHand(env{"GH_TOKEN": "", "GITHUB_APP_PRIVATE_KEY": rsaKeys().pkcs1}), "--github-app-di: unknown flag; did you mean --github-app-id?", ""},
+		{"a credential as a flag only", []string{"--github-token=x"}, byHand(env{"GH_TOKEN": ""}), "--github-token: credentials are not flags; set GH_TOKEN or GITHUB_TOKEN in the environment", ""},
+		{"a word without its flag", []string{"--dry-run", "acme"}, byHand(nil), "argument 2: is neither a flag nor the value of one", "Write its flag before it (--organization acme), and a list in quotes ('api-*, web-*'); --help lists the flags"},
+		{"a report's path that holds a token", nil, runner(env{"report-file": "no/such/" + githubToken + ".json"}), fmt.Sprintf("report-file: can't create a value of %d characters that looks like a credential: no such file or directory", len("no/such/.json"+githubToken)), "Create its folder first, or choose a path that can be written"},
 		{"no token on the command line", nil, byHand(env{"CODACY_API_TOKEN": ""}), "CODACY_API_TOKEN: is required", "Set it to an account API token: https://app.codacy.com/account/access-management"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -746,9 +753,9 @@ func TestReportFile(t *testing.T) {
 		existing:                              "",
 		"-":                                   "",
 		"report.txt":                          `--report-file: must be a path that ends in .json or .csv, or - for standard output, not "report.txt"`,
-		filepath.Join(dir, "folder.json"):     "--report-file: can't create the file: it is a folder",
-		filepath.Join(dir, "no", "such.json"): "--report-file: can't create the file: no such file or directory",
-		filepath.Join(existing, "below-a-file.csv"): "--report-file: can't create the file: not a directory",
+		filepath.Join(dir, "folder.json"):     "--report-file: can't create " + strconv.Quote(filepath.Join(dir, "folder.json")) + ": it is a folder",
+		filepath.Join(dir, "no", "such.json"): "--report-file: can't create " + strconv.Quote(filepath.Join(dir, "no", "such.json")) + ": no such file or directory",
+		filepath.Join(existing, "below-a-file.csv"): "--report-file: can't create " + strconv.Quote(filepath.Join(existing, "below-a-file.csv")) + ": not a directory",
 	} {
 		c, err := config.Parse([]string{"--report-file", path}, byHand(nil).get)
 		switch {

@@ -26,21 +26,24 @@ func reportFile(c *Config, text string) []invalid {
 		return []invalid{{requirement: requirement}}
 	default:
 		if err := canCreate(text); err != nil {
-			return []invalid{{
-				problem: "can't create the file: " + err.Error(),
-				hint:    "Create its folder before, or choose a path that can be written",
-			}}
+			hint := "Create its folder first, or choose a path that can be written"
+			if errors.Is(err, errFolder) {
+				hint = "Choose the path of a file"
+			}
+			return []invalid{{problem: "can't create " + valuePlaceholder + ": " + err.Error(), hint: hint}}
 		}
 	}
 	c.ReportFile = text
 	return nil
 }
 
+var errFolder = errors.New("it is a folder")
+
 // canCreate returns why a file can't be created or replaced; nil if it can. It leaves
 // nothing behind, and an existing file as it is.
 func canCreate(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return errors.New("it is a folder")
+		return errFolder
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 func Usage() string {
 	var b strings.Builder
 	b.WriteString(`Stores a Codacy project token in every repository of an organization.
-Example: GH_TOKEN=$(gh auth token) codacy-project-tokens --organization acme
+Example: codacy-project-tokens --organization acme --dry-run
 Docs:    https://github.com/codacy/codacy-project-tokens
 
 `)

@@ -44,9 +44,10 @@ func TestUsage(t *testing.T) {
 	for _, want := range []string{
 		"  --concurrency           repositories at a time, 1 to 100 [16]\n",
 		"  --organization          owner of the repositories [$GITHUB_REPOSITORY_OWNER]\n",
+		"  --repositories          include globs, topic:GLOB, visibility:private [*]\n",
 		"  --dry-run (read and decide, change nothing), --yes (skip the prompt)\n  --version, --help\n",
 		"\nEnvironment: CODACY_API_TOKEN, GH_TOKEN or GITHUB_TOKEN, GITHUB_APP_PRIVATE_KEY\n",
-		"Example: GH_TOKEN=$(gh auth token) codacy-project-tokens --organization acme\n", "https://github.com/codacy/codacy-project-tokens\n",
+		"Example: codacy-project-tokens --organization acme --dry-run\n", "https://github.com/codacy/codacy-project-tokens\n",
 	} {
 		if !strings.Contains(usage, want) {
 			t.Errorf("%q is missing in\n%s", want, usage)

@@ -29,7 +29,7 @@ type invalid struct {
 	got         string // a description instead of the value; may be empty
 	part        string // the wrong part of the value, if it isn't the whole
 	requirement string
-	problem     string
+	problem     string // instead of a requirement; may contain valuePlaceholder
 	hint        string
 	kind        Kind
 }

@@ -39,6 +39,8 @@ func mistakes(dir string) []mistake {
 		{name: "a flag twice", args: []string{"--secret-name=A", "--secret-name=B"}},
 		{name: "a word without a flag", args: []string{"acme"}},
 		{name: "a credential as a flag", args: []string{"--github-token", sandbox.GitHubToken}},
+		{name: "several words without a flag", args: []string{"--repositories", "api-1", "api-2"}},
+		{name: "a typing error in the only flag", args: []string{"--organisation", "acme"}, unset: []string{"GITHUB_REPOSITORY_OWNER"}},
 		{name: "no credentials", unset: []string{"CODACY_API_TOKEN", "GH_TOKEN"}},
 		{name: "no organization", unset: []string{"GITHUB_REPOSITORY_OWNER"}},
 		{name: "a typing error in a value", in: harness.Inputs{"rotate": "allways"}, args: []string{"--rotate=allways"}},
