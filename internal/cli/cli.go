@@ -122,7 +122,7 @@ func (c *Command) reportInputError(rep *report.Report, e config.InputError) {
 		rep.Error(e.Error(), e.Hint)
 		return
 	}
-	rep.Error(diagnosis.Render(id, nil, diagnosis.Values{
+	rep.Error(diagnosis.Render(id, config.OnRunner(c.Getenv), nil, diagnosis.Values{
 		"fault": e.Error(), "web": cmp.Or(c.Getenv("GITHUB_SERVER_URL"), "https://github.com"),
 		"repository": cmp.Or(c.Getenv("GITHUB_REPOSITORY"), "OWNER/REPOSITORY"),
 	}))

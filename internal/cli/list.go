@@ -113,16 +113,10 @@ func (s *session) listBoth(ctx context.Context) (*listings, []error) {
 			return s.codacy.OrganizationExists(ctx, provider, organization)
 		})
 	}
-	var errs []error
-	for _, err := range []error{codacyErr, gitHubErr} {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
 	for _, r := range both.codacy {
 		both.matcher.AddCodacy(r)
 	}
-	return both, errs
+	return both, diagnosis.BothErrors(codacyErr, gitHubErr)
 }
 
 // listCodacy lists Codacy's repositories. If it does not know the organization,

@@ -57,6 +57,7 @@ func (c *Command) session(cfg *config.Config) *session {
 		AppID: cfg.GitHubAppID, Stores: cfg.Policy.Stores, Label: cfg.Label,
 		LooksLikeProjectToken: diagnosis.LooksLikeProjectToken(cfg.CodacyAPIToken.Reveal()), // by its form
 		WorkflowRepository:    c.Getenv("GITHUB_REPOSITORY"),
+		Runner:                cfg.Runner, Traits: cfg.Repositories.NeedTraits() || cfg.ExcludeRepositories.NeedTraits(),
 	}
 	switch {
 	case cfg.GitHubAppID != "":
@@ -119,7 +120,7 @@ func (s *session) connect() {
 	s.codacy = codacy.New(toCodacy.Client(), cfg.CodacyAPIURL, cfg.Provider, cfg.Organization, s.startRetry, s.laterRetry)
 	s.codacy.OnSecret = c.redactor.Add
 	s.github = github.New(toGitHub.Client(), cfg.GitHubAPIURL, s.startRetry, s.laterRetry)
-	s.github.KeepTraits = cfg.Repositories.NeedTraits() || cfg.ExcludeRepositories.NeedTraits()
+	s.github.KeepTraits = s.setup.Traits
 }
 
 // codacyNow returns the time on Codacy's clock.

@@ -26,16 +26,18 @@ const (
 var aheadCases = []Case{
 	{
 		ID: AccountTokenExpiring, Input: "codacy-api-token", Exit: 0,
-		Message: "{which} expires on {date}, in {left}; after that, no token can be renewed",
-		Hint:    "Create an account API token at {account-tokens}, and replace the stored one",
+		Message:     "{which} expires on {date}, in {left}; after that, no token can be renewed",
+		Hint:        "Create an account API token at {account-tokens}, and replace the stored one",
+		CommandLine: "Create an account API token at {account-tokens}, and set {:codacy-api-token} to it",
 		Details: "Every run warns from 30 days before the expiry. If Codacy masks the values in its list, the action can't find its own token there. " +
 			"Then it warns about the token that expires first, as \"one of the account's API tokens\".",
 	},
 	{
 		ID: GitHubTokenExpiring, Input: "github-token", Exit: 0,
-		Message: "the token expires on {date}, in {left}; after that, no secret can be written",
-		Hint:    "Choose Regenerate token at {page}, and replace the stored one",
-		Details: "Every run warns from 30 days before the expiry, if GitHub shows it. An App's private key does not expire.",
+		Message:     "the token expires on {date}, in {left}; after that, no secret can be written",
+		Hint:        "Choose Regenerate token at {page}, and replace the stored one",
+		CommandLine: "Choose Regenerate token at {page}, and set {:github-token} to the new value",
+		Details:     "Every run warns from 30 days before the expiry, if GitHub shows it. An App's private key does not expire.",
 	},
 	{
 		ID: CannotRenew, Exit: 0,

@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -16,20 +18,23 @@ const (
 	OrganizationCase     ID = "organization-case"
 	Provider             ID = "wrong-provider"
 	CodacyURL            ID = "codacy-api-url-without-api-v3"
+	UnknownToBoth        ID = "organization-unknown-to-both"
 )
 
 var codacyCases = []Case{
 	{
 		ID: AccountTokenRejected, Input: "codacy-api-token", Exit: 2,
-		Message: "Codacy rejects this account API token: it was revoked, is for a different Codacy instance, or is incomplete",
-		Hint:    "Create an account API token at {account-tokens} and store it, or correct {:codacy-api-url}",
-		Details: "Codacy's response to `GET /user` had the status 401, or 404 as it can have for a revoked token.",
+		Message:     "Codacy rejects this account API token: it was revoked, is for a different Codacy instance, or is incomplete",
+		Hint:        "Create an account API token at {account-tokens} and store it, or correct {:codacy-api-url}",
+		CommandLine: "Create an account API token at {account-tokens} and set {:codacy-api-token} to it, or correct {:codacy-api-url}",
+		Details:     "Codacy's response to `GET /user` had the status 401, or 404 as it can have for a revoked token.",
 	},
 	{
 		ID: AccountTokenExpired, Input: "codacy-api-token", Exit: 2,
-		Message: "this account API token has expired",
-		Hint:    "Create an account API token at {account-tokens}, and replace the stored one",
-		Details: "Every run warns from 30 days before the expiry.",
+		Message:     "this account API token has expired",
+		Hint:        "Create an account API token at {account-tokens}, and replace the stored one",
+		CommandLine: "Create an account API token at {account-tokens}, and set {:codacy-api-token} to it",
+		Details:     "Every run warns from 30 days before the expiry.",
 	},
 	{
 		ID: ProjectToken, Input: "codacy-api-token", Exit: 2,
@@ -42,6 +47,12 @@ var codacyCases = []Case{
 		Message: `Codacy has no organization "{organization}" of the provider "{provider}" that this account can see`,
 		Hint:    "Add the organization at {codacy}, or have the token's account join it there",
 		Details: "Codacy's response to the list of repositories had the status 404.",
+	},
+	{
+		ID: UnknownToBoth, Input: "organization", Exit: 2,
+		Message: `neither Codacy nor GitHub has an organization "{organization}" that these tokens can see`,
+		Hint:    "Copy the name from the address of the owner's page at {web}",
+		Details: "The responses of both services had the status 404. There is a typing error in the name, or both credentials are for another organization.",
 	},
 	{
 		ID: OrganizationCase, Input: "organization", Exit: 2,
@@ -114,4 +125,20 @@ func (s *Setup) OrganizationError(err error, spelled string, exists func(provide
 		return &Problem{Provider, Values{"other": other}, err}
 	}
 	return &Problem{ID: CodacyOrganization, Err: err}
+}
+
+// BothErrors returns what to report of the errors of both services, of which each may
+// be nil. An organization that neither of them knows is one error.
+func BothErrors(codacyErr, gitHubErr error) []error {
+	var c, g *Problem
+	if errors.As(codacyErr, &c) && errors.As(gitHubErr, &g) && c.ID == CodacyOrganization && g.ID == GitHubOwner {
+		return []error{&Problem{ID: UnknownToBoth, Err: fmt.Errorf("%w; %w", c.Err, g.Err)}}
+	}
+	var errs []error
+	for _, err := range []error{codacyErr, gitHubErr} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
 }

@@ -5,6 +5,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,13 +14,15 @@ import (
 // ID names a case. It is the anchor of its heading in docs/troubleshooting.md.
 type ID string
 
-// Case is one misconfiguration. Message and Hint contain {placeholders}, and
-// {:inputs} that stand for the name by which the user knows the input.
+// Case is one misconfiguration. Its texts contain {placeholders}, and {:inputs} that
+// stand for the name by which the user knows the input.
 type Case struct {
 	ID ID
 	// Input is the wrong input; empty if there isn't one, or it can't be known.
 	Input         string
 	Message, Hint string
+	// CommandLine replaces Hint on the command line; empty if Hint applies there, too.
+	CommandLine string
 	// Details says in the docs how the case is recognized, and what else there is to
 	// know, in Markdown.
 	Details string
@@ -32,10 +35,14 @@ type Case struct {
 // Values maps the placeholders of a case, without braces, to their values.
 type Values map[string]string
 
-// Render returns the two lines of a case. Label returns the name by which the user
-// knows an input.
-func Render(id ID, label func(input string) string, values Values) (message, hint string) {
+// Render returns the two lines of a case, on a runner or on the command line. Label
+// returns the name by which the user knows an input.
+func Render(id ID, runner bool, label func(input string) string, values Values) (message, hint string) {
 	c := Lookup(id)
+	hint = c.Hint
+	if !runner {
+		hint = cmp.Or(c.CommandLine, c.Hint)
+	}
 	if c.Input != "" {
 		message = label(c.Input) + ": "
 	}
@@ -47,7 +54,7 @@ func Render(id ID, label func(input string) string, values Values) (message, hin
 		}
 		return strings.NewReplacer(pairs...).Replace(text)
 	}
-	return message + fill(c.Message), fill(c.Hint)
+	return message + fill(c.Message), fill(hint)
 }
 
 var inputPlaceholder = regexp.MustCompile(`\{:[a-z-]+\}`)

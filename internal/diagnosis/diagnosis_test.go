@@ -70,12 +70,17 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: a text is missing, or has two lines", c.ID)
 		}
 		label := func(string) string { return "LABEL" }
-		message, hint := Render(c.ID, label, examplePages.values("acme"))
+		message, hint := Render(c.ID, true, label, examplePages.values("acme"))
 		if (c.Input != "") != strings.HasPrefix(message, "LABEL: ") {
 			t.Errorf("%s: %q does not start with the input", c.ID, message)
 		}
 		if !regexp.MustCompile(`https://`).MatchString(hint) {
 			t.Errorf("%s: %q has no address", c.ID, hint)
+		}
+		_, commandLine := Render(c.ID, false, label, nil)
+		commandLine = regexp.MustCompile(`https://\S+|\{[a-z-]+\}`).ReplaceAllString(commandLine, "")
+		if onlyOnRunner := c.ID == NoCredential; !onlyOnRunner && regexp.MustCompile(`\b(runner|workflow|step|stored?)\b`).MatchString(commandLine) {
+			t.Errorf("%s: on the command line, the fix is a workflow's: %q", c.ID, commandLine)
 		}
 		for _, address := range regexp.MustCompile(`https://[^\s,;)]+`).FindAllString(hint, -1) {
 			if u, err := url.Parse(address); err != nil || u.Host == "" || strings.HasSuffix(address, ".") {
@@ -134,14 +139,29 @@ func markdown() string {
 			group++
 		}
 		exit := strings.ToUpper(exits[c.Exit][:1]) + exits[c.Exit][1:]
-		message, hint := Render(c.ID, func(input string) string { return input }, exampleValues(c))
+		itself := func(input string) string { return input }
+		message, hint := Render(c.ID, true, itself, exampleValues(c))
 		fmt.Fprintf(&index, "- [%s](#%s): %s\n", title(c.ID), c.ID, exits[c.Exit])
-		fmt.Fprintf(&sections, "### %s\n\n> %s\n>\n> %s\n\n%s. %s\n\n", title(c.ID), escape(message), escape(hint), exit, c.Details)
+		fmt.Fprintf(&sections, "### %s\n\n> %s\n>\n> %s\n\n", title(c.ID), escape(message), escape(hint))
+		if _, commandLine := Render(c.ID, false, commandLineLabel, exampleValues(c)); c.CommandLine != "" {
+			fmt.Fprintf(&sections, "On the command line:\n\n> %s\n\n", escape(commandLine))
+		}
+		fmt.Fprintf(&sections, "%s. %s\n\n", exit, c.Details)
 	}
 	if group != len(groups) {
 		panic("a group has no first case")
 	}
 	return strings.TrimPrefix(index.String(), "\n") + "\n" + strings.TrimSuffix(sections.String(), "\n")
+}
+
+// commandLineLabel returns the flag or the environment variable of an input.
+func commandLineLabel(input string) string {
+	for _, in := range config.Inputs() {
+		if in.Name == input && in.Credential {
+			return in.Env[0]
+		}
+	}
+	return "--" + input
 }
 
 // exampleValues are the placeholders' values in the docs.
@@ -153,7 +173,7 @@ func exampleValues(c Case) Values {
 		"provider": "gh", "other": "ghe", "service": "GitHub", "host": "github.example.com", "address": "https://github.example.com",
 		"hidden": "12", "selected": "48", "date": "2026-12-01", "left": "7 days", "interval": "92 days", "renew": "90",
 		"cron": "17 4 1 */3 *", "found": "public_repo", "proxy": "proxy.example.com:3128", "fault": c.Example,
-		"which": "the account API token", "hours": "864",
+		"which": "the account API token", "hours": "864", "input": "the address",
 	})
 	if c.ID == TokensPileUp {
 		values["cron"], values["interval"] = "17 4 * * *", "24 hours"

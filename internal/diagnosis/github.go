@@ -30,17 +30,19 @@ const (
 var githubCases = []Case{
 	{
 		ID: WorkflowToken, Input: "github-token", Exit: 2,
-		Message: "this is a workflow's GITHUB_TOKEN, or a token for one repository; it can't write the secrets of {organization}'s repositories",
-		Hint:    "Create a fine-grained token for {organization} with Secrets: Read and write at {new-token}, store it as a secret, and pass that secret",
+		Message:     "this is a workflow's GITHUB_TOKEN, or a token for one repository; it can't write the secrets of {organization}'s repositories",
+		Hint:        "Create a fine-grained token for {organization} with Secrets: Read and write at {new-token}, store it as a secret, and pass that secret",
+		CommandLine: "Create a fine-grained token for {organization} with Secrets: Read and write at {new-token}, and set {:github-token} to it",
 		Details: "`GITHUB_TOKEN` can't write secrets, whatever its `permissions`, and can only access its own repository. " +
 			"A token from `actions/create-github-app-token` without `owner` is limited in the same way: set `owner`, or pass the App's key to this action. " +
 			"For the new token, choose *Resource owner*: the organization, and *Repository access*: *All repositories*.",
 	},
 	{
 		ID: GitHubTokenRejected, Input: "github-token", Exit: 2,
-		Message: "GitHub rejects this token: it has expired, was revoked, or is incomplete",
-		Hint:    "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and store the new value",
-		Details: "GitHub's response had the status 401, twice.",
+		Message:     "GitHub rejects this token: it has expired, was revoked, or is incomplete",
+		Hint:        "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and store the new value",
+		CommandLine: "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and set {:github-token} to the new value",
+		Details:     "GitHub's response had the status 401, twice.",
 	},
 	{
 		ID: TokenPermission, Input: "github-token", Exit: 2,
@@ -98,9 +100,10 @@ var githubCases = []Case{
 	},
 	{
 		ID: IPAllowList, Input: "github-token", Exit: 2,
-		Message: "{organization} has an IP allow list that does not contain this machine's address",
-		Hint:    "Use an allowed runner, or ask an owner to add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
-		Details: "The addresses of GitHub-hosted runners change. Larger runners can have static addresses.",
+		Message:     "{organization} has an IP allow list that does not contain this machine's address",
+		Hint:        "Use an allowed runner, or ask an owner to add the address: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
+		CommandLine: "Use a machine with an allowed address, or ask an owner to add this one's: https://docs.github.com/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization",
+		Details:     "The addresses of GitHub-hosted runners change. Larger runners can have static addresses.",
 	},
 	{
 		ID: GitHubOwner, Input: "organization", Exit: 2,

@@ -11,6 +11,7 @@ import (
 // The cases of a selection.
 const (
 	NoMatch          ID = "patterns-match-nothing"
+	TraitsNoMatch    ID = "topics-or-visibility-match-nothing"
 	NothingAdded     ID = "no-repository-added-to-codacy"
 	TokenSeesNothing ID = "token-sees-no-repository"
 	AppSelected      ID = "app-installed-on-selected-repositories"
@@ -23,6 +24,12 @@ var selectionCases = []Case{
 		Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
 		Hint:    "Use names from {web}/orgs/{organization}/repositories without the owner, for example api-*",
 		Details: "`exclude-repositories` applies as well.",
+	},
+	{
+		ID: TraitsNoMatch, Input: "repositories", Exit: 2,
+		Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
+		Hint:    "Use topics and visibility as {web}/orgs/{organization}/repositories shows them, for example topic:backend or visibility:private",
+		Details: "`exclude-repositories` applies as well. Topics and visibility come from GitHub: no such pattern matches a repository that GitHub doesn't show.",
 	},
 	{
 		ID: NothingAdded, Input: "organization", Exit: 2,
@@ -76,6 +83,8 @@ func (s *Setup) Misconfiguration(listed Listed, targets []match.Target, counts m
 		return &Problem{id, Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}, nil}
 	}
 	switch {
+	case len(targets) == 0 && counts.Excluded > 0 && s.Traits:
+		return hidden(TraitsNoMatch, counts.Excluded)
 	case len(targets) == 0 && counts.Excluded > 0:
 		return hidden(NoMatch, counts.Excluded)
 	case len(targets) == 0:

@@ -36,6 +36,10 @@ type Setup struct {
 	// project token.
 	LooksLikeProjectToken bool
 	Stores                []rotation.Store
+	// Runner reports whether the program runs on a runner of GitHub Actions.
+	Runner bool
+	// Traits reports whether a pattern matches topics or visibility.
+	Traits bool
 	// WorkflowRepository is the repository of the workflow, "owner/name"; empty
 	// outside a runner.
 	WorkflowRepository string
@@ -67,7 +71,7 @@ func (s *Setup) Render(p *Problem) (message, hint string) {
 		"organization": s.Organization, "provider": s.Provider, "app": s.AppID, "repository": s.WorkflowRepository,
 	})
 	maps.Copy(values, p.Values)
-	message, hint = Render(p.ID, s.label, values)
+	message, hint = Render(p.ID, s.Runner, s.label, values)
 	if p.Err != nil {
 		message += " (" + p.Err.Error() + ")"
 	}

@@ -210,6 +210,12 @@ func TestSetup(t *testing.T) {
 		}},
 		{"the role on Codacy", CodacyRole, func(s *Setup) error { return found(s, 0, failed("api", rejected(codacy.Name, 404, "not found"))) }},
 		{"an unknown organization", CodacyOrganization, func(s *Setup) error { return s.OrganizationError(unknown, "acme", exists("gh", "Acme")) }},
+		{"an organization that both don't know", UnknownToBoth, func(s *Setup) error {
+			return onlyOne(BothErrors(s.OrganizationError(unknown, "", exists("", "")), s.OwnerError(rejected(github.Name, 404, "Not Found"))))
+		}},
+		{"only Codacy doesn't know it", CodacyOrganization, func(s *Setup) error {
+			return onlyOne(BothErrors(s.OrganizationError(unknown, "acme", exists("", "")), nil))
+		}},
 		{"another capitalization", OrganizationCase, func(s *Setup) error { return s.OrganizationError(unknown, "Acme", exists("gh", "Acme")) }},
 		{"another provider", Provider, func(s *Setup) error { return s.OrganizationError(unknown, "acme", exists("ghe", "acme")) }},
 		{"nothing is added", NothingAdded, func(s *Setup) error { return s.Misconfiguration(Listed{}, nil, match.Counts{NotAdded: 2}) }},
@@ -240,6 +246,10 @@ func TestSetup(t *testing.T) {
 		{"another input error", "", func(*Setup) error { return inputProblem(config.Invalid) }},
 		{"the patterns", NoMatch, func(s *Setup) error {
 			return s.Misconfiguration(Listed{}, nil, match.Counts{NotAdded: 2, Excluded: 1})
+		}},
+		{"the topics", TraitsNoMatch, func(s *Setup) error {
+			s.Traits = true
+			return s.Misconfiguration(Listed{}, nil, match.Counts{Excluded: 1})
 		}},
 		{"archived repositories", AllArchived, func(s *Setup) error {
 			return s.Misconfiguration(Listed{OnGitHub: 2}, selected(2, archived), match.Counts{})
@@ -291,6 +301,14 @@ func TestSetup(t *testing.T) {
 			t.Errorf("no row for the case %s", c.ID)
 		}
 	}
+}
+
+// onlyOne returns the only error of several.
+func onlyOne(errs []error) error {
+	if len(errs) != 1 {
+		return fmt.Errorf("%d errors: %v", len(errs), errs)
+	}
+	return errs[0]
 }
 
 // inputProblem returns the problem of an input error; nil if the error says it all.

@@ -128,10 +128,15 @@ func wrong() map[string]misconfiguration {
 			return nil
 		}},
 
-		"credential-is-empty":       {in: harness.Inputs{"codacy-api-token": ""}, env: []string{"GITHUB_REPOSITORY=acme/infra"}},
-		"secret-name-reserved":      {in: harness.Inputs{"secret-name": "GITHUB_CODACY"}},
-		"patterns-match-nothing":    {in: harness.Inputs{"repositories": "nothing-like-*"}},
-		"all-repositories-archived": {repositories: []sandbox.Repository{{Name: "api", Archived: true}, {Name: "web", Disabled: true}}},
+		"credential-is-empty":    {in: harness.Inputs{"codacy-api-token": ""}, env: []string{"GITHUB_REPOSITORY=acme/infra"}},
+		"secret-name-reserved":   {in: harness.Inputs{"secret-name": "GITHUB_CODACY"}},
+		"patterns-match-nothing": {in: harness.Inputs{"repositories": "nothing-like-*"}},
+		"topics-or-visibility-match-nothing": {
+			repositories: []sandbox.Repository{{Name: "api", Topics: []string{"backend"}}},
+			in:           harness.Inputs{"repositories": "topic:backnd, visibility:internal"},
+		},
+		"organization-unknown-to-both": {in: harness.Inputs{"organization": "acmee"}},
+		"all-repositories-archived":    {repositories: []sandbox.Repository{{Name: "api", Archived: true}, {Name: "web", Disabled: true}}},
 		"100-secrets-reached": {undone: true, prepare: func(f *harness.Fixture) harness.Inputs {
 			for i := range 100 {
 				f.SetSecret("service-001", "actions", fmt.Sprintf("SECRET_%d", i), "x")

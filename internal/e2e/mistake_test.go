@@ -119,6 +119,37 @@ func TestMistakes(t *testing.T) {
 	harness.Golden(t, filepath.Join("testdata", "mistakes.txt"), golden.String())
 }
 
+// TestMistakesOfTheSetup makes mistakes on the command line that only the services show.
+// What is printed is golden: one error each, whose fix applies on the command line.
+func TestMistakesOfTheSetup(t *testing.T) {
+	t.Parallel()
+
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "api", Topics: []string{"backend"}})
+	codacyTLS, gitHubTLS, _, shut := f.ServeTLS()
+	t.Cleanup(shut)
+	credentials := []string{"CODACY_API_TOKEN=" + sandbox.CodacyToken, "GH_TOKEN=" + sandbox.GitHubToken}
+	var golden strings.Builder
+	for _, m := range []struct {
+		name, codacy, github string
+		args                 []string
+		code                 int
+	}{
+		{"a typing error in the organization", f.Codacy, f.GitHub, []string{"--organization=acmee"}, 2},
+		{"a topic of no repository", f.Codacy, f.GitHub, []string{"--organization=acme", "--repositories=topic:backnd"}, 2},
+		{"a visibility of no repository", f.Codacy, f.GitHub, []string{"--organization=acme", "--repositories=visibility:internal"}, 2},
+		{"a certificate that is not trusted", codacyTLS, f.GitHub, []string{"--organization=acme"}, 1},
+		{"certificates that are not trusted", codacyTLS, gitHubTLS, []string{"--organization=acme"}, 1},
+	} {
+		code, stdout, stderr := f.CommandLine(append(credentials, "GITHUB_API_URL="+m.github), append(m.args, "--codacy-api-url="+m.codacy)...)
+		shown := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(stdout+stderr, "HOST")
+		fmt.Fprintf(&golden, "%s: exit code %d\n%s\n", m.name, code, indented(shown))
+		if code != m.code || f.Writes() > 0 {
+			t.Errorf("%s: exit code %d, %d writes\n%s", m.name, code, f.Writes(), shown)
+		}
+	}
+	harness.Golden(t, filepath.Join("testdata", "setup.txt"), golden.String())
+}
+
 // indented indents each line.
 func indented(text string) string {
 	text = strings.TrimSuffix(text, "\n")
