@@ -40,8 +40,8 @@ var githubCases = []Case{
 	{
 		ID: GitHubTokenRejected, Input: "github-token", Exit: 2,
 		Message:     "GitHub rejects this token: it has expired, was revoked, or is incomplete",
-		Hint:        "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and store the new value",
-		CommandLine: "Find it at {tokens}, or at {classic-tokens} if it is a classic token; regenerate it and set {:github-token} to the new value",
+		Hint:        "Regenerate it at {tokens} (a classic token at {classic-tokens}), and store the new value",
+		CommandLine: "Regenerate it at {tokens} (a classic token at {classic-tokens}), and set {:github-token} to the new value",
 		Details:     "GitHub's response had the status 401, twice.",
 	},
 	{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -23,14 +24,29 @@ type config struct {
 	options        sandbox.Options
 }
 
-// parse reads the command line.
-func parse(args []string) (config, error) {
+// purpose is the start of -help.
+const purpose = `Serves a sandbox over HTTPS: the APIs of Codacy and GitHub, in memory, with the
+organization acme. For trying the action without credentials, step by step in
+docs/sandbox.md.
+
+Example: sandbox -listen 127.0.0.1:8443 >ca.pem
+It writes its CA's certificate and its address to standard output.
+
+Set CODACY_API_TOKEN=%s and GH_TOKEN=%s.
+GET /state shows the secrets and tokens, POST /clock?forward=24h moves the time.
+
+`
+
+// parse reads the command line. -help writes to help, and returns flag.ErrHelp.
+func parse(args []string, help io.Writer) (config, error) {
 	c := config{stores: []string{"actions"}, options: sandbox.Options{SecretName: secretName}}
 	o := &c.options
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints an error
+	flags.Usage = func() {}
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:0", "`address` of both services")
 	flags.StringVar(&c.github, "github", "", "`address` of GitHub alone, at / and under /api/v3/ as on GitHub Enterprise Server; none by default")
-	flags.IntVar(&c.repositories, "repositories", 5, "number of repositories; the names are service-000 and so on")
+	flags.IntVar(&c.repositories, "repositories", 5, "number of repositories: service-000 and so on, with the topics backend and frontend; every third one is private")
 	flags.DurationVar(&o.Latency, "latency", 0, "duration of each request")
 	flags.Func("address", "`IP` address in the certificate, as well as the loopback", c.addAddress)
 	flags.Func("stores", "comma-separated `stores` that /state checks (default actions)", c.setStores)
@@ -57,7 +73,13 @@ func parse(args []string) (config, error) {
 	flags.BoolVar(&o.NumericKeyIDs, "numeric-key-ids", false, "GitHub's key_id is a number")
 	flags.BoolVar(&o.NoIDAddresses, "no-id-addresses", false, "GitHub has no addresses by a repository's ID")
 	flags.StringVar(&o.SecretRole, "secret-role", "admin", "lowest `role` that may write secrets: admin or write")
-	if err := flags.Parse(args); err != nil {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprintf(help, purpose, sandbox.CodacyToken, sandbox.GitHubToken) // ignore the error: there is nowhere left to report it
+		flags.SetOutput(help)
+		flags.PrintDefaults()
+	}
+	if err != nil {
 		return config{}, err
 	}
 	if flags.NArg() > 0 {

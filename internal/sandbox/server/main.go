@@ -31,7 +31,7 @@ func main() {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintf(os.Stderr, "sandbox: %v (-help lists the flags)\n", err)
 		os.Exit(1)
 	}
 }
@@ -56,6 +56,9 @@ type State struct {
 	Time time.Time
 }
 
+// topics lists the topics of the repositories, of which each has one.
+func topics() []string { return []string{"backend", "frontend"} }
+
 // server is a World with its repositories and the stores that count.
 type server struct {
 	world  *sandbox.World
@@ -64,14 +67,14 @@ type server struct {
 }
 
 func serve(ctx context.Context, args []string, stdout io.Writer) error {
-	c, err := parse(args)
+	c, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}
 	s := server{world: sandbox.New(c.options), stores: c.stores}
 	for i := range c.repositories {
 		s.names = append(s.names, fmt.Sprintf("service-%03d", i))
-		s.world.Add(sandbox.Repository{Name: s.names[i]})
+		s.world.Add(sandbox.Repository{Name: s.names[i], Topics: []string{topics()[i%2]}, Private: i%3 == 0})
 	}
 	config, authority := sandbox.TLS(c.addresses...)
 	lines := string(authority)

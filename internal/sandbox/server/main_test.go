@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +158,43 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestHelp: the help says what the program does, has an example, and lists each flag.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var help strings.Builder
+	if err := serve(t.Context(), []string{"-help"}, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("the error is %v", err)
+	}
+	for _, want := range []string{
+		"Serves a sandbox over HTTPS", "\nExample: sandbox -listen 127.0.0.1:8443 >ca.pem\n", "CODACY_API_TOKEN=" + sandbox.CodacyToken + " ",
+		"\n  -listen address\n", "\n  -secret-role role\n", "docs/sandbox.md",
+	} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("no %q in\n%s", want, help.String())
+		}
+	}
+}
+
+// TestRepositories: patterns for topics and visibility can be tried.
+func TestRepositories(t *testing.T) {
+	t.Parallel()
+	s := start(t, "-repositories", "4")
+	var list []struct {
+		Name, Visibility string
+		Topics           []string
+	}
+	s.do(200, "GET", s.github+"/orgs/acme/repos?per_page=100", sandbox.GitHubToken, &list)
+	var got []string
+	for _, r := range list {
+		got = append(got, fmt.Sprint(r.Name, r.Topics, r.Visibility))
+	}
+	slices.Sort(got)
+	want := []string{"service-000[backend]private", "service-001[frontend]public", "service-002[backend]public", "service-003[frontend]private"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestFlags has each flag set its option, and mistakes reported.
 func TestFlags(t *testing.T) {
 	t.Parallel()
@@ -184,7 +223,7 @@ func TestFlags(t *testing.T) {
 		{"-stores=agents,actions", func(c config) bool { return strings.Join(c.stores, " ") == "agents actions" }},
 		{"-manual-token=x", func(c config) bool { return len(c.options.Credentials) == 2 && c.options.Credentials[1].Manual }},
 	} {
-		c, err := parse([]string{test.flag})
+		c, err := parse([]string{test.flag}, io.Discard)
 		if err != nil || !test.is(c) {
 			t.Errorf("%s: %+v, %v", test.flag, c, err)
 		}
