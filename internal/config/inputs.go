@@ -149,7 +149,7 @@ func Inputs() []Input {
 		{
 			Name: "renew-before-days", Default: "90",
 			Short:       "days before the expiry to renew",
-			Description: "Days before its expiry at which a token is renewed: 1 or more, less than the lifetime. The schedule can be down for this long before tokens expire.",
+			Description: "Renew a token this many days before it expires: 1 or more, less than the lifetime. If the schedule stops, tokens stay valid for at least this long.",
 			set:         number(1, maxLifetime-1, func(c *Config, n int) { c.Policy.RenewBefore = time.Duration(n) * day }),
 		},
 		{

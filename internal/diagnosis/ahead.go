@@ -50,7 +50,7 @@ var aheadCases = []Case{
 		ID: ScheduleTooRare, Input: "renew-before-days", Exit: 0,
 		Message: `the schedule "{cron}" has up to {interval} between runs, over half of the {renew} days for renewals`,
 		Hint:    "Run weekly, or renew earlier: https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#schedule",
-		Details: "A run can fail, and GitHub drops scheduled runs when it is busy. With half of the days between runs, the next run is still in time.",
+		Details: "A run can fail, and GitHub drops scheduled runs when it is busy. If runs are at most half of these days apart, one missed run does no harm.",
 	},
 	{
 		ID: TokensPileUp, Input: "revoke-after-hours", Exit: 0,

@@ -143,7 +143,7 @@ func containerFaults() map[string]func(*testing.T, *runner) {
 		"no token for GitHub": {o: stepOptions{in: harness.Inputs{"github-token": ""}}, code: 2, error: "github-token"},
 		"a read-only workspace": {
 			o: stepOptions{readOnly: true, in: harness.Inputs{"report-file": "report.json"}}, code: 2,
-			error: "report-file: can't create the file: ",
+			error: "report-file: can't create \"report.json\": ",
 		},
 		"a summary that can't be written": {
 			o: stepOptions{unwritable: "summary"}, code: 0, warning: "the summary could not be written: ", changed: true,

@@ -21,19 +21,26 @@ import (
 const root = "../../"
 
 // TestReadmeTables compares README's tables of inputs, outputs and exit codes with
-// the code and action.yml; -update writes them.
+// the code and action.yml, and the exit codes of docs/monitoring.md; -update writes
+// them.
 func TestReadmeTables(t *testing.T) {
 	t.Parallel()
 
-	const file = root + "README.md"
+	compareTables(t, root+"README.md", map[string]string{"inputs": inputsTable(t), "outputs": outputsTable(t), "exits": exitsTable()})
+	compareTables(t, root+"docs/monitoring.md", map[string]string{"exits": exitsTable()})
+}
+
+// compareTables compares the tables of a file with the ones that it should have.
+func compareTables(t *testing.T, file string, tables map[string]string) {
+	t.Helper()
 	got := harness.Read(t, file)
 	want := got
-	for name, table := range map[string]string{"inputs": inputsTable(t), "outputs": outputsTable(t), "exits": exitsTable()} {
+	for name, table := range tables {
 		begin, end := fmt.Sprintf("<!-- %s -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)
 		head, rest, ok1 := strings.Cut(want, begin)
 		_, tail, ok2 := strings.Cut(rest, end)
 		if !ok1 || !ok2 {
-			t.Fatalf("README has no table between %q and %q", begin, end)
+			t.Fatalf("%s has no table between %q and %q", file, begin, end)
 		}
 		want = head + begin + table + end + tail
 	}
@@ -44,7 +51,7 @@ func TestReadmeTables(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("go test ./internal/config ./internal/project -update writes it (-want +got):\n%s", diff)
+		t.Errorf("go test ./internal/project -run TestReadmeTables -update writes it (-want +got):\n%s", diff)
 	}
 }
 
@@ -75,7 +82,9 @@ func inputsTable(t *testing.T) string {
 func exitsTable() string {
 	table := "| exit code | meaning |\n|---|---|\n"
 	for _, e := range outcome.Exits() {
-		table += fmt.Sprintf("| %d | %s |\n", e.Code, e.Meaning)
+		for _, cause := range e.Causes {
+			table += fmt.Sprintf("| %d | %s |\n", e.Code, cause)
+		}
 	}
 	return table
 }
