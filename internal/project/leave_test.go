@@ -66,23 +66,28 @@ func TestLeave(t *testing.T) {
 
 	const file = root + "examples/uninstall.yml"
 	job := parseWorkflow(t, file, harness.Read(t, file)).Jobs["remove"]
-	script := strings.ReplaceAll(job.Steps[0].Run, "https://app.codacy.com/api/v3", f.Codacy)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"gh": gh, "sleep": "#!/bin/sh\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", script)
-	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "GITHUB=" + f.GitHub}
-	for name, text := range job.Env {
-		cmd.Env = append(cmd.Env, name+"="+expand(t, text, map[string]string{
-			"secrets.SECRETS_TOKEN": sandbox.GitHubToken, "secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "github.repository_owner": "acme",
-		}))
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out []byte
+	for _, step := range job.Steps {
+		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", strings.ReplaceAll(step.Run, "https://app.codacy.com/api/v3", f.Codacy))
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "GITHUB=" + f.GitHub}
+		for _, env := range []map[string]string{job.Env, step.Env} {
+			for name, text := range env {
+				cmd.Env = append(cmd.Env, name+"="+expand(t, text, map[string]string{
+					"secrets.SECRETS_TOKEN": sandbox.GitHubToken, "secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "github.repository_owner": "acme",
+				}))
+			}
+		}
+		shown, err := cmd.CombinedOutput()
+		out = append(out, shown...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 	harness.NoLeak(t, f.World, false, map[string]string{"the log": string(out)})
 	for _, name := range all {

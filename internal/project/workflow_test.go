@@ -108,6 +108,7 @@ func runStep(f *harness.Fixture, s workflowStep, values map[string]string) harne
 	known := map[string]string{
 		"github.repository_owner": "acme", "github.api_url": f.GitHub,
 		"secrets.CODACY_API_TOKEN": sandbox.CodacyToken, "secrets.SECRETS_TOKEN": sandbox.GitHubToken,
+		"inputs.dry-run": "", // by a schedule
 	}
 	maps.Copy(known, values)
 	in := actionInputs(f.T, s, known)
@@ -173,6 +174,32 @@ func TestReadmeWorkflow(t *testing.T) {
 	})
 }
 
+// TestDocsSteps: each step in the docs that uses the action passes the input dry-run, so
+// that the advice to preview can be followed.
+func TestDocsSteps(t *testing.T) {
+	t.Parallel()
+
+	found := 0
+	for _, file := range docs(t) {
+		for _, w := range blocks(t, file) {
+			for _, job := range w.Jobs {
+				for _, s := range job.Steps {
+					if !s.usesAction() {
+						continue
+					}
+					found++
+					if s.With["dry-run"] != "${{ inputs.dry-run }}" {
+						t.Errorf("%s: a step without dry-run: %v", file, s.With)
+					}
+				}
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("%d steps, want at least 4", found)
+	}
+}
+
 // TestExamplesRun runs each step of the examples that uses the action unchanged, over
 // ten repositories, and checks their secrets.
 func TestExamplesRun(t *testing.T) {
@@ -190,6 +217,7 @@ func TestExamplesRun(t *testing.T) {
 		untouched bool
 	}{
 		{file: "schedule-token.yml", job: "tokens", want: "created=10", stores: []string{"actions"}},
+		{file: "schedule-token.yml", job: "tokens", values: map[string]string{"inputs.dry-run": "true"}, want: "created=10", untouched: true},
 		{file: "schedule-app.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions"}},
 		{file: "dependabot.yml", job: "tokens", options: harness.AppOptions(), values: appValues(), want: "created=10", stores: []string{"actions", "dependabot"}},
 		{file: "dry-run-approval.yml", job: "plan", want: "created=10", untouched: true},
@@ -267,7 +295,8 @@ func TestExamplesRun(t *testing.T) {
 // TestWorkflows checks the project's workflows and the examples. Each job lists its
 // permissions with their reasons. Every action is pinned to a commit with its version,
 // everywhere the same. Values of expressions get into scripts only through the
-// environment. The project's workflows use the Go version of the Dockerfile. The
+// environment, and secrets into single steps. Who starts an example manually can
+// choose a dry run. The project's workflows use the Go version of the Dockerfile. The
 // README of the examples lists each of them.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
@@ -325,7 +354,15 @@ func TestWorkflows(t *testing.T) {
 			if job.Timeout == 0 {
 				bad("the job %s has no timeout", id)
 			}
+			for name, value := range job.Env {
+				if strings.Contains(value, "secrets.") {
+					bad("every step of the job %s can read %s", id, name)
+				}
+			}
 			for _, s := range job.Steps {
+				if s.usesAction() && strings.Contains(text, "workflow_dispatch:") && s.With["dry-run"] != "${{ inputs.dry-run }}" {
+					bad("a step does not pass the input dry-run: %v", s.With)
+				}
 				if strings.Contains(s.Run, "${{") {
 					bad("an expression inside a script: %s", s.Run)
 				}
