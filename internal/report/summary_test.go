@@ -115,17 +115,46 @@ func TestSummary(t *testing.T) {
 		"### Deferred, and the token expires within 7 days (1)\n\n| repository | expires | note |\n",
 		"### Warnings (1 skipped)\n\n| repository | note |\n| --- | --- |\n" +
 			"| [lost](https://github.com/acme/lost/settings/secrets/actions) | not on GitHub; it has a valid token |\n",
-		"### Changed (1 created, 1 renewed)\n\n| repository | outcome | expires | note |\n| --- | --- | --- | --- |\n" +
-			"| [new](https://github.com/acme/new) | created | 2026-11-20 | no token |\n" +
-			"| [web](https://github.com/acme/web) | renewed | 2026-11-20 | 68 days left; revoked t-1 |\n",
+		"### Changed (1 created)\n\n| repository | expires | note |\n| --- | --- | --- |\n" +
+			"| [new](https://github.com/acme/new) | 2026\u201111\u201120 | no token |\n",
+		"### Changed (1 renewed)\n\n| repository | expires | note |\n| --- | --- | --- |\n" +
+			"| [web](https://github.com/acme/web) | 2026\u201111\u201120 | 68 days left; revoked t-1 |\n",
 		"<details><summary>Replaced tokens revoked (1)</summary>\n\n| repository | expires | note |\n| --- | --- | --- |\n" +
 			"| [r008](https://github.com/acme/r008) | 2027\u201109\u201116 | revoked t-2 |\n\n</details>\n",
-		"<details><summary>All others (1 current)</summary>\n\n| repository | expires |\n| --- | --- |\n" +
+		"<details><summary>Others (1 current)</summary>\n\n| repository | expires |\n| --- | --- |\n" +
 			"| [r009](https://github.com/acme/r009) | 2027\u201109\u201116 |\n",
 		"</details>\n",
 	} {
 		if !strings.Contains(s, want) {
 			t.Errorf("no %q in:\n%s", want, s)
+		}
+	}
+}
+
+// TestSummaryFitsPhone: no table has more than three columns, in a run and in a dry run.
+func TestSummaryFitsPhone(t *testing.T) {
+	t.Parallel()
+
+	for _, dryRun := range []bool{false, true} {
+		f := newFixture(t, func(o *Options) { o.DryRun = dryRun })
+		for i, o := range outcome.All() {
+			for j := range 2 {
+				res := current(2*i+j, 300)
+				res.Outcome, res.Reason = o, fmt.Sprint("reason ", j)
+				if res.Changed() {
+					res.Writes = []outcome.Write{{Store: rotation.StoreActions, Effect: outcome.Add}}
+				}
+				f.Add(res)
+			}
+		}
+		s := f.Summary()
+		for line := range strings.Lines(s) {
+			if strings.HasPrefix(line, "|") && strings.Count(line, "|") > 4 {
+				t.Errorf("dry run %v: more than three columns: %s", dryRun, line)
+			}
+		}
+		if strings.Count(s, "| repository |") < 3 {
+			t.Errorf("dry run %v: fewer than three tables:\n%s", dryRun, s)
 		}
 	}
 }

@@ -40,17 +40,37 @@ func (r *Report) tables(b *strings.Builder) {
 	r.table(b, heading("Failed", number(len(failed))), "", failed)
 	r.table(b, heading("Deferred, and the token expires within 7 days", number(len(expiring))), "", expiring)
 	r.table(b, heading("Warnings", r.labelCounts(warned)...), "", warned)
-	title := "Changed"
 	if r.o.DryRun {
-		title = "Will change"
+		r.table(b, heading("Will change", r.labelCounts(changed)...), "", changed)
+	} else {
+		for _, rows := range r.byLabel(changed) {
+			r.table(b, heading("Changed", r.labelCounts(rows)...), "", rows)
+		}
 	}
-	r.table(b, heading(title, r.labelCounts(changed)...), "", changed)
 	folded := func(title string, counts ...string) string {
 		return "<details><summary>" + title + " (" + strings.Join(counts, ", ") + ")</summary>\n\n"
 	}
 	const end = "</details>\n\n"
 	r.table(b, folded("Replaced tokens revoked", number(len(revoked))), end, revoked)
-	r.table(b, folded("All others", r.labelCounts(rest)...), end, rest)
+	for _, rows := range r.byLabel(rest) {
+		r.table(b, folded("Others", r.labelCounts(rows)...), end, rows)
+	}
+}
+
+// byLabel returns the rows of each label, in their order, so that no table has to name
+// it in each row.
+func (r *Report) byLabel(rows []outcome.Result) [][]outcome.Result {
+	var all [][]outcome.Result
+	for _, label := range r.labels(rows) {
+		var some []outcome.Result
+		for _, res := range rows {
+			if r.label(res) == label {
+				some = append(some, res)
+			}
+		}
+		all = append(all, some)
+	}
+	return all
 }
 
 // table writes the rows between head and tail. A note that most rows share is said
@@ -65,10 +85,11 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Res
 		b.WriteString("Unless noted: " + breakable(markdown(common)) + "\n\n")
 	}
 	columns := columns{
-		label:   r.o.DryRun || len(r.labels(rows)) > 1,
+		label:   r.isPlanned(rows[0]) || len(r.labels(rows)) > 1,
 		expires: slices.ContainsFunc(rows, func(res outcome.Result) bool { return !res.ExpiresAt.IsZero() }),
 		note:    slices.ContainsFunc(rows, func(res outcome.Result) bool { return r.note(res) != common }),
 	}
+	columns.expires = columns.expires && !(columns.label && columns.note) // a phone has space for three columns
 	name := "outcome"
 	if r.o.DryRun {
 		name = "action"
