@@ -174,6 +174,15 @@ func (e *entries) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// code formats a default as code. A long one gets places to break, so that the table
+// fits a phone. The first one keeps GitHub from turning the address into a link.
+func code(text string) string {
+	if len(text) <= 24 {
+		return "`" + text + "`"
+	}
+	return "<code>" + strings.NewReplacer("https://", "https:<wbr>//", "/api", "<wbr>/api", "github.", "github.<wbr>").Replace(text) + "</code>"
+}
+
 // markdown returns the table of the inputs, for the docs.
 func markdown() string {
 	var b strings.Builder
@@ -184,7 +193,7 @@ func markdown() string {
 		case in.Required:
 			fallback = " Required."
 		case in.Default != "":
-			fallback = " Default: `" + in.Default + "`."
+			fallback = " Default: " + code(in.Default) + "."
 		}
 		fmt.Fprintf(&b, "| `%s` | %s%s |\n", in.Name, in.Description, fallback)
 	}

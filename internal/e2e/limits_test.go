@@ -361,13 +361,13 @@ func TestAlternatives(t *testing.T) {
 					if safe := rejected == 0 && created == stored && stored == n; safe != way.safe {
 						t.Errorf("%d rejected, %d of %d tokens stored, of %d repositories: safe is %t", rejected, stored, created, n, safe)
 					}
-					rows[i] = fmt.Sprintf("| %s | %v | %d | %d | %d |\n", way.name, took, rejected, stored, created-stored)
+					t.Logf("%s: %d requests rejected", way.name, rejected)
+					rows[i] = fmt.Sprintf("| %s | %v | %d | %d |\n", way.name, took, stored, created-stored)
 				})
 			})
 		}
 	})
-	table := fmt.Sprintf("| %d repositories | elapsed | requests rejected | secrets stored | tokens lost |\n| --- | ---: | ---: | ---: | ---: |\n", n) +
-		strings.Join(rows, "")
+	table := "| way | elapsed | stored | lost |\n| --- | ---: | ---: | ---: |\n" + strings.Join(rows, "") // fits a phone
 	t.Log("\n" + table)
 	updateFigures(t, "alternatives", table)
 }
