@@ -83,12 +83,8 @@ func (s *Setup) Misconfiguration(listed Listed, targets []match.Target, counts m
 		return &Problem{id, Values{"hidden": fmt.Sprint(n), "selected": fmt.Sprint(len(targets))}, nil}
 	}
 	switch {
-	case len(targets) == 0 && counts.Excluded > 0 && s.Traits:
-		return hidden(TraitsNoMatch, counts.Excluded)
-	case len(targets) == 0 && counts.Excluded > 0:
-		return hidden(NoMatch, counts.Excluded)
 	case len(targets) == 0:
-		return hidden(NothingAdded, counts.NotAdded)
+		return s.nothingSelected(counts)
 	case notVisible == len(targets) && s.Credential == InstallationToken && listed.OnGitHub <= 1 && strings.EqualFold(listed.Only, s.WorkflowRepository):
 		return &Problem{ID: WorkflowToken}
 	case listed.OnGitHub == 0 && s.PrivateOnCodacy > 0 && listed.Owner.Scope == github.Organization && !listed.Owner.Classic:
@@ -103,4 +99,16 @@ func (s *Setup) Misconfiguration(listed Listed, targets []match.Target, counts m
 		return p
 	}
 	return nil
+}
+
+// nothingSelected returns why no repository is selected.
+func (s *Setup) nothingSelected(counts match.Counts) *Problem {
+	id, n := NoMatch, counts.Excluded
+	switch {
+	case counts.Excluded > 0 && s.Traits:
+		id = TraitsNoMatch
+	case counts.Excluded == 0:
+		id, n = NothingAdded, counts.NotAdded
+	}
+	return &Problem{id, Values{"hidden": fmt.Sprint(n)}, nil}
 }
