@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -20,8 +21,11 @@ import (
 )
 
 const (
-	// pageSize is the largest page that GitHub returns.
-	pageSize = 100
+	// pageSize is the largest page that GitHub returns, and maxPageItems bounds a page of
+	// a server that ignores the size.
+	pageSize     = 100
+	maxPageItems = 1000
+	pageBuffer   = 64 << 10
 	// maxRepositories bounds the list of repositories, of which GitHub allows an
 	// organization 100,000, and maxListBytes all of its pages together.
 	maxRepositories = 200_000
@@ -34,7 +38,7 @@ const (
 
 // page is one page of the list.
 type page struct {
-	items      []item
+	items      []itemWithTraits
 	total      int // of an installation's list; zero for the others
 	next, last int // numbers of these pages; zero if this is the last one
 }
@@ -48,6 +52,9 @@ type listing struct {
 	owner string
 	yield func(Repository)
 	guard *wire.PageGuard
+	// buffers holds a *bufio.Reader for each page that is read at the moment. A page is
+	// half a megabyte, which takes many system calls in small pieces.
+	buffers sync.Pool
 
 	// Of the current round:
 	ids          []int64
@@ -234,7 +241,22 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 		var p page
 		var found bool
 		resp, err := l.send(ctx, listOp, http.MethodGet, address, nil, func(r io.Reader) (err error) {
-			p.items, found, err = wire.DecodeList[item](l.guard.Reader(r), maxRepositories, field, map[string]any{"total_count": &p.total})
+			buffered, _ := l.buffers.Get().(*bufio.Reader)
+			if buffered == nil {
+				buffered = bufio.NewReaderSize(nil, pageBuffer)
+			}
+			defer l.buffers.Put(buffered)
+			buffered.Reset(l.guard.Reader(r))
+			r, others := io.Reader(buffered), map[string]any{"total_count": &p.total}
+			if l.KeepTraits {
+				p.items, found, err = wire.DecodeList[itemWithTraits](r, maxPageItems, field, others)
+				return err
+			}
+			var items []item
+			items, found, err = wire.DecodeList[item](r, maxPageItems, field, others)
+			for _, it := range items {
+				p.items = append(p.items, itemWithTraits{item: it})
+			}
 			return err
 		})
 		if err != nil {
@@ -260,11 +282,11 @@ func listPath(scope Scope, owner string) string {
 }
 
 // pageProblem reports why a page is malformed; empty if it isn't.
-func pageProblem(list []item, found bool, resp *github.Response, number int) string {
+func pageProblem(list []itemWithTraits, found bool, resp *github.Response, number int) string {
 	switch {
 	case !found:
 		return "the response contains no list"
-	case slices.ContainsFunc(list, func(it item) bool { return it.ID <= 0 || it.Name == "" }):
+	case slices.ContainsFunc(list, func(it itemWithTraits) bool { return it.ID <= 0 || it.Name == "" }):
 		return "a repository in the list has no ID or no name"
 	case resp.NextPage == 0 && strings.Contains(resp.Header.Get("Link"), `rel="next"`):
 		return "the list's next page has no number"

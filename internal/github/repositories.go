@@ -43,13 +43,18 @@ type item struct {
 	Archived bool `json:"archived"`
 	Disabled bool `json:"disabled"`
 	Private  bool `json:"private"`
+}
 
+// itemWithTraits is a repository in a list whose traits are kept. They make decoding
+// a fifth slower.
+type itemWithTraits struct {
+	item
 	Visibility string   `json:"visibility"`
 	Topics     []string `json:"topics"`
 }
 
 // traits returns the traits to keep of a repository.
-func (c *Client) traits(it item) *Traits {
+func (c *Client) traits(it itemWithTraits) *Traits {
 	if !c.KeepTraits {
 		return nil
 	}

@@ -188,12 +188,6 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	t.since = time.Now()
 	var tooLate error
 	t.deadline, tooLate = sendDeadline(ctx)
-	var expired <-chan time.Time
-	if !t.deadline.IsZero() {
-		timer := time.NewTimer(time.Until(t.deadline))
-		defer timer.Stop()
-		expired = timer.C
-	}
 	s.mu.Lock()
 	switch {
 	case t.deadline.IsZero():
@@ -212,6 +206,12 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	s.waiters = slices.Insert(s.waiters, at, t)
 	s.admit()
 	s.mu.Unlock()
+	var expired <-chan time.Time
+	if !t.admitted() && !t.deadline.IsZero() {
+		timer := time.NewTimer(time.Until(t.deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
 	var err error
 	select {
 	case <-t.done:
@@ -236,6 +236,16 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 		s.refund(t.cost, 1, t.requests, t.reset)
 	}
 	return err
+}
+
+// admitted reports whether t no longer waits.
+func (t *waiter) admitted() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // admit admits every waiter that may be sent now, expires the ones that can't be sent

@@ -50,6 +50,8 @@ type Clock struct {
 	both       bool        // responses agreed with other since
 	row        agreement   // the latest responses in a row that agree with each other
 	last       time.Time   // of the previous call, to recognize a step
+	date       string      // of the previous response
+	dated      time.Time   // the same
 	// disputed is true from a response that contradicts the estimate until
 	// minContradicting in a row over at least minContradiction agree with it: agreed
 	// of them so far, the first one at agreedSince.
@@ -75,12 +77,19 @@ type agreement struct {
 
 // observe learns from the Date of a response.
 func (c *Clock) observe(status int, sent, received time.Time, date string) {
-	at, err := http.ParseTime(date)
-	if err != nil || status < 200 || status > 299 {
+	if status < 200 || status > 299 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if date != c.date || c.dated.IsZero() { // many responses have the same one
+		at, err := http.ParseTime(date)
+		if err != nil {
+			return
+		}
+		c.date, c.dated = date, at
+	}
+	at := c.dated
 	c.checkStep(received)
 	if c.stepped(sent, received) {
 		return // the bounds are on two different clocks

@@ -129,17 +129,17 @@ func isRedirect(resp *http.Response) bool {
 // longer, whatever the transport does.
 type body struct {
 	io.ReadCloser
-	ctx       context.Context
+	t         *Transport
+	req       *http.Request
 	remaining int64 // bytes up to the first one beyond the bound
 	cancel    context.CancelFunc
 	stop      func() bool
-	truncated func(error) error // returns the error of a body that ended early
 }
 
-func newBody(ctx context.Context, cancel context.CancelFunc, rc io.ReadCloser, truncated func(error) error) *body {
+func newBody(t *Transport, req *http.Request, cancel context.CancelFunc, rc io.ReadCloser) *body {
 	return &body{
-		ReadCloser: rc, ctx: ctx, remaining: MaxBody + 1, cancel: cancel, truncated: truncated,
-		stop: context.AfterFunc(ctx, func() { _ = rc.Close() }),
+		ReadCloser: rc, t: t, req: req, remaining: MaxBody + 1, cancel: cancel,
+		stop: context.AfterFunc(req.Context(), func() { _ = rc.Close() }),
 	}
 }
 
@@ -152,10 +152,10 @@ func (b *body) Read(p []byte) (int, error) {
 		return n - 1, ErrTooLarge
 	}
 	if err != nil && err != io.EOF {
-		if b.ctx.Err() != nil {
-			err = b.ctx.Err() // instead of that the body was closed
+		if ended := b.req.Context().Err(); ended != nil {
+			err = ended // instead of that the body was closed
 		}
-		err = b.truncated(err)
+		err = &Error{Service: b.t.Service, Disposition: Indeterminate, Err: err, Message: b.t.clean("the response was cut off: "+err.Error(), b.req)}
 	}
 	return n, err
 }

@@ -160,7 +160,8 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *sentRequ
 	}
 	outer := req.Context()
 	ctx, cancel := context.WithTimeout(outer, timeout)
-	req = req.Clone(ctx)
+	req = req.WithContext(ctx)
+	req.Header = req.Header.Clone() // a RoundTripper must not change the caller's
 	req.Header.Set("User-Agent", t.UserAgent)
 	if err := t.Authorize(req); err != nil {
 		cancel()
@@ -183,9 +184,7 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *sentRequ
 		release(Signal{})
 		return nil, sent, &Error{Service: t.Service, Status: resp.StatusCode, Disposition: Indeterminate, Message: "the service switched protocols"}
 	}
-	resp.Body = newBody(ctx, cancel, resp.Body, func(err error) error {
-		return &Error{Service: t.Service, Disposition: Indeterminate, Err: err, Message: t.clean("the response was cut off: "+err.Error(), req)}
-	})
+	resp.Body = newBody(t, req, cancel, resp.Body)
 	offset := t.offset(resp.Header)
 	quota := parseQuota(resp.Header, offset)
 	if resp.StatusCode < 300 || isRedirect(resp) {
