@@ -54,7 +54,6 @@ func (s *session) waitingFor() outcome.Wait {
 
 // provision returns the run over the targets.
 func (s *session) provision(targets []match.Target) *provision.Run {
-	s.tally.Grow(len(targets))
 	interval := progressInterval
 	if s.cmd.Screen && !s.cfg.Runner {
 		interval = barInterval

@@ -24,12 +24,11 @@ type Target struct {
 	GitHub github.Repository
 	// Skip is the reason why nothing can be written; empty if it can.
 	Skip string
+	// Conflict reports whether that is because it can't be matched, which is an error.
+	Conflict bool
 	// NotVisible reports whether GitHub does not show it, so that a valid token of it
 	// is a problem.
 	NotVisible bool
-	// Conflict is the reason why it can't be matched, which is an error; empty if it
-	// can.
-	Conflict string
 }
 
 // Selection says which repositories a run is about.
@@ -108,7 +107,7 @@ func (m *Matcher) Select(s Selection) ([]Target, Counts) {
 		t := m.match(r.Repository)
 		switch {
 		case r.conflict:
-			t = Target{Codacy: r.Name, GitHub: github.Repository{Owner: m.owner, Name: r.Name}, Conflict: sameID}
+			t = Target{Codacy: r.Name, GitHub: github.Repository{Owner: m.owner, Name: r.Name}, Skip: sameID, Conflict: true}
 		case t.GitHub.ID != 0 && taken[t.GitHub.ID]:
 			t = m.notVisible(r.Repository, differentRepository)
 		}
@@ -234,6 +233,9 @@ func (m *Matcher) match(r codacy.Repository) Target {
 		return m.notVisible(r, differentRepository)
 	case !ok:
 		return m.notVisible(r, notOnGitHub)
+	}
+	if r.Name == gh.Name {
+		r.Name = gh.Name // one string instead of two
 	}
 	t := Target{Codacy: r.Name, GitHub: gh}
 	switch {

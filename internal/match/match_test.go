@@ -415,7 +415,7 @@ func TestSameID(t *testing.T) {
 			var got []string
 			for _, target := range targets {
 				text := fmt.Sprintf("%s %d", target.Codacy, target.GitHub.ID)
-				if target.Conflict != "" {
+				if target.Conflict {
 					text = target.Codacy + " conflict"
 				}
 				got = append(got, text)

@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
+// chunk is the number of results that a Tally allocates at a time. One slice for all
+// would be copied as it grows, when most repositories still take memory.
+const chunk = 256
+
 // Tally sums up the results of a run. The zero Tally has none.
 type Tally struct {
-	results []Result
-	counts  map[Outcome]int
+	chunks [][]Result // full ones, but for the last
+	counts map[Outcome]int
 }
 
 // Add adds the result of one repository.
@@ -18,18 +22,35 @@ func (t *Tally) Add(r Result) {
 	if t.counts == nil {
 		t.counts = map[Outcome]int{}
 	}
-	t.results = append(t.results, r)
+	if t.Len()%chunk == 0 {
+		t.chunks = append(t.chunks, make([]Result, 0, chunk))
+	}
+	last := len(t.chunks) - 1
+	t.chunks[last] = append(t.chunks[last], r)
 	t.counts[r.Outcome]++
 }
 
-// Grow makes space for n more results.
-func (t *Tally) Grow(n int) { t.results = slices.Grow(t.results, n) }
-
 // Len returns the number of results.
-func (t *Tally) Len() int { return len(t.results) }
+func (t *Tally) Len() int {
+	if len(t.chunks) == 0 {
+		return 0
+	}
+	last := len(t.chunks) - 1
+	return last*chunk + len(t.chunks[last])
+}
 
 // Results iterates over the results in the order in which they were added.
-func (t *Tally) Results() iter.Seq[Result] { return slices.Values(t.results) }
+func (t *Tally) Results() iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		for _, results := range t.chunks {
+			for _, r := range results {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Count returns the number of repositories with an outcome.
 func (t *Tally) Count(o Outcome) int { return t.counts[o] }
@@ -63,7 +84,7 @@ func (t *Tally) ExpiringSoon(now time.Time) int {
 
 func (t *Tally) count(f func(Result) bool) int {
 	n := 0
-	for _, r := range t.results {
+	for r := range t.Results() {
 		if f(r) {
 			n++
 		}
@@ -79,7 +100,7 @@ func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 // none expires.
 func (t *Tally) NextToExpire() Result {
 	var next Result
-	for _, r := range t.results {
+	for r := range t.Results() {
 		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
 			next = r
 		}

@@ -167,7 +167,7 @@ func (w *worker) readKeys(ctx context.Context, t *task) error {
 			err := w.readKey(ctx, t, s)
 			switch {
 			case github.IsUnavailable(err):
-				t.deny(s, err)
+				t.deny(w.o.Policy, s, err)
 				again = true
 			case err != nil:
 				return err

@@ -283,7 +283,7 @@ func (b *breaker) stop(c StopCause, err *wire.Error) {
 func (e event) responded() []string {
 	target := e.task.target
 	switch {
-	case e.err == nil && e.kind == jobList && target.Conflict == "" && (target.Skip == "" || target.NotVisible):
+	case e.err == nil && e.kind == jobList && (target.Skip == "" || target.NotVisible):
 		return []string{codacy.Name}
 	case e.err == nil && e.kind == jobCheck:
 		return []string{github.Name}

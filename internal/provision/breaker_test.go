@@ -323,7 +323,7 @@ func TestVerdict(t *testing.T) {
 	unavailableTask := func(status int) *task {
 		policy := rotation.Policy{SecretName: "X", Stores: []rotation.Store{rotation.StoreAgents, rotation.StoreActions}}
 		t := &task{observation: rotation.NewObservation(policy, requestedExpiry, 0, nil)}
-		t.deny(rotation.StoreAgents, githubError(status, "Forbidden"))
+		t.deny(policy, rotation.StoreAgents, githubError(status, "Forbidden"))
 		return t
 	}
 	of := func(e event, t *task) event { e.task = t; return e }

@@ -10,7 +10,7 @@ import (
 
 func queued(q *queue, priorities ...int64) {
 	for i, p := range priorities {
-		q.push(&task{priority: p, tiebreak: uint64(len(priorities) - i)})
+		q.push(&task{priority: p, tiebreak: uint32(len(priorities) - i)})
 	}
 }
 

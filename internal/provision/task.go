@@ -1,7 +1,7 @@
 package provision
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/codacy/codacy-project-tokens/internal/github"
@@ -12,12 +12,21 @@ import (
 // task is one repository on its way. It belongs to the loop, or to the worker that
 // has its job.
 type task struct {
+	// The queues compare these fields, so they are next to each other.
+	decision rotation.Decision
+	// priority orders the tasks to write, lowest first, and tiebreak those of the
+	// same priority at random.
+	priority int64
+	tiebreak uint32
+
+	holdsTurn     bool
+	countedUrgent bool // the task is counted in Run.urgentLeft
+	witness       bool // it was drawn to check a suspicion
+	legacyServer  bool // the server was found to be a legacy one
+
 	target      match.Target
 	observation rotation.Observation
 	observedAt  time.Time // when the observation started, on this machine's clock
-	decision    rotation.Decision
-	// legacyServer reports whether the server was found to be a legacy one.
-	legacyServer bool
 	// keys are the stores' public keys, as far as they were read.
 	keys map[rotation.Store]github.Key
 	// denied holds the errors of the stores that are unavailable. A store that was
@@ -25,36 +34,27 @@ type task struct {
 	denied map[rotation.Store]error
 	// shorten is the random part by which the new token's lifetime is shortened.
 	shorten time.Duration
-	// priority orders the tasks to write, lowest first, and tiebreak those of the
-	// same priority at random.
-	priority int64
-	tiebreak uint64
-	// countedUrgent reports whether the task is counted in Run.urgentLeft.
-	countedUrgent bool
-	// witness reports whether the task was drawn to check a suspicion.
-	witness bool
 	// turn is sent true when the worker may create a token, and false if the task
 	// has to go back to the queue. The loop sets holdsTurn with it.
-	turn      chan bool
-	holdsTurn bool
+	turn chan bool
 }
 
 // renewalJitter returns a number in [0, 1) that depends on the repository alone.
 func (t *task) renewalJitter() float64 {
 	key := t.target.GitHub.Name
 	if t.target.GitHub.ID != 0 {
-		key = fmt.Sprint(t.target.GitHub.ID)
+		key = strconv.FormatInt(t.target.GitHub.ID, 10)
 	}
 	return float64(match.Hash(key)>>11) / (1 << 53)
 }
 
 // deny records that a store is unavailable.
-func (t *task) deny(s rotation.Store, err error) {
+func (t *task) deny(p rotation.Policy, s rotation.Store, err error) {
 	if t.denied == nil {
 		t.denied = map[rotation.Store]error{}
 	}
 	t.denied[s] = err
-	t.observation.SetStore(rotation.StoreState{Store: s, Condition: rotation.Unavailable, Message: err.Error()})
+	t.observation.SetStore(p, rotation.StoreState{Store: s, Condition: rotation.Unavailable, Message: err.Error()})
 }
 
 // storeErr returns the error of the first store that is unavailable; nil if none is.

@@ -34,7 +34,7 @@ func (w *worker) listTokens(ctx context.Context, t *task) error {
 	}
 	t.observation, t.observedAt = o, observedAt
 	for s, err := range t.denied {
-		t.deny(s, err)
+		t.deny(w.o.Policy, s, err)
 	}
 	w.decide(t)
 	return nil
@@ -66,13 +66,13 @@ func (w *worker) checkSecrets(ctx context.Context, t *task) error {
 		updated, err := w.readSecret(ctx, t, s)
 		switch {
 		case github.IsUnavailable(err):
-			t.deny(s, err)
+			t.deny(w.o.Policy, s, err)
 		case err != nil:
 			return err
 		case updated.IsZero():
-			t.observation.SetStore(rotation.StoreState{Store: s, Condition: rotation.Absent})
+			t.observation.SetStore(w.o.Policy, rotation.StoreState{Store: s, Condition: rotation.Absent})
 		default:
-			t.observation.SetStore(rotation.StoreState{
+			t.observation.SetStore(w.o.Policy, rotation.StoreState{
 				Store: s, Condition: rotation.Present,
 				Updated: w.o.GitHubClock.ToLocal(updated).Add(w.o.CodacyClock.Offset()),
 			})
@@ -140,9 +140,9 @@ func (w *worker) observe(ctx context.Context, t *task) error {
 // valid token there is a problem.
 func (w *worker) firstListing(ctx context.Context, t *task) event {
 	switch {
-	case t.target.Conflict != "":
-		result := w.newResult(t, outcome.Failed, t.target.Conflict)
-		result.Err = errors.New(t.target.Conflict)
+	case t.target.Conflict:
+		result := w.newResult(t, outcome.Failed, t.target.Skip)
+		result.Err = errors.New(t.target.Skip)
 		return event{result: &result}
 	case t.target.Skip == "":
 		return event{err: w.listTokens(ctx, t)}

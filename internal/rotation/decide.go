@@ -8,7 +8,7 @@ import (
 )
 
 // Action is what to do about a repository.
-type Action int
+type Action uint8
 
 const (
 	// CheckSecrets has the secrets read before the decision is made.
@@ -29,12 +29,12 @@ const (
 
 // Decision is the result of Decide.
 type Decision struct {
-	Action Action
 	// Reason explains the action to users.
 	Reason string
 	// Stores lists the stores to write, in the order of writing: stores that do not
 	// hold the newest token first.
 	Stores []Store
+	Action Action
 	// Urgent reports whether the token is missing, expired or due for renewal.
 	Urgent bool
 	// Necessary reports whether the write must not be given up when one store denies

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -458,11 +459,26 @@ func FuzzDecide(f *testing.F) {
 		}
 		less := o
 		i := r.IntN(len(o.Stores))
-		less.SetStore(StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
+		less.SetStore(p, StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
 		for _, s := range Decide(less, p, now, 0).Stores {
 			if s == o.Stores[i].Store {
 				t.Errorf("writes %s, which is unavailable", s)
 			}
+		}
+		unchecked, none := o, o
+		unchecked.Stores, none.Stores = nil, nil
+		for _, s := range o.Stores {
+			unchecked.Stores = append(unchecked.Stores, StoreState{Store: s.Store})
+		}
+		p.Stores = nil
+		for _, s := range o.Stores {
+			p.Stores = append(p.Stores, s.Store)
+		}
+		if x, y := Decide(unchecked, p, now, 0), Decide(none, p, now, 0); !reflect.DeepEqual(x, y) {
+			t.Errorf("decided %v with unread stores, and %v with none", x, y)
+		}
+		if x, y := numbers(Revocable(unchecked, p, now, nil)), numbers(Revocable(none, p, now, nil)); x != y {
+			t.Errorf("revokes %s with unread stores, and %s with none", x, y)
 		}
 		tokens := relisted(o)
 		one := NewObservation(p, now, 0, tokens)

@@ -100,8 +100,8 @@ type Observation struct {
 	ListedAt time.Time
 	// Uncertainty is the sum of the uncertainties of both services' clocks.
 	Uncertainty time.Duration
-	// Stores holds a state for each configured store, in the policy's order. The
-	// secrets were read after the tokens were listed.
+	// Stores holds a state for each configured store, in the policy's order; none
+	// before one was checked. The secrets were read after the tokens were listed.
 	Stores []StoreState
 }
 
@@ -138,10 +138,19 @@ func NewObservation(p Policy, listedAt time.Time, uncertainty time.Duration, tok
 	// A token listed twice counts once. Otherwise each window of the newest token
 	// would be the window of another token as well, and every run would renew it.
 	o.Managed = slices.CompactFunc(o.Managed, func(a, b Token) bool { return a.ID == b.ID })
-	for _, s := range p.Stores {
-		o.Stores = append(o.Stores, StoreState{Store: s})
-	}
 	return o
+}
+
+// states returns the state of each configured store.
+func (o Observation) states(p Policy) []StoreState {
+	if len(o.Stores) > 0 {
+		return o.Stores
+	}
+	unread := make([]StoreState, len(p.Stores))
+	for i, s := range p.Stores {
+		unread[i].Store = s
+	}
+	return unread
 }
 
 // derive computes the creation time from the expiry where Codacy gave none, or
@@ -233,12 +242,12 @@ func (o Observation) Newest() (Token, bool) {
 
 // SecretsChecked reports whether every store was read, or found to be unavailable.
 func (o Observation) SecretsChecked() bool {
-	return !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unread })
+	return len(o.Stores) > 0 && !slices.ContainsFunc(o.Stores, func(s StoreState) bool { return s.Condition == Unread })
 }
 
-// SetStore sets the state of one store.
-func (o *Observation) SetStore(s StoreState) {
-	o.Stores = slices.Clone(o.Stores) // an earlier copy of the observation keeps its states
+// SetStore sets the state of one store of the policy.
+func (o *Observation) SetStore(p Policy, s StoreState) {
+	o.Stores = slices.Clone(o.states(p)) // an earlier copy of the observation keeps its states
 	for i := range o.Stores {
 		if o.Stores[i].Store == s.Store {
 			o.Stores[i] = s
@@ -366,7 +375,12 @@ func (o Observation) Priority(now time.Time) int64 {
 
 // eligible returns the stores that may be written under the policy.
 func (o Observation) eligible(p Policy) []StoreState {
-	return slices.DeleteFunc(slices.Clone(o.Stores), func(s StoreState) bool { return s.unavailable() || o.excludes(p, s) })
+	excluded := func(s StoreState) bool { return s.unavailable() || o.excludes(p, s) }
+	states := o.states(p)
+	if !slices.ContainsFunc(states, excluded) {
+		return states // a copy for each repository would cost
+	}
+	return slices.DeleteFunc(slices.Clone(states), excluded)
 }
 
 // excludes reports whether existing-secrets keeps a store from being written.

@@ -195,7 +195,7 @@ func TestSetStore(t *testing.T) {
 
 	before := seen(nil, unread, unread)
 	after := before
-	after.SetStore(StoreState{Store: StoreActions, Condition: Absent})
+	after.SetStore(Policy{}, StoreState{Store: StoreActions, Condition: Absent})
 	for _, c := range []struct {
 		o    Observation
 		want Condition

@@ -93,7 +93,7 @@ func (r revocation) gracePeriodOver(t, newest Token) bool {
 // unreferenced reports whether no store holds t. Written stores hold a newer token.
 // Of an unavailable store nothing is known, but an expired token is of no use to it.
 func (o Observation) unreferenced(t Token, now time.Time, written []Store) bool {
-	return !slices.ContainsFunc(o.Stores, func(s StoreState) bool {
+	return len(o.Stores) > 0 && !slices.ContainsFunc(o.Stores, func(s StoreState) bool {
 		switch {
 		case slices.Contains(written, s.Store):
 			return false

@@ -323,9 +323,9 @@ func FuzzRevocable(f *testing.F) {
 		}
 		if i := r.IntN(len(o.Stores)); !slices.Contains(written, o.Stores[i].Store) && o.Stores[i].Condition != Unavailable {
 			worse := o
-			worse.SetStore(StoreState{Store: o.Stores[i].Store})
+			worse.SetStore(p, StoreState{Store: o.Stores[i].Store})
 			subset("an unread store", Revocable(worse, p, now, written))
-			worse.SetStore(StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
+			worse.SetStore(p, StoreState{Store: o.Stores[i].Store, Condition: Unavailable})
 			for _, g := range Revocable(worse, p, now, written) {
 				if g.Expires.IsZero() || now.Before(g.Expires) {
 					t.Errorf("an unavailable store revokes %s, which is valid", g.Name)
