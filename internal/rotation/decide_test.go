@@ -477,8 +477,10 @@ func FuzzDecide(f *testing.F) {
 		if x, y := Decide(unchecked, p, now, 0), Decide(none, p, now, 0); !reflect.DeepEqual(x, y) {
 			t.Errorf("decided %v with unread stores, and %v with none", x, y)
 		}
-		if x, y := numbers(Revocable(unchecked, p, now, nil)), numbers(Revocable(none, p, now, nil)); x != y {
-			t.Errorf("revokes %s with unread stores, and %s with none", x, y)
+		for _, written := range [][]Store{nil, p.Stores[:1], p.Stores} {
+			if x, y := numbers(Revocable(unchecked, p, now, written)), numbers(Revocable(none, p, now, written)); x != y {
+				t.Errorf("after writing %v, revokes %s with unread stores, and %s with none", written, x, y)
+			}
 		}
 		tokens := relisted(o)
 		one := NewObservation(p, now, 0, tokens)

@@ -41,7 +41,7 @@ func (r revocation) allows(t Token) bool {
 		return false
 	case t.ID == newest.ID && !r.replaced():
 		return false
-	case !r.o.unreferenced(t, r.now, r.written):
+	case !r.o.unreferenced(r.p, t, r.now, r.written):
 		return false
 	case unavailable && r.p.Existing == ExistingKeep:
 		return false
@@ -92,8 +92,8 @@ func (r revocation) gracePeriodOver(t, newest Token) bool {
 
 // unreferenced reports whether no store holds t. Written stores hold a newer token.
 // Of an unavailable store nothing is known, but an expired token is of no use to it.
-func (o Observation) unreferenced(t Token, now time.Time, written []Store) bool {
-	return len(o.Stores) > 0 && !slices.ContainsFunc(o.Stores, func(s StoreState) bool {
+func (o Observation) unreferenced(p Policy, t Token, now time.Time, written []Store) bool {
+	return !slices.ContainsFunc(o.states(p), func(s StoreState) bool {
 		switch {
 		case slices.Contains(written, s.Store):
 			return false
@@ -126,7 +126,7 @@ func Evictable(o Observation, p Policy, now time.Time) (Token, bool) {
 		return Token{}, false
 	}
 	for _, t := range o.Managed {
-		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(t, now, nil) && !o.nearForeignSecret(t, nil) {
+		if t.ID != newest.ID && !o.recent(t) && o.unreferenced(p, t, now, nil) && !o.nearForeignSecret(t, nil) {
 			return t, true
 		}
 	}
