@@ -37,7 +37,7 @@ func TestWrongInputs(t *testing.T) {
 		},
 		"unknown organization": {
 			in:   harness.Inputs{"organization": "no-such-owner"},
-			want: []string{`organization: Codacy has no organization "no-such-owner"`},
+			want: []string{`organization: neither Codacy nor GitHub has an organization "no-such-owner"`},
 		},
 		"patterns that match nothing": {
 			in:   harness.Inputs{"repositories": "nothing-like-*"},
