@@ -338,7 +338,8 @@ func (r *Run) mayCheckOthers(apply, listingHeldBack bool) bool {
 	if listed && (!apply || r.urgentLeft == 0 || r.breaker.needsWitness()) {
 		return true
 	}
-	writesHeldBack := !apply || r.toWrite.len() == 0 && r.awaitingCapacity == 0 || r.awaitingCapacity >= maxAwaitingCapacity && r.hasWaiters()
+	noneToStart := r.toWrite.len() == 0 || r.awaitingCapacity >= maxAwaitingCapacity
+	writesHeldBack := !apply || noneToStart && (r.awaitingCapacity == 0 || r.hasWaiters())
 	stores := len(r.o.Policy.Stores)
 	return (listed || listingHeldBack) && writesHeldBack && r.o.GitHubLimiter.QuotaLeaves(2*stores*(r.urgentLeft+1))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -250,6 +251,42 @@ func (f *fixture) ended(o outcome.Outcome) int {
 		}
 	}
 	return n
+}
+
+// TestChecksWhileWritesWait: however many writes wait for a limit, the secrets of the
+// other repositories are checked meanwhile.
+func TestChecksWhileWritesWait(t *testing.T) {
+	t.Parallel()
+
+	for _, due := range []int{0, 1, maxAwaitingCapacity - 1, maxAwaitingCapacity, maxAwaitingCapacity + 2} {
+		t.Run(fmt.Sprint(due, " writes"), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, 1)
+				f.options.GitHubLimiter = pace.NewLimiter(github.Name, false, func() float64 { return 0 }, github.Limits(10)...)
+				other, err := f.options.GitHubLimiter.Reserve(t.Context(), 10, math.MinInt64) // all of a minute's
+				if err != nil {
+					t.Fatal(err)
+				}
+				const waits = 40 * time.Second
+				time.AfterFunc(waits, other.Release)
+				names := append(numberedNames("current", 20), numberedNames("due", due)...)
+				for i, name := range names {
+					f.provision(name, 1, 10+i/20*300)
+				}
+				report, started := f.options.OnResult, time.Now()
+				f.options.OnResult = func(r outcome.Result) {
+					report(r)
+					if took := time.Since(started); (took < waits) != (r.Outcome == outcome.Current) {
+						t.Errorf("%s is %s after %v", r.Name, r.Outcome, took)
+					}
+				}
+				if err := New(f.options, targets(names...)).Apply(t.Context()); err != nil || f.ended(outcome.Renewed) != due {
+					t.Errorf("%d renewed, error %v", f.ended(outcome.Renewed), err)
+				}
+			})
+		})
+	}
 }
 
 // TestTurns: until one secret was written, one token is created at a time. The keys
