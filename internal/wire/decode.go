@@ -50,12 +50,25 @@ func DecodeObject(r io.Reader, v any) error {
 // errTooManyItems is the error of a page with more items than its list can have.
 var errTooManyItems = errors.New("the list has too many items")
 
+// filled fills the whole buffer with each Read. A json.Decoder scans blanks from their
+// start again after each Read and doubles its buffer, so that small reads of a long row
+// of blanks would take quadratic time.
+type filled struct{ r io.Reader }
+
+func (f filled) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(f.r, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
 // DecodeList decodes a list item by item, so that the memory it takes is bounded by
 // limit, not by the size of the response. The list is the response itself, or the
 // given field of an object, whose other fields are decoded into the others. A missing
 // list, or null, is not found.
 func DecodeList[T any](r io.Reader, limit int, field string, others map[string]any) (items []T, found bool, err error) {
-	dec := json.NewDecoder(r)
+	dec := json.NewDecoder(filled{r})
 	if field == "" {
 		items, found, err = decodeArray[T](dec, limit)
 	} else {

@@ -2,10 +2,13 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 )
 
 type numbered struct {
@@ -171,4 +174,30 @@ func FuzzDecodeList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBlanks: a long row of blanks is read in linear time, however small the parts are
+// in which it arrives. In quadratic time it would take minutes.
+func TestBlanks(t *testing.T) {
+	t.Parallel()
+
+	blanks := strings.Repeat(" ", 1<<20)
+	for field, text := range map[string]string{"": "[" + blanks + "1]", "data": `{"data":[` + blanks + "1]}"} {
+		done := make(chan error, 1)
+		go func() {
+			items, _, err := DecodeList[int](iotest.OneByteReader(strings.NewReader(text)), 10, field, nil)
+			if err == nil && len(items) != 1 {
+				err = fmt.Errorf("%d items", len(items))
+			}
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%q: %v", field, err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%q: it takes more than 30 s", field)
+		}
+	}
 }
