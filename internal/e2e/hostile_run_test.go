@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -27,8 +28,16 @@ import (
 const (
 	canaryAccount  = "canary-account-Zq8vN3xT7mK2wR9pL4cY"
 	canaryGitHub   = "ghp_canaryQ7wE5rT9yU1iO3pA8sD6fG4hJ2kL0z"
+	canaryNew      = "canary0new1token2Xw7Lk9Qz4" // in errors
 	canaryPassword = "Canary:proxy/pa55+word"
 	proxyUser      = "http://canary-user:Canary%3Aproxy%2Fpa55%2Bword@"
+)
+
+// Parts of credentials that no text may contain either: so many bytes at the start of a
+// canary, and of a JWT, of which a message has no more room.
+const (
+	halfCanary = 18
+	shownJWT   = 200
 )
 
 // marker is in every workflow command that a hostile server sends.
@@ -39,6 +48,9 @@ const commands = "\n::error::pwned\r\n::set-output name=pwned::pwned\r::add-mask
 
 // maxResident bounds the memory of a run, in MiB.
 const maxResident = 512
+
+// maxCPU bounds how long a run computes, without the race detector.
+const maxCPU = 10 * time.Second
 
 // attack is one thing that a hostile service does, at the named stages or, without
 // any, in every response of both services. The other responses are normal.
@@ -55,11 +67,17 @@ type attack struct {
 	// frames are sent over HTTP/2, instead of a response or, with afterwards, after it.
 	frames     func(*exchange) []byte
 	afterwards bool
+	// lost swallows what is sent on the connection of HTTP/2, as if a firewall had
+	// forgotten it, from the first attacked request on. Later connections work.
+	lost bool
+	// tls changes the server's configuration, for HTTP/1.1 over TLS.
+	tls func(*tls.Config)
 
 	in    harness.Inputs
 	env   []string
 	app   bool   // with a GitHub App in place of a token
 	codes string // expected exit codes
+	want  string // expected in the log
 }
 
 func attacks() []attack {
@@ -191,7 +209,7 @@ func attacks() []attack {
 		}), codes: "1"},
 		{name: "switching protocols, creating a token", at: "create", raw: send(func(*exchange) string {
 			return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-		}), codes: "1"},
+		}), codes: "1", want: `the service switched protocols`},
 		{name: "101 as a frame", at: "user", frames: func(*exchange) []byte { return frame(frameHeaders, endHeaders, 1, statusField("101")) }, codes: "1"},
 		{name: "endless 100", at: "user", raw: flood("", "HTTP/1.1 100 Continue\r\n\r\n"), codes: "1"},
 		{name: "endless 103", at: "user", raw: flood("", "HTTP/1.1 103 Early Hints\r\nLink: <https://evil.test>; rel=preload\r\n\r\n"), codes: "1"},
@@ -275,6 +293,8 @@ func attacks() []attack {
 		{name: "a slow body", at: "user", raw: slowly("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", " "), codes: "1"},
 		{name: "slow headers", at: "user", raw: slowly("HTTP/1.1 200 OK\r\n", "X: y\r\n"), codes: "1"},
 		{name: "slow lists", at: "repos", raw: slowly("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", "1\r\n \r\n"), codes: "1"},
+		{name: "a connection that is lost", at: "user", lost: true, in: harness.Inputs{"max-duration": "30s"}, codes: "0"},
+		{name: "TLS 1.1", tls: func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, codes: "1", want: "protocol version"},
 		{name: "another protocol", at: "user", raw: send(func(x *exchange) string { return "SSH-2.0-pwned " + x.credential() + "\r\n" }), codes: "1"},
 
 		// Floods.
@@ -288,16 +308,22 @@ func attacks() []attack {
 		{name: "compressed empty items of GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{},`, 1<<14), 400, `{}]`), codes: "1"},
 		{name: "a million repositories", at: "list", reply: zipped(`{"data":[`, strings.Repeat(`{"name":"x"},`, 1<<10), 1000, `{}]}`), codes: "1"},
 		{name: "a million repositories on GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{"id":1,"name":"x"},`, 1<<10), 1000, `{"id":1,"name":"x"}]`), codes: "1"},
-		{name: "a million tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1<<10), 1000, `{"id":1}]}`), codes: "1"},
+		{name: "a million tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1<<10), 1000, `{"id":1}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: `the list has too many items`},
 		{name: "compressed arrays in arrays", at: lists, reply: zipped(`{"data":[`, strings.Repeat(`[`, 1<<16), 200, ``), codes: "1"},
 		{name: "objects in objects", at: "user, list, repos, tokens, key", reply: body(text(strings.Repeat(`{"data":[`, 200_000))), codes: "1"},
-		{name: "compressed names", at: "list", reply: zipped(`{"data":[`, `{"name":"`+strings.Repeat("x", 1<<20)+`"},`, 15, `{}]}`), codes: "0 1"},
+		{name: "compressed names", at: "list", reply: zipped(`{"data":[`, `{"name":"`+strings.Repeat("x", 1<<20)+`"},`, 15, `{}]}`), codes: "0 1", want: "acme/" + strings.Repeat("x", 256) + "…: "},
+		{name: "compressed blanks", at: "list", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 17, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the response is larger than 16 MiB"},
+		{name: "compressed blanks in tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 5, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the list is larger than 4 MiB"},
 		{name: "a huge number", at: "list", reply: field("total", strings.Repeat("9", 1<<20)), codes: "1"},
 
 		// Pages.
-		{name: "a cursor of 1 MB", at: "list", reply: cursor(func(int) string { return strings.Repeat("x", 1<<20) }), codes: "1"},
-		{name: "always the same cursor", at: "list, tokens", reply: cursor(func(int) string { return "same" }), codes: "1"},
+		{name: "a cursor of 1 MB", at: "list", reply: cursor(func(int) string { return strings.Repeat("x", 1<<20) }), codes: "1", want: `the list's cursor is too long`},
+		{name: "always the same cursor", at: "list, tokens", reply: cursor(func(int) string { return "same" }), codes: "1", want: `the list does not end: a page points back`},
 		{name: "a cycle of cursors", at: "list, tokens", reply: cursor(func(n int) string { return strconv.Itoa(n % 3) }), codes: "1"},
+		{name: "more pages than stated", at: "list", reply: func(x *exchange) *reply {
+			body := fmt.Sprintf(`{"data":[{"name":"x"}%s],"pagination":{"total":120,"cursor":"%d"}}`, strings.Repeat(`,{"name":"x"}`, 99), x.n)
+			return fixed(200, h(), body)(x)
+		}, codes: "1", want: "the list does not end: it continues after 300 items, but states 120"},
 		{name: "endless pages", at: "list", reply: cursor(strconv.Itoa), codes: "1"},
 		{name: "endless pages of tokens", at: "tokens", reply: cursor(strconv.Itoa), codes: "1"},
 		{name: "a cursor with commands", at: "list", reply: cursor(func(n int) string { return strconv.Itoa(n) + commands + "/../../x?y=" }), codes: "1"},
@@ -305,6 +331,7 @@ func attacks() []attack {
 			body := fmt.Sprintf(`[{"id":%d,"name":"page-%[1]d"}]`, 1000+x.n)
 			return fixed(200, h("Link", fmt.Sprintf(`<https://127.0.0.1/x?page=%d>; rel="next"`, x.n+1)), body)(x)
 		}, codes: "1"},
+		{name: "a page of GitHub that points back", at: "repos", reply: header(0, "Link", `<https://127.0.0.1/x?page=1>; rel="next"`), codes: "1", want: "the list does not end"},
 		{name: "a billion pages of GitHub", at: "repos", reply: header(0, "Link", `<https://127.0.0.1/x?page=2>; rel="next", <https://127.0.0.1/x?page=1000000000>; rel="last"`), codes: "1"},
 		{name: "a page on another host", at: "repos", reply: func(x *exchange) *reply {
 			return header(0, "Link", fmt.Sprintf(`<%s/x?page=%d>; rel="next"`, x.targets["unknown"], x.n+1))(x)
@@ -314,14 +341,14 @@ func attacks() []attack {
 		// Redirects.
 		{name: "301 to an unknown host", at: reads, reply: to(301, "{unknown}{path}"), codes: "1"},
 		{name: "302 to an unknown host, creating a token", at: "create", reply: to(302, "{unknown}{path}"), codes: "1"},
-		{name: "307 to an unknown host, writing", at: writes, reply: to(307, "{unknown}{path}"), codes: "1"},
+		{name: "307 to an unknown host, writing", at: writes, reply: to(307, "{unknown}{path}"), codes: "1", want: `credentials are not sent there`},
 		{name: "308 to an unknown host, writing", at: writes, reply: to(308, "{unknown}{path}"), codes: "1"},
 		{name: "a redirect to the other service", at: "user, create", reply: to(307, "{github}{path}"), codes: "1"},
 		{name: "a redirect from GitHub to Codacy", at: "repos, put", reply: to(307, "{codacy}{path}"), codes: "1"},
 		{name: "a redirect to another scheme", at: "user", reply: to(308, "ftp://127.0.0.1{path}"), codes: "1"},
 		{name: "a redirect to a file", at: "user", reply: to(302, "file:///etc/passwd"), codes: "1"},
 		{name: "a redirect in a loop", at: reads, reply: to(307, "{path}"), codes: "1"},
-		{name: "a redirect that changes the method", at: "create, put", reply: to(303, "{path}"), codes: "1"},
+		{name: "a redirect that changes the method", at: "create, put", reply: to(303, "{path}"), codes: "1", want: `redirected in a way that would lose the request's body`},
 		{name: "a redirect with a user", at: "user", reply: to(307, "http://"+marker+":x@127.0.0.1:1{path}"), codes: "1"},
 		{name: "a redirect with commands", at: "user", reply: to(307, "http://evil.test/##[error]pwned"), codes: "1"},
 		{name: "a redirect without a target", at: reads, reply: fixed(302, h(), ""), codes: "1"},
@@ -364,7 +391,7 @@ func attacks() []attack {
 		// Names, values and messages.
 		{name: "names with commands", at: "list, repos", reply: body(rename("::set-output name=pwned::x##[error]pwned")), codes: "0 1"},
 		{name: "names with control characters", at: "list, repos", reply: body(rename("a\x00b\x1b[31mc\u202ed\ne\r::error::pwned")), codes: "0 1"},
-		{name: "names that are paths", at: "list, repos", reply: body(rename("../../user")), codes: "0 1"},
+		{name: "names that are paths", at: "list, repos", reply: body(rename("../../user")), codes: "0 1", want: `acme/../../user: invalid repository name`},
 		{name: "names that are escaped paths", at: "list, repos", reply: body(rename("..%2f..%2fuser")), codes: "0 1"},
 		{name: "names of 1 MB", at: "list, repos", reply: body(rename(strings.Repeat("x", 1<<20))), codes: "0 1"},
 		{name: "names that are credentials", at: "list, repos", reply: body(func(x *exchange, normal string) string {
@@ -374,26 +401,31 @@ func attacks() []attack {
 		{name: "formulas", at: "list, repos", reply: body(rename("=cmd|' /C calc'!A0")), in: harness.Inputs{"report-file": "report.csv"}, codes: "0 1"},
 		{name: "token names with commands", at: "tokens", reply: field("name", `"\n::error::pwned##[error]pwned"`), codes: "0 1"},
 		{name: "token names that overflow", at: "tokens", reply: field("name", `"codacy-project-token-999999999"`), codes: "0 1"},
-		{name: "tokens of one letter", at: "create", reply: field("token", `"e"`), codes: "1"},
+		{name: "tokens of one letter", at: "create", reply: field("token", `"e"`), codes: "1", want: `the response contains no valid token`},
 		{name: "tokens that are common words", at: "create", reply: field("token", `"created"`), codes: "1"},
-		{name: "tokens with newlines", at: "create", reply: field("token", `"`+strings.Repeat("x", 20)+`\n::error::pwned"`), codes: "1"},
+		{name: "tokens with newlines", at: "create", reply: field("token", `"`+strings.Repeat("x", 20)+`\n::error::pwned"`), codes: "1", want: `the response contains no valid token`},
 		{name: "tokens that are the account token", at: "create", reply: field("token", `"`+canaryAccount+`"`), codes: "0 1"},
 		{name: "token expiries in the year 9999", at: "tokens, create", reply: field("expiresAt", `"9999-12-31T23:59:59Z"`), codes: "0 1"},
 		{name: "token expiries in the year 1", at: "tokens, create", reply: field("expiresAt", `"0001-01-01T00:00:01Z"`), codes: "0 1"},
 		{name: "creation times in the year 9999", at: "tokens", reply: field("createdAt", `"9999-12-31T23:59:59Z"`), codes: "0 1"},
 		{name: "secrets of the year 9999", at: "secret", reply: field("updated_at", `"9999-12-31T23:59:59Z"`), codes: "0 1"},
 		{name: "a key ID of 1 MB", at: "key", reply: field("key_id", `"`+strings.Repeat("1", 1<<20)+`"`), codes: "0 1"},
+		{name: "a key ID of 1 kB", at: "key", reply: field("key_id", `"`+strings.Repeat("1", 1<<10)+`"`), codes: "1", want: "the key's ID is"},
 		{name: "a key ID with commands", at: "key", reply: field("key_id", `"\n::error::pwned##[error]pwned"`), codes: "1"},
-		{name: "a key of zeros", at: "key", reply: field("key", `"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`), codes: "1"},
-		{name: "a short key", at: "key", reply: field("key", `"AAAA"`), codes: "1"},
+		{name: "a key of zeros", at: "key", reply: field("key", `"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`), codes: "1", want: `a point of low order`},
+		{name: "a short key", at: "key", reply: field("key", `"AAAA"`), codes: "1", want: `3 bytes instead of 32`},
 		{name: "messages with the credential", at: reads + ", " + writes, reply: message(400, credential), codes: "1 2"},
 		{name: "messages with an escaped credential", at: reads, reply: message(400, func(x *exchange) string {
 			secret := strings.TrimPrefix(x.credential(), "Bearer ")
-			return fmt.Sprintf("%x %X %q %s %s", secret, secret, secret, base64Of(secret), strings.Join(strings.Split(secret, ""), "\\u200b"))
+			letters := strings.Split(secret, "")
+			return fmt.Sprintf("%x %X %q %s %s %s", secret, secret, secret, base64Of(secret), strings.Join(letters, "\\"), strings.Join(letters, "\\u200b"))
 		}), codes: "1 2"},
 		{name: "messages with a credential on two lines", at: reads, reply: message(400, func(x *exchange) string {
 			secret := strings.TrimPrefix(x.credential(), "Bearer ")
 			return secret[:20] + "\n" + secret[20:]
+		}), codes: "1 2"},
+		{name: "messages that are cut within a credential", at: reads, reply: message(400, func(x *exchange) string {
+			return strings.Repeat("x ", 140) + strings.TrimPrefix(x.credential(), "Bearer ")
 		}), codes: "1 2"},
 		{name: "messages with commands", at: reads + ", " + writes, reply: message(403, func(*exchange) string { return commands }), codes: "1 2"},
 		{name: "messages with links", at: "repos, put", reply: message(403, func(*exchange) string {
@@ -406,6 +438,26 @@ func attacks() []attack {
 			b, _ := io.ReadAll(p.body) // of a buffer
 			return message(400, func(*exchange) string { return string(b) })(x)
 		}, codes: "0 1"},
+
+		{name: "a possible new token in an error", at: "create", reply: message(400, func(*exchange) string {
+			return "could not store " + canaryNew
+		}), codes: "1", want: "could not store ***"},
+		{name: "a new token of an invalid response, in errors", at: "create, tokens, delete, put", reply: func(x *exchange) *reply {
+			made := append(x.world.ValidTokens("alpha"), x.world.ValidTokens("beta")...)
+			switch {
+			case x.stage == "create":
+				return field("id", "-1")(x)
+			case len(made) > 0:
+				return message(400, func(*exchange) string { return made[0].Value })(x)
+			}
+			return x.normal()
+		}, in: harness.Inputs{"concurrency": "1"}, codes: "1"},
+		{name: "a wrong account token, deleting", at: "delete, user", reply: func(x *exchange) *reply {
+			if x.stage == "user" && x.n == 1 {
+				return x.normal()
+			}
+			return fixed(404, h("Content-Type", "application/json"), `{"error":"not found"}`)(x)
+		}, codes: "0", want: "the account token is no longer accepted"},
 
 		// The GitHub App.
 		{name: "App tokens of one letter", app: true, at: "access token", reply: field("token", `"e"`), codes: "1 2"},
@@ -490,20 +542,22 @@ func TestHostileServers(t *testing.T) {
 	for i, a := range attacks() {
 		protocols := []string{"HTTP/1.1", "HTTP/2"}
 		switch {
-		case a.raw != nil || a.stray != nil:
+		case a.raw != nil || a.stray != nil || a.tls != nil:
 			protocols = protocols[:1]
-		case a.frames != nil || slices.ContainsFunc(a.env, func(e string) bool { return strings.Contains(e, "http2") }):
+		case a.frames != nil || a.lost || slices.ContainsFunc(a.env, func(e string) bool { return strings.Contains(e, "http2") }):
 			protocols = protocols[1:]
 		case !*harness.Thorough: // more than 60 over each
 			protocols = protocols[i%2:][:1]
 		}
-		for _, protocol := range protocols {
-			wg.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				t.Run(a.name+", "+protocol, func(t *testing.T) { attackRun(t, a, protocol == "HTTP/2") })
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t.Run(a.name, func(t *testing.T) {
+				for _, protocol := range protocols {
+					t.Run(protocol, func(t *testing.T) { attackRun(t, a, protocol == "HTTP/2") })
+				}
 			})
-		}
+		})
 	}
 	wg.Wait()
 }
@@ -532,7 +586,11 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	}
 	env := append([]string{"HTTP_PROXY=" + proxyUser + "127.0.0.1:1", "HTTPS_PROXY=" + proxyUser + "127.0.0.1:1"}, a.env...)
 	config, authority := sandbox.TLS()
-	if http2 {
+	if a.tls != nil {
+		config.NextProtos = []string{"http/1.1"}
+		a.tls(config)
+	}
+	if http2 || a.tls != nil {
 		roots := filepath.Join(dir, "authority.pem")
 		if err := os.WriteFile(roots, authority, 0o600); err != nil {
 			t.Fatal(err)
@@ -564,7 +622,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	}
 	var servers [2]*hostileServer
 	for i, l := range listeners {
-		servers[i] = &hostileServer{world: w, service: sandbox.Service(i), attack: a, counts: map[string]int{}, targets: targets}
+		servers[i] = &hostileServer{world: w, service: sandbox.Service(i), attack: a, counts: map[string]int{}, credentials: map[string]bool{}, targets: targets}
 		servers[i].serve(t, l, config)
 	}
 	in["codacy-api-url"], in["github-api-url"] = targets["codacy"]+"/api/v3", targets["github"]
@@ -604,17 +662,27 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 	if took > bound {
 		t.Errorf("it took %v, want at most %v\n%s", took.Round(time.Millisecond), bound, shown)
 	}
+	if cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); cpu > maxCPU && !harness.Race {
+		t.Errorf("it computed for %v, want at most %v", cpu, maxCPU)
+	}
 	if peak > maxResident<<10 {
 		t.Errorf("%d MiB of memory, want at most %d", peak>>10, maxResident)
 	}
 	if stderr.Len() > 0 {
 		t.Errorf("on a runner this was written to stderr: %.2000s", stderr.String())
 	}
+	if !strings.Contains(stdout.String(), a.want) {
+		t.Errorf("the log does not contain %.100q\n%s", a.want, shown)
+	}
 	secrets := append(w.Secrets(), canaryAccount, canaryGitHub, canaryPassword, harness.AppPEM(harness.AppKeys()[0]))
+	parts := []string{canaryAccount[:halfCanary], canaryGitHub[:halfCanary], canaryNew}
+	for _, c := range append(servers[0].received(), servers[1].received()...) {
+		parts = append(parts, c, c[:min(len(c), shownJWT)])
+	}
 	written := harness.Files(t, dir)
 	delete(written, filepath.Join(dir, "authority.pem"))
 	written["stdout"], written["stderr"] = stdout.String(), stderr.String()
-	harness.NoLeak(t, w, true, written, secrets...)
+	harness.NoLeak(t, w, true, written, append(parts, secrets...)...)
 	codacyOnly := []string{canaryAccount}
 	gitHubOnly := slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return s == canaryAccount })
 	for _, leak := range append(
@@ -629,7 +697,7 @@ func attackRun(t *testing.T, a attack, http2 bool) {
 		t.Errorf("%d requests to an unknown host", visits)
 	}
 	noForeignCommand(t, stdout.String()+stderr.String())
-	noForeignLink(t, written[filepath.Join(dir, "summary.md")])
+	noForeignMarkup(t, written[filepath.Join(dir, "summary.md")])
 }
 
 // noForeignCommand asserts that a runner finds no command in the output except the
@@ -652,12 +720,22 @@ func noForeignCommand(t *testing.T, output string) {
 	}
 }
 
-// noForeignLink asserts that the summary has no markup of a server and no link to its
-// host.
-func noForeignLink(t *testing.T, summary string) {
+// noForeignMarkup asserts that the summary has no markup of a server and no link to its
+// host, and that all rows of a table have as many cells as its head.
+func noForeignMarkup(t *testing.T, summary string) {
 	t.Helper()
 	own := regexp.MustCompile(`\]\(https?://127\.0\.0\.1[^)]*\)`).ReplaceAllString(summary, "]")
 	for _, m := range regexp.MustCompile(`<script|<img|<a |\]\(https?://|@everyone`).FindAllString(own, -1) {
 		t.Errorf("the summary has markup of the server: %q in\n%.3000s", m, summary)
+	}
+	cells := 0
+	for line := range strings.Lines(summary) {
+		n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")
+		if !strings.HasPrefix(line, "|") {
+			n = 0
+		} else if cells > 0 && n != cells {
+			t.Errorf("a row of the summary has other cells than its head: %q", line)
+		}
+		cells = n
 	}
 }

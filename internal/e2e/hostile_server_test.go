@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,10 @@ type hostileServer struct {
 	attack  attack
 	targets map[string]string // URLs by name, for redirects and links
 
-	mu       sync.Mutex
-	counts   map[string]int
-	received bytes.Buffer // all requests, as they arrived
+	mu          sync.Mutex
+	counts      map[string]int
+	all         bytes.Buffer    // all requests, as they arrived
+	credentials map[string]bool // all that were received
 }
 
 // exchange is one request to a hostileServer.
@@ -99,9 +101,10 @@ func (s *hostileServer) exchange(r *http.Request) (*exchange, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.received.Write(dump)
+	s.all.Write(dump)
 	x := &exchange{hostileServer: s, stage: stage(s.service, r), request: r, body: body}
 	s.counts[x.stage]++
+	s.credentials[strings.TrimPrefix(x.credential(), "Bearer ")] = true
 	x.n = s.counts[x.stage]
 	return x, nil
 }
@@ -110,7 +113,14 @@ func (s *hostileServer) exchange(r *http.Request) (*exchange, error) {
 func (s *hostileServer) requests() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.received.String()
+	return s.all.String()
+}
+
+// received is every credential that was sent to the server.
+func (s *hostileServer) received() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.credentials))
 }
 
 // attacked reports whether the attack is on this request.
@@ -207,11 +217,47 @@ func (p *reply) write(w io.Writer) error {
 
 type connKey struct{}
 
+// losableConn is a connection that can fall silent: no packet and no reset. Its
+// listener accepts such ones only.
+type losableConn struct {
+	net.Conn
+	lost atomic.Bool
+}
+
+func (c *losableConn) Write(b []byte) (int, error) {
+	if c.lost.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *losableConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.lost.Load() {
+			return n, err
+		}
+	}
+}
+
+type losableListener struct{ net.Listener }
+
+func (l losableListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &losableConn{Conn: c}, nil
+}
+
 // ServeHTTP serves requests of HTTP/2.
 func (s *hostileServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x, err := s.exchange(r)
 	if err != nil {
 		return
+	}
+	if s.attack.lost && x.attacked() && x.n == 1 {
+		r.Context().Value(connKey{}).(*tls.Conn).NetConn().(*losableConn).lost.Store(true)
 	}
 	if s.attack.frames != nil && x.attacked() {
 		conn := r.Context().Value(connKey{}).(net.Conn)
@@ -255,7 +301,7 @@ func (s *hostileServer) serve(t *testing.T, l net.Listener, config *tls.Config) 
 				return context.WithValue(ctx, connKey{}, c)
 			},
 		}
-		go func() { _ = server.ServeTLS(l, "", "") }() // until it is closed
+		go func() { _ = server.ServeTLS(losableListener{l}, "", "") }() // until it is closed
 		t.Cleanup(func() { _ = server.Close() })
 		return
 	}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -448,6 +450,46 @@ func TestHostileLists(t *testing.T) {
 				noCommands(t, out)
 			})
 		})
+	}
+}
+
+// TestNamesOfOtherMeaning: a name with the characters of an address stays one part of
+// it, and an owner that a spreadsheet would take for a formula does not become one.
+func TestNamesOfOtherMeaning(t *testing.T) {
+	t.Parallel()
+
+	f := harness.Serve(t, sandbox.Options{Organization: "-acme"}, sandbox.Repository{Name: "x?y=z#w"}, sandbox.Repository{Name: "web"})
+	r := f.Run(harness.Inputs{"organization": "-acme", "report-file": filepath.Join(f.Dir, "report.csv")})
+	f.Want(r, 0, "created=2")
+	f.Provisioned("x?y=z#w")
+	f.Provisioned("web")
+	rows, err := csv.NewReader(strings.NewReader(r.Report)).ReadAll()
+	if err != nil || len(rows) != 3 {
+		t.Errorf("%v\n%s", err, r.Report)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@|%") {
+				t.Errorf("a formula: %q", cell)
+			}
+		}
+	}
+}
+
+// TestLongText: a text from elsewhere is cut, wherever it is from: here the path of the
+// summary, which can't be opened.
+func TestLongText(t *testing.T) {
+	t.Parallel()
+
+	f := harness.Serve(t, sandbox.Options{}, sandbox.Repository{Name: "web"})
+	cmd, finish := f.Start(t.Context(), nil)
+	cmd.Env = append(cmd.Env, "GITHUB_STEP_SUMMARY=/"+strings.Repeat("x", 5000))
+	if err := harness.IgnoreExit(cmd.Run()); err != nil {
+		t.Fatal(err)
+	}
+	r := finish()
+	if text := r.Annotations("warning"); !strings.Contains(text, "the summary could not be written") || len(text) > 1500 {
+		t.Errorf("%d bytes\n%s", len(text), r.Stdout)
 	}
 }
 

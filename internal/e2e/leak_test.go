@@ -51,31 +51,44 @@ func played(t testing.TB, w *sandbox.World, ctx context.Context, command cli.Com
 func TestMaskedFirst(t *testing.T) {
 	t.Parallel()
 
-	w := sandbox.New(sandbox.Options{})
+	f := harness.Serve(t, sandbox.Options{})
 	for _, name := range harness.Names(3) {
-		w.Add(sandbox.Repository{Name: name})
+		f.Add(sandbox.Repository{Name: name})
 	}
-	var log harness.Buffer
-	w.Hook(func(r sandbox.Request) sandbox.Effect {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log")) // a pipe could be read too late
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	f.Hook(func(r sandbox.Request) sandbox.Effect {
 		if r.Kind == sandbox.KindPutSecret {
-			for _, token := range w.ValidTokens(r.Repository) {
-				if !strings.Contains("\n"+log.String(), "\n::add-mask::"+token.Value+"\n") {
+			for _, token := range f.ValidTokens(r.Repository) {
+				if !strings.Contains("\n"+harness.Read(t, log.Name()), "\n::add-mask::"+token.Value+"\n") {
 					t.Errorf("%s is stored and not masked", token.Name)
 				}
 			}
 		}
 		return sandbox.Effect{}
 	})
-	env := map[string]string{
-		"GITHUB_ACTIONS": "true", "INPUT_CODACY-API-TOKEN": sandbox.CodacyToken, "INPUT_GITHUB-TOKEN": sandbox.GitHubToken,
-		"INPUT_ORGANIZATION": "acme", "INPUT_CODACY-API-URL": sandbox.CodacyURL, "INPUT_GITHUB-API-URL": sandbox.GitHubURL,
+	cmd, _ := f.Start(t.Context(), nil)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Run(); err != nil || f.Count(sandbox.KindPutSecret) != 3 {
+		t.Errorf("%v\n%s", err, harness.Read(t, log.Name()))
 	}
-	command := cli.Command{
-		Version: "test", Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log,
-		Getenv: func(k string) string { return env[k] }, Transport: w.RoundTripper(),
-	}
-	if code := played(t, w, t.Context(), command); code != 0 || w.Count(sandbox.KindPutSecret) != 3 {
-		t.Errorf("exit code %d\n%s", code, log.String())
+	harness.NoLeak(t, f.World, true, map[string]string{"stdout": harness.Read(t, log.Name())})
+}
+
+// TestCredentialAcrossLines: a credential that is the end of one line and the start of
+// the next one is redacted, although each line is written by itself.
+func TestCredentialAcrossLines(t *testing.T) {
+	t.Parallel()
+
+	const credential = "2onGitHub)Planforthesecret"
+	f := harness.Serve(t, sandbox.Options{CodacyTokens: []string{credential}}, sandbox.Repository{Name: "alpha"}, sandbox.Repository{Name: "beta"})
+	code, out, errs := f.CommandLine([]string{"CODACY_API_TOKEN=" + credential, "GH_TOKEN=" + sandbox.GitHubToken},
+		"--organization", "acme", "--codacy-api-url", f.Codacy, "--github-api-url", f.GitHub, "--yes")
+	if code != 0 || !strings.Contains(out, "(2 on Codacy, *** CODACY_PROJECT_TOKEN in acme:\n") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
 }
 

@@ -57,6 +57,8 @@ func mistakes(dir string) []mistake {
 		{name: "a folder as the report", in: harness.Inputs{"report-file": filepath.Join(dir, "folder.json")}, args: []string{"--report-file=" + filepath.Join(dir, "folder.json")}},
 		{name: "a report of another kind", in: harness.Inputs{"report-file": "report.txt"}, args: []string{"--report-file=report.txt"}},
 		{name: "http", in: harness.Inputs{"codacy-api-url": "http://codacy.example.com/api/v3"}, args: []string{"--codacy-api-url=http://codacy.example.com/api/v3"}},
+		{name: "a credential in an address", in: harness.Inputs{"codacy-api-url": "https://me:s3cret-w0rd@codacy.example.com/api/v3"}, args: []string{"--codacy-api-url=https://me:s3cret-w0rd@codacy.example.com/api/v3"}},
+		{name: "a token with its header", in: harness.Inputs{accountID: "api-token: " + sandbox.CodacyToken}, env: []string{"CODACY_API_TOKEN=api-token: " + sandbox.CodacyToken}, unset: []string{"CODACY_API_TOKEN"}},
 		{name: "a blank secret", in: harness.Inputs{accountID: " "}},
 		{name: "an expression that is not expanded", in: harness.Inputs{accountID: "${{ secrets.CODACY_API_TOKEN }}"}},
 		{name: "swapped tokens", in: harness.Inputs{accountID: sandbox.GitHubToken, "github-token": sandbox.CodacyToken}, env: []string{"CODACY_API_TOKEN=" + sandbox.GitHubToken, "GH_TOKEN=" + sandbox.CodacyToken}, unset: []string{"CODACY_API_TOKEN", "GH_TOKEN"}},
@@ -114,6 +116,11 @@ func TestMistakes(t *testing.T) {
 		fmt.Fprintf(&golden, "%s, on the command line: exit code %d\n%s\n", m.name, code, neutral(indented(stdout+stderr)))
 		if code != 2 || f.Total() > 0 {
 			t.Errorf("%s: exit code %d, %d requests\n%s%s", m.name, code, f.Total(), stdout, stderr)
+		}
+	}
+	for _, secret := range []string{sandbox.CodacyToken, "s3cret-w0rd"} {
+		if strings.Contains(golden.String(), secret) {
+			t.Errorf("a credential is repeated: %s", secret)
 		}
 	}
 	harness.Golden(t, filepath.Join("testdata", "mistakes.txt"), golden.String())

@@ -1,7 +1,7 @@
 // Command mutants tests the tests. It removes one thing after another from the code:
 // a rule of the protocol, a protection of docs/threat-model.md or a message to users.
-// Each time, the test that is listed for it must fail. It prints a table with the
-// seconds that each test took. It takes some minutes; run it at the project's root.
+// Each time, every test that is listed for it must fail. It prints a table with the
+// seconds that the tests took. It takes some minutes; run it at the project's root.
 //
 //	go run ./internal/mutants             all of them
 //	go run ./internal/mutants -list       the table alone
@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,15 +44,36 @@ var lists embed.FS
 type mutant struct {
 	name            string
 	file            string
-	search, replace string   // search stands once in the file
-	dir, test       string   // the test that fails, and where it is
-	args            []string // of the test
+	search, replace string // search stands once in the file
+	tests           []test // all of them fail
+	comment         string // why the process does not show it, without "# "
 }
 
-// read reads a list: four lines for each mutant, with an empty one in between.
-// They are its name, the file, the text to replace with its replacement, and the
-// package with the test and its arguments. " => " separates the parts of a line;
-// \n, \t and \\ have their meaning in Go.
+// test is a test that fails, and where it is.
+type test struct {
+	dir, name string // the name may be a subtest's, with slashes
+	args      []string
+}
+
+// function is the name of the test's function.
+func (t test) function() string {
+	name, _, _ := strings.Cut(t.name, "/")
+	return name
+}
+
+// pattern selects the test, and no other, for go test.
+func (t test) pattern() string {
+	parts := strings.Split(t.name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+// read reads a list: four lines or more for each mutant, with an empty one in between.
+// They are its name, the file, the text to replace with its replacement, and one line
+// for each package with a test and its arguments. " => " separates the parts of a line;
+// \n, \t and \\ have their meaning in Go. Lines that start with "# " are comments.
 func read(name string) ([]mutant, error) {
 	text, err := lists.ReadFile(name)
 	if err != nil {
@@ -60,26 +82,44 @@ func read(name string) ([]mutant, error) {
 	unescape := strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t").Replace
 	var all []mutant
 	for block := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		lines := strings.Split(block, "\n")
-		if len(lines) != 4 {
-			return nil, fmt.Errorf("%s: not four lines: %q", name, block)
+		var m mutant
+		var lines []string
+		for line := range strings.SplitSeq(block, "\n") {
+			if comment, ok := strings.CutPrefix(line, "# "); ok {
+				m.comment = strings.TrimSpace(m.comment + " " + comment)
+			} else {
+				lines = append(lines, line)
+			}
 		}
-		search, replace, ok1 := strings.Cut(lines[2], " => ")
-		dir, test, ok2 := strings.Cut(lines[3], " => ")
-		if !ok1 || !ok2 {
-			return nil, fmt.Errorf("%s: %s: no \" => \" in its third or fourth line", name, lines[0])
+		if len(lines) < 4 {
+			return nil, fmt.Errorf("%s: less than four lines: %q", name, block)
 		}
-		words := strings.Fields(test)
-		all = append(all, mutant{
-			name: lines[0], file: lines[1], search: unescape(search), replace: unescape(replace),
-			dir: dir, test: words[0], args: words[1:],
-		})
+		m.name, m.file = lines[0], lines[1]
+		search, replace, ok := strings.Cut(lines[2], " => ")
+		m.search, m.replace = unescape(search), unescape(replace)
+		for _, line := range lines[3:] {
+			dir, words, found := strings.Cut(line, " => ")
+			fields := strings.Fields(words)
+			if ok = ok && found && len(fields) > 0; ok {
+				m.tests = append(m.tests, test{dir, fields[0], fields[1:]})
+			}
+		}
+		if !ok {
+			return nil, fmt.Errorf("%s: %s: no \" => \" in its third line or one after it", name, m.name)
+		}
+		all = append(all, m)
 	}
 	return all, nil
 }
 
+// row is the mutant's row in a table. Of a subtest it names the function, because a
+// long name would make the table too wide.
 func (m mutant) row() string {
-	return fmt.Sprintf("| %s | `%s` | `%s` in `%s` |", m.name, m.file, m.test, m.dir)
+	tests := make([]string, len(m.tests))
+	for i, t := range m.tests {
+		tests[i] = fmt.Sprintf("`%s` in `%s`", t.function(), t.dir)
+	}
+	return fmt.Sprintf("| %s | `%s` | %s |", m.name, m.file, strings.Join(tests, ", "))
 }
 
 // result is what became of a mutant.
@@ -130,7 +170,7 @@ func run(ctx context.Context, list bool, words []string, stdout io.Writer) error
 			if r.err != nil {
 				return fmt.Errorf("%s: %w", m.name, r.err)
 			}
-			if r.verdict != "fails" {
+			if r.verdict != fails {
 				missed++
 			}
 			row += fmt.Sprintf(" %s after %.0f s |", r.verdict, r.took.Seconds())
@@ -146,7 +186,7 @@ func run(ctx context.Context, list bool, words []string, stdout io.Writer) error
 }
 
 // try changes a copy of the tree, because the tests build the program and read its
-// sources, and runs the test there. The verdict is "fails" if the test notices.
+// sources, and runs the tests there. The verdict is "fails" if all of them notice.
 func (m mutant) try(ctx context.Context) (verdict string, err error) {
 	tree, err := os.MkdirTemp("", "mutant-")
 	if err != nil {
@@ -167,20 +207,33 @@ func (m mutant) try(ctx context.Context) (verdict string, err error) {
 	if err := os.WriteFile(file, []byte(strings.Replace(string(source), m.search, m.replace, 1)), 0o600); err != nil {
 		return "", err
 	}
-	args := append([]string{"test", "-vet=off", "-count=1", "-run", "^" + m.test + "$", "./" + m.dir}, m.args...)
-	test := exec.CommandContext(ctx, "go", args...)
-	test.Dir = tree
-	test.Env = append(os.Environ(), "GOFLAGS=-trimpath") // lets the build cache serve every copy
-	out, err := test.CombinedOutput()
+	for _, t := range m.tests {
+		if verdict, err = t.run(ctx, tree); err != nil || verdict != fails {
+			return verdict, err
+		}
+	}
+	return fails, nil
+}
+
+// fails is the verdict on a test that notices a mutant.
+const fails = "fails"
+
+// run runs a test in a tree.
+func (t test) run(ctx context.Context, tree string) (verdict string, err error) {
+	args := append([]string{"test", "-vet=off", "-count=1", "-run", t.pattern(), "./" + t.dir}, t.args...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = tree
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath") // lets the build cache serve every copy
+	out, err := cmd.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err == nil:
-		return "**DOES NOT FAIL**", nil
-	case strings.Contains(string(out), "--- FAIL: "+m.test+" "), strings.Contains(string(out), "panic: "):
-		return "fails", nil
+		return fmt.Sprintf("**DOES NOT FAIL** (%s)", t.name), nil
+	case strings.Contains(string(out), "--- FAIL: "+t.name+" "), strings.Contains(string(out), "panic: "):
+		return fails, nil
 	}
-	return "**BROKEN**: " + strings.ReplaceAll(string(out[max(0, len(out)-300):]), "\n", " "), nil
+	return fmt.Sprintf("**BROKEN** (%s): %s", t.name, strings.ReplaceAll(string(out[max(0, len(out)-300):]), "\n", " ")), nil
 }
 
 // copyTree copies the files that git knows or would take in.

@@ -33,17 +33,43 @@ func TestLists(t *testing.T) {
 			if n := strings.Count(string(source), m.search); n != 1 || m.search == m.replace {
 				t.Errorf("%s: %q stands %d times in %s, want it once, and changed", m.name, m.search, n, m.file)
 			}
-			tests, err := filepath.Glob(root + m.dir + "/*_test.go")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.ContainsFunc(tests, func(file string) bool {
-				text, err := os.ReadFile(file)
-				return err == nil && strings.Contains(string(text), "func "+m.test+"(")
-			}) {
-				t.Errorf("%s: there is no %s in %s", m.name, m.test, m.dir)
+			for _, test := range m.tests {
+				files, err := filepath.Glob(root + test.dir + "/*_test.go")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.ContainsFunc(files, func(file string) bool {
+					text, err := os.ReadFile(file)
+					return err == nil && strings.Contains(string(text), "func "+test.function()+"(")
+				}) {
+					t.Errorf("%s: there is no %s in %s", m.name, test.function(), test.dir)
+				}
 			}
 		}
+	}
+}
+
+// TestOnTheProcess sees that a test of the whole program notices that a protection is
+// missing, or that a comment says why none can.
+func TestOnTheProcess(t *testing.T) {
+	t.Parallel()
+
+	mutants, err := read("protections.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := 0
+	for _, m := range mutants {
+		shown := slices.ContainsFunc(m.tests, func(t test) bool { return t.dir == "internal/e2e" })
+		switch {
+		case !shown && m.comment == "":
+			t.Errorf("%s: no test of internal/e2e notices it, and no comment says why", m.name)
+		case !shown:
+			without++
+		}
+	}
+	if without > 10 {
+		t.Errorf("%d protections can't be seen from outside", without)
 	}
 }
 
@@ -62,7 +88,7 @@ func TestThreatModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "| protection | removed from | the test that fails |\n|---|---|---|\n"
+	want := "| protection | removed from | the tests that fail |\n|---|---|---|\n"
 	for _, m := range mutants {
 		want += m.row() + "\n"
 	}
