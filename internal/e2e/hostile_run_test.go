@@ -331,7 +331,12 @@ func attacks() []attack {
 			body := fmt.Sprintf(`[{"id":%d,"name":"page-%[1]d"}]`, 1000+x.n)
 			return fixed(200, h("Link", fmt.Sprintf(`<https://127.0.0.1/x?page=%d>; rel="next"`, x.n+1)), body)(x)
 		}, codes: "1"},
-		{name: "a page of GitHub that points back", at: "repos", reply: header(0, "Link", `<https://127.0.0.1/x?page=1>; rel="next"`), codes: "1", want: "the list does not end"},
+		{name: "a page of GitHub that points back", at: "repos", reply: func(x *exchange) *reply {
+			if x.n > 1 {
+				return x.normal()
+			}
+			return header(0, "Link", `<https://127.0.0.1/x?page=1>; rel="next"`)(x)
+		}, codes: "1", want: "the list does not end: a page points back"},
 		{name: "a billion pages of GitHub", at: "repos", reply: header(0, "Link", `<https://127.0.0.1/x?page=2>; rel="next", <https://127.0.0.1/x?page=1000000000>; rel="last"`), codes: "1"},
 		{name: "a page on another host", at: "repos", reply: func(x *exchange) *reply {
 			return header(0, "Link", fmt.Sprintf(`<%s/x?page=%d>; rel="next"`, x.targets["unknown"], x.n+1))(x)
