@@ -33,8 +33,8 @@ const (
 	proxyUser      = "http://canary-user:Canary%3Aproxy%2Fpa55%2Bword@"
 )
 
-// Parts of credentials that no text may contain either: so many bytes at the start of a
-// canary, and of a JWT, of which a message has no more room.
+// No text may contain the start of a credential either: the first bytes of a canary, and
+// of a JWT, of which a message holds about 290.
 const (
 	halfCanary = 18
 	shownJWT   = 200
