@@ -22,13 +22,13 @@ var selectionCases = []Case{
 	{
 		ID: NoMatch, Input: "repositories", Exit: 2,
 		Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
-		Hint:    "Use names from {web}/orgs/{organization}/repositories without the owner, for example api-*",
+		Hint:    "Use names from {web}/{organization} without the owner, for example api-*",
 		Details: "`exclude-repositories` applies as well.",
 	},
 	{
 		ID: TraitsNoMatch, Input: "repositories", Exit: 2,
 		Message: "the patterns select none of {organization}'s repositories (excluded: {hidden})",
-		Hint:    "Use topics and visibility as {web}/orgs/{organization}/repositories shows them, for example topic:backend or visibility:private",
+		Hint:    "Use topics and visibility as {web}/{organization} shows them, for example topic:backend or visibility:private",
 		Details: "`exclude-repositories` applies as well. Topics and visibility come from GitHub: no such pattern matches a repository that GitHub doesn't show.",
 	},
 	{
@@ -75,7 +75,7 @@ func (s *Setup) Misconfiguration(listed Listed, targets []match.Target, counts m
 		switch {
 		case t.NotVisible:
 			notVisible++
-		case t.Skip != "":
+		case t.Skip != "" && !t.Conflict:
 			closed++
 		}
 	}

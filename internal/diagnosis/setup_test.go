@@ -254,6 +254,13 @@ func TestSetup(t *testing.T) {
 		{"archived repositories", AllArchived, func(s *Setup) error {
 			return s.Misconfiguration(Listed{OnGitHub: 2}, selected(2, archived), match.Counts{})
 		}},
+		{"repositories that can't be matched", "", func(s *Setup) error {
+			conflict := func(t *match.Target) { t.Skip, t.Conflict = "two entries", true }
+			if p := s.Misconfiguration(Listed{OnGitHub: 2}, selected(2, conflict), match.Counts{}); p != nil {
+				return p
+			}
+			return errors.New("two entries")
+		}},
 		{"100 secrets", SecretsFull, func(s *Setup) error { return found(s, 100, failed("api", rejected(github.Name, 422, "too many"))) }},
 		{"another 422", "", func(s *Setup) error { return found(s, 99, failed("api", rejected(github.Name, 422, "too many"))) }},
 

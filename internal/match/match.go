@@ -24,7 +24,8 @@ type Target struct {
 	GitHub github.Repository
 	// Skip is the reason why nothing can be written; empty if it can.
 	Skip string
-	// Conflict reports whether that is because it can't be matched, which is an error.
+	// Conflict reports whether the reason is that it can't be matched, which is an
+	// error.
 	Conflict bool
 	// NotVisible reports whether GitHub does not show it, so that a valid token of it
 	// is a problem.

@@ -314,7 +314,13 @@ func (r *Run) startList(ctx context.Context, apply bool) (started bool, again ti
 // startCheck checks the secrets of a repository. Missing and due tokens are written
 // before the secrets of the other repositories are checked.
 func (r *Run) startCheck(ctx context.Context, apply, listingHeldBack bool) (started bool, again time.Time) {
-	if r.toCheck.len() == 0 || !r.toCheck.peek().decision.Urgent && !r.mayCheckOthers(apply, listingHeldBack) {
+	switch {
+	case r.toCheck.len() == 0:
+		return false, time.Time{}
+	case r.toCheck.peek().decision.Urgent || r.mayCheckOthers(apply, listingHeldBack):
+	case r.awaitingCapacity > 0: // no event reports that they start to wait for a limit
+		return false, time.Now().Add(time.Second)
+	default:
 		return false, time.Time{}
 	}
 	reserved, again := r.tryReserve(r.o.GitHubLimiter, len(r.o.Policy.Stores), 0)
@@ -597,7 +603,7 @@ func (r *Run) report(result outcome.Result) {
 func (r *Run) deferRemaining(reason string) {
 	for _, tasks := range [][]*task{r.toList, r.undecided, r.toCheck.clear(), r.toWrite.clear(), r.toRevoke, r.witnesses} {
 		for _, t := range tasks {
-			if t.target.Skip != "" {
+			if t.target.Skip != "" && !t.target.Conflict {
 				r.report(r.worker.newResult(t, outcome.Skipped, t.target.Skip))
 				continue
 			}

@@ -253,6 +253,31 @@ func (f *fixture) ended(o outcome.Outcome) int {
 	return n
 }
 
+// TestConflictNotReached: a repository that can't be matched is deferred where the run
+// does not reach it, and failed otherwise.
+func TestConflictNotReached(t *testing.T) {
+	t.Parallel()
+
+	for _, reached := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, 1)
+			all := targets("api")
+			all[0].Skip, all[0].Conflict = "two entries", true
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			want := outcome.Failed
+			if !reached {
+				cancel()
+				want = outcome.Deferred
+			}
+			_ = New(f.options, all).Apply(ctx)
+			if got := f.results["api"].Outcome; got != want {
+				t.Errorf("reached %v: %s, want %s", reached, got, want)
+			}
+		})
+	}
+}
+
 // TestChecksWhileWritesWait: however many writes wait for a limit, the secrets of the
 // other repositories are checked meanwhile.
 func TestChecksWhileWritesWait(t *testing.T) {
