@@ -52,9 +52,9 @@ type listing struct {
 	owner string
 	yield func(Repository)
 	guard *wire.PageGuard
-	// buffers holds a *bufio.Reader for each page that is read at the moment. A page is
-	// half a megabyte, which takes many system calls in small pieces.
-	buffers sync.Pool
+	// buffers holds *bufio.Readers for the pages of a long list. A page is half a
+	// megabyte, which takes many system calls in small pieces. Nil for a short list.
+	buffers *sync.Pool
 
 	// Of the current round:
 	ids          []int64
@@ -80,6 +80,7 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 	case first.last > maxRepositories/pageSize:
 		return endless(fmt.Sprintf("it has more than %d items", maxRepositories))
 	}
+	l.buffers = &sync.Pool{New: func() any { return bufio.NewReaderSize(nil, pageBuffer) }}
 	for range maxRounds {
 		complete, err := l.readRound(ctx, first.last)
 		if complete || err != nil {
@@ -241,13 +242,14 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 		var p page
 		var found bool
 		resp, err := l.send(ctx, listOp, http.MethodGet, address, nil, func(r io.Reader) (err error) {
-			buffered, _ := l.buffers.Get().(*bufio.Reader)
-			if buffered == nil {
-				buffered = bufio.NewReaderSize(nil, pageBuffer)
+			r = l.guard.Reader(r)
+			if l.buffers != nil {
+				buffered := l.buffers.Get().(*bufio.Reader)
+				defer l.buffers.Put(buffered)
+				buffered.Reset(r)
+				r = buffered
 			}
-			defer l.buffers.Put(buffered)
-			buffered.Reset(l.guard.Reader(r))
-			r, others := io.Reader(buffered), map[string]any{"total_count": &p.total}
+			others := map[string]any{"total_count": &p.total}
 			if l.KeepTraits {
 				p.items, found, err = wire.DecodeList[itemWithTraits](r, maxPageItems, field, others)
 				return err

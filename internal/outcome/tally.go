@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// chunk is the number of results that a Tally allocates at a time. One slice for all
-// would be copied as it grows, when most repositories still take memory.
+// chunk is the number of results that a Tally keeps in one slice. One for all would be
+// copied as it grows, when most repositories still take memory.
 const chunk = 256
 
 // Tally sums up the results of a run. The zero Tally has none.
 type Tally struct {
-	chunks [][]Result // full ones, but for the last
+	chunks [][]Result // of chunk results each, but for the last
 	counts map[Outcome]int
 }
 
@@ -22,7 +22,10 @@ func (t *Tally) Add(r Result) {
 	if t.counts == nil {
 		t.counts = map[Outcome]int{}
 	}
-	if t.Len()%chunk == 0 {
+	switch n := t.Len(); {
+	case n == 0:
+		t.chunks = append(t.chunks, nil) // grows, because most organizations are small
+	case n%chunk == 0:
 		t.chunks = append(t.chunks, make([]Result, 0, chunk))
 	}
 	last := len(t.chunks) - 1
