@@ -95,7 +95,7 @@ func (c *Client) CreateToken(ctx context.Context, repository, name string, expir
 	created.Data.Value.onSecret = c.OnSecret
 	var at time.Time
 	if err := c.doAndDecode(ctx, op, http.MethodPost, c.url(nil, c.tokens(repository)...), body, func(resp *http.Response) error {
-		at, _ = http.ParseTime(resp.Header.Get("Date")) // zero without one
+		at = wire.Date(resp.Header)
 		return wire.DecodeObject(resp.Body, &created)
 	}); err != nil {
 		return Token{}, secret.Value{}, err

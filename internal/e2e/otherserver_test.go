@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,4 +148,37 @@ func TestWrittenByAnotherServer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRejectedSecondWrite: the secret was stored by a server with another clock, and the
+// second write is rejected once. The store is reported once.
+func TestRejectedSecondWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := bubble(t, sandbox.Options{}, "api")
+		puts := 0
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind != sandbox.KindPutSecret {
+				return sandbox.Effect{}
+			}
+			switch puts++; puts {
+			case 1:
+				return sandbox.Effect{Date: time.Hour, After: func() {
+					v.SetUpdatedAt("api", "actions", harness.SecretName, v.Time().Add(time.Hour))
+				}}
+			case 2:
+				return sandbox.Effect{Skip: true, Status: http.StatusUnprocessableEntity}
+			}
+			return sandbox.Effect{}
+		})
+		code, out := v.run(nil)
+		var report struct{ Repositories []harness.Entry }
+		if err := json.Unmarshal([]byte(harness.Read(t, filepath.Join(v.dir, "report.json"))), &report); err != nil {
+			t.Fatal(err)
+		}
+		if stores := report.Repositories[0].Stores; code != 0 || puts != 3 || len(stores) != 1 {
+			t.Errorf("exit code %d, %d writes, stores %v\n%s", code, puts, stores, out)
+		}
+		v.provisioned("api", "actions")
+	})
 }

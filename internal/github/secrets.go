@@ -138,8 +138,7 @@ func (c *Client) PutSecret(ctx context.Context, r Repository, store, name string
 		_ = resp.Body.Close()
 	}()
 	if resp.StatusCode == http.StatusCreated || resp.StatusCode == http.StatusNoContent {
-		date, _ := http.ParseTime(resp.Header.Get("Date"))
-		return Write{Created: resp.StatusCode == http.StatusCreated, Date: date}, nil
+		return Write{Created: resp.StatusCode == http.StatusCreated, Date: wire.Date(resp.Header)}, nil
 	}
 	return Write{}, wire.Malformed(Name, op, resp.StatusCode, nil, "the response is neither 201 nor 204")
 }

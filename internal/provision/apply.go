@@ -344,7 +344,7 @@ func (w *worker) store(ctx context.Context, t *task, s rotation.Store, value sec
 // put writes the secret, and again if a server with another clock wrote it.
 func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secret.Value, begun time.Time, done *applied) error {
 	ctx = pace.WithSendDeadline(ctx, begun.Add(rotation.MaxPutDelay))
-	for n := range maxWrites {
+	for range maxWrites {
 		write, err := pace.Do(ctx, w.o.Retry, func(ctx context.Context) (github.Write, error) {
 			// The wall clock as well: the monotonic one may stand still in a suspended
 			// machine.
@@ -358,7 +358,7 @@ func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secre
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !slices.Contains(done.stores(), s) {
 			done.written = append(done.written, outcome.Write{Store: s, Effect: t.effect(s, !write.Created)})
 		}
 		if w.recognized(ctx, t, s, done.token, write.Date) {
@@ -373,7 +373,7 @@ func (w *worker) put(ctx context.Context, t *task, s rotation.Store, value secre
 // estimate of GitHub's clock, the secret itself decides.
 func (w *worker) recognized(ctx context.Context, t *task, s rotation.Store, token codacy.Token, date time.Time) bool {
 	inWindow := func(at time.Time) bool {
-		return w.recognizable(token, w.o.GitHubClock.ToLocal(at).Add(w.o.CodacyClock.Offset()))
+		return w.recognizable(token, w.onCodacyClock(at))
 	}
 	if legacy := token.Name == ""; legacy || date.IsZero() || inWindow(date) {
 		return true

@@ -74,7 +74,7 @@ func (w *worker) checkSecrets(ctx context.Context, t *task) error {
 		default:
 			t.observation.SetStore(w.o.Policy, rotation.StoreState{
 				Store: s, Condition: rotation.Present,
-				Updated: w.o.GitHubClock.ToLocal(updated).Add(w.o.CodacyClock.Offset()),
+				Updated: w.onCodacyClock(updated),
 			})
 		}
 	}
@@ -237,6 +237,11 @@ func (w *worker) verifyAccount(ctx context.Context) *wire.Error {
 
 // codacyNow returns the time on Codacy's clock.
 func (w *worker) codacyNow() time.Time { return time.Now().Add(w.o.CodacyClock.Offset()) }
+
+// onCodacyClock converts a time of GitHub to Codacy's clock.
+func (w *worker) onCodacyClock(t time.Time) time.Time {
+	return w.o.GitHubClock.ToLocal(t).Add(w.o.CodacyClock.Offset())
+}
 
 // uncertainty returns the sum of the uncertainties of both services' clocks.
 func (w *worker) uncertainty() time.Duration {

@@ -25,11 +25,7 @@ type Quota struct {
 // how far the service's clock is ahead.
 // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
 func parseQuota(h http.Header, offset time.Duration) *Quota {
-	stated := h.Get("X-Ratelimit-Remaining")
-	if stated == "" {
-		return nil
-	}
-	remaining, err := strconv.Atoi(stated)
+	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
 	if err != nil {
 		return nil
 	}

@@ -219,11 +219,18 @@ func Bearer(header, prefix string, token secret.Value) func(*http.Request) error
 // response: by the Clock's estimate, or without one by the response's own Date.
 func (t *Transport) offset(h http.Header) time.Duration {
 	if t.Clock.Agreeing() == 0 {
-		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		if date := Date(h); !date.IsZero() {
 			return time.Until(date)
 		}
 	}
 	return t.Clock.Offset()
+}
+
+// Date returns the Date of a response, by the clock of the server that sent it; zero
+// without a valid one.
+func Date(h http.Header) time.Time {
+	date, _ := http.ParseTime(h.Get("Date"))
+	return date
 }
 
 // hideQuota removes the quota's headers: at zero remaining requests, go-github
