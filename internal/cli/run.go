@@ -85,7 +85,7 @@ func (s *session) plan(ctx context.Context, run *provision.Run) (done bool, code
 	if s.cfg.DryRun {
 		outcome.DestructiveFirst(planned)
 		for _, res := range planned {
-			s.rep.Add(res)
+			s.rep.Add(*res)
 		}
 		return true, s.exitCode(ctx, nil)
 	}
@@ -110,7 +110,7 @@ func (s *session) plan(ctx context.Context, run *provision.Run) (done bool, code
 
 // confirm shows the plan and asks whether to apply it. The error says that there is
 // no terminal to ask on.
-func (s *session) confirm(ctx context.Context, planned []outcome.Result) (bool, error) {
+func (s *session) confirm(ctx context.Context, planned []*outcome.Result) (bool, error) {
 	ask := !s.cfg.Yes && s.cmd.Terminal
 	requests := len(planned) * len(s.cfg.Policy.Stores) // a key's read and a write for each secret
 	s.rep.Plan(planned, s.githubLimiter.Estimate(requests, requests), ask)

@@ -50,7 +50,7 @@ func TestAction(t *testing.T) {
 func TestEffects(t *testing.T) {
 	t.Parallel()
 
-	got := Effects([]Result{
+	got := Effects([]*Result{
 		{Outcome: Created, Writes: writes(Add, Overwrite)},
 		{Outcome: Created},
 		{Outcome: Renewed},
@@ -67,7 +67,7 @@ func TestEffects(t *testing.T) {
 func TestDestructiveFirst(t *testing.T) {
 	t.Parallel()
 
-	results := []Result{
+	results := []*Result{
 		{Name: "e", Outcome: Renewed},
 		{Name: "d", Outcome: Created, Writes: writes(Add)},
 		{Name: "c", Revoked: []string{"t-1"}},

@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -42,12 +43,13 @@ func (t *Tally) Len() int {
 	return last*chunk + len(t.chunks[last])
 }
 
-// Results iterates over the results in the order in which they were added.
-func (t *Tally) Results() iter.Seq[Result] {
-	return func(yield func(Result) bool) {
+// Results iterates over the results in the order in which they were added. They are
+// the Tally's own, and must not be changed.
+func (t *Tally) Results() iter.Seq[*Result] {
+	return func(yield func(*Result) bool) {
 		for _, results := range t.chunks {
-			for _, r := range results {
-				if !yield(r) {
+			for i := range results {
+				if !yield(&results[i]) {
 					return
 				}
 			}
@@ -60,7 +62,7 @@ func (t *Tally) Count(o Outcome) int { return t.counts[o] }
 
 // Problems returns the number of repositories that failed or are about to.
 func (t *Tally) Problems(now time.Time) int {
-	return t.count(func(r Result) bool { return r.IsProblem(now) })
+	return t.count(func(r *Result) bool { return r.IsProblem(now) })
 }
 
 // Healthy reports whether nothing failed and nothing is about to.
@@ -68,24 +70,24 @@ func (t *Tally) Healthy(now time.Time) bool { return t.Problems(now) == 0 }
 
 // NotListed returns the number of repositories whose tokens were not listed.
 func (t *Tally) NotListed() int {
-	return t.count(func(r Result) bool { return r.NotListed })
+	return t.count(func(r *Result) bool { return r.NotListed })
 }
 
 // Warned returns the number of repositories with a warning.
 func (t *Tally) Warned() int {
-	return t.count(func(r Result) bool { return r.Warning != "" })
+	return t.count(func(r *Result) bool { return r.Warning != "" })
 }
 
 // UpToDate returns the number of repositories that are up to date.
-func (t *Tally) UpToDate() int { return t.count(Result.UpToDate) }
+func (t *Tally) UpToDate() int { return t.count((*Result).UpToDate) }
 
 // ExpiringSoon returns the number of deferred repositories whose token is about to
 // expire.
 func (t *Tally) ExpiringSoon(now time.Time) int {
-	return t.count(func(r Result) bool { return r.ExpiringSoon(now) })
+	return t.count(func(r *Result) bool { return r.ExpiringSoon(now) })
 }
 
-func (t *Tally) count(f func(Result) bool) int {
+func (t *Tally) count(f func(*Result) bool) int {
 	n := 0
 	for r := range t.Results() {
 		if f(r) {
@@ -102,18 +104,18 @@ func (t *Tally) NextExpiry() time.Time { return t.NextToExpire().ExpiresAt }
 // NextToExpire returns the result whose token expires first; the zero Result if
 // none expires.
 func (t *Tally) NextToExpire() Result {
-	var next Result
+	next := &Result{}
 	for r := range t.Results() {
 		if !r.ExpiresAt.IsZero() && (next.ExpiresAt.IsZero() || r.ExpiresAt.Before(next.ExpiresAt)) {
 			next = r
 		}
 	}
-	return next
+	return *next
 }
 
 // Effects counts the secrets that results write, by effect. A write whose effect is
 // not known counts as what the outcome says.
-func Effects(results []Result) map[Effect]int {
+func Effects(results []*Result) map[Effect]int {
 	counts := map[Effect]int{}
 	for _, r := range results {
 		switch {
@@ -132,13 +134,15 @@ func Effects(results []Result) map[Effect]int {
 
 // DestructiveFirst sorts planned results by action, the destructive ones first, and
 // then by name.
-func DestructiveFirst(planned []Result) {
+func DestructiveFirst(planned []*Result) {
 	ByName(planned)
-	rank := func(r Result) int { return slices.Index(Actions(), r.Action()) }
-	slices.SortStableFunc(planned, func(a, b Result) int { return rank(a) - rank(b) })
+	rank := func(r *Result) int { return slices.Index(Actions(), r.Action()) }
+	slices.SortStableFunc(planned, func(a, b *Result) int { return rank(a) - rank(b) })
 }
 
 // ByName sorts results by the repositories' names.
-func ByName(results []Result) {
-	slices.SortFunc(results, func(a, b Result) int { return strings.Compare(a.Repository(), b.Repository()) })
+func ByName(results []*Result) {
+	slices.SortFunc(results, func(a, b *Result) int {
+		return cmp.Or(strings.Compare(a.Owner, b.Owner), strings.Compare(a.Name, b.Name))
+	})
 }

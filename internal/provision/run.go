@@ -113,10 +113,11 @@ func (r *Run) Plan(ctx context.Context) error { return r.finish(r.loop(ctx, fals
 func (r *Run) Apply(ctx context.Context) error { return r.finish(r.loop(ctx, true)) }
 
 // Planned returns what Apply will do as results, the most urgent first.
-func (r *Run) Planned() []outcome.Result {
-	results := make([]outcome.Result, 0, r.toWrite.len()+len(r.toRevoke))
+func (r *Run) Planned() []*outcome.Result {
+	results := make([]*outcome.Result, 0, r.toWrite.len()+len(r.toRevoke))
 	for _, t := range slices.Concat(r.toWrite.sorted(), r.toRevoke) {
-		results = append(results, r.worker.planResult(t))
+		result := r.worker.planResult(t)
+		results = append(results, &result)
 	}
 	return results
 }

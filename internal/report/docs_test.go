@@ -85,7 +85,7 @@ func TestReadmePlan(t *testing.T) {
 	f.Add(current(1, 300))
 	f.Add(current(2, 300))
 	f.Add(outcome.Result{Owner: "acme", Name: "legacy", Outcome: outcome.Skipped})
-	f.Plan([]outcome.Result{
+	f.Plan([]*outcome.Result{
 		planned("web", outcome.Renewed, outcome.Renew, "68 days left"),
 		planned("billing", outcome.Created, outcome.Add, "no token from this action"),
 		planned("api", outcome.Created, outcome.Overwrite, "no token from this action"),

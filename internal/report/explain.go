@@ -13,7 +13,7 @@ const maxNames = 3
 
 // label names what happened to a repository: its outcome, or in a dry run the action
 // that will be taken.
-func (r *Report) label(res outcome.Result) string {
+func (r *Report) label(res *outcome.Result) string {
 	if r.isPlanned(res) {
 		return string(res.Action())
 	}
@@ -21,7 +21,7 @@ func (r *Report) label(res outcome.Result) string {
 }
 
 // why explains the label.
-func (r *Report) why(res outcome.Result) string {
+func (r *Report) why(res *outcome.Result) string {
 	if r.isPlanned(res) {
 		return planNote(res)
 	}
@@ -29,13 +29,13 @@ func (r *Report) why(res outcome.Result) string {
 }
 
 // isPlanned reports whether a result of a dry run is an action that a run will take.
-func (r *Report) isPlanned(res outcome.Result) bool {
+func (r *Report) isPlanned(res *outcome.Result) bool {
 	return r.o.DryRun && res.Action() != "" && res.Outcome != outcome.Failed
 }
 
 // explain returns what happened to a repository and why, or in a dry run what will
 // happen: the destructive effect first, then the reason and the revoked tokens.
-func (r *Report) explain(res outcome.Result) string {
+func (r *Report) explain(res *outcome.Result) string {
 	overwrote, revoked := "overwrote an existing secret", "revoked "
 	if r.o.DryRun {
 		overwrote, revoked = "will overwrite an existing secret", "will revoke "
@@ -60,7 +60,7 @@ func (r *Report) explain(res outcome.Result) string {
 
 // planNote explains a planned result next to its action, and says which secrets are
 // not this action's.
-func planNote(res outcome.Result) string {
+func planNote(res *outcome.Result) string {
 	var parts []string
 	switch stores := res.Overwritten(); {
 	case len(stores) > 0 && len(res.Writes) > 1:
@@ -82,7 +82,7 @@ func planNote(res outcome.Result) string {
 
 // shortReason returns the reason without the repository's name, for lines that
 // contain the name already.
-func shortReason(res outcome.Result) string {
+func shortReason(res *outcome.Result) string {
 	return strings.NewReplacer(" of "+res.Repository()+" (", " (", " of "+res.Name+": ", ": ").Replace(res.Reason)
 }
 
@@ -104,7 +104,7 @@ func tokenNames(names []string) string {
 // effectTexts describes the secrets that results write and the tokens that they
 // revoke, destructive effects first: "4 existing secrets overwritten, 6 new secrets
 // created, 2 renewed". With aux, such as "will be", it is about the future.
-func effectTexts(results []outcome.Result, aux string) []string {
+func effectTexts(results []*outcome.Result, aux string) []string {
 	effects := outcome.Effects(results)
 	revoked := 0
 	for _, res := range results {

@@ -132,7 +132,7 @@ func (r *Report) fileSummary() object {
 	}...)
 }
 
-func (r *Report) newEntry(res outcome.Result) entry {
+func (r *Report) newEntry(res *outcome.Result) entry {
 	e := entry{
 		Repository: plain(res.Repository()), Outcome: res.Outcome, Reason: plain(r.explain(res)),
 		Stores: res.Stores, ExpiresAt: optionalTime(res.ExpiresAt),

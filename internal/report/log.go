@@ -152,7 +152,7 @@ func (r *Report) workflowCommand(kind, lines string) {
 
 // logResult logs a result that changed or failed, or any with debug logging, and
 // annotates it if it needs attention.
-func (r *Report) logResult(res outcome.Result) {
+func (r *Report) logResult(res *outcome.Result) {
 	if res.Changed() || len(res.Revoked) > 0 || res.Outcome == outcome.Failed || r.o.Debug {
 		r.startGroup("Results")
 		r.print(r.resultLine(res))
@@ -175,7 +175,7 @@ func (r *Report) logUnchanged() {
 	if r.o.Debug || !r.o.Runner {
 		return
 	}
-	var unchanged []outcome.Result
+	var unchanged []*outcome.Result
 	for res := range r.tally.Results() {
 		if !res.Changed() && res.Outcome != outcome.Failed && res.Outcome != outcome.Current {
 			unchanged = append(unchanged, res)
@@ -193,7 +193,7 @@ func (r *Report) logUnchanged() {
 
 // resultLine returns the log line of a result. In a dry run it starts with the
 // action that will be taken.
-func (r *Report) resultLine(res outcome.Result) string {
+func (r *Report) resultLine(res *outcome.Result) string {
 	text := fmt.Sprintf("%-8s %s", r.label(res), res.Repository())
 	if why := r.why(res); why != "" {
 		return text + ": " + why + r.expiryText(res)
@@ -203,7 +203,7 @@ func (r *Report) resultLine(res outcome.Result) string {
 
 // expiryText returns the expiry of the current token. That of a new token is news;
 // any other is only an addition to a reason.
-func (r *Report) expiryText(res outcome.Result) string {
+func (r *Report) expiryText(res *outcome.Result) string {
 	switch {
 	case res.ExpiresAt.IsZero():
 		return ""

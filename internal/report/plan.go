@@ -18,7 +18,7 @@ const maxPlanned = 20
 // Plan shows what the run will do, the destructive effects first, and what has an
 // outcome already. The estimate is the time that it will take; zero if it is
 // unknown. With ask set it ends with a question, whose reply the caller reads.
-func (r *Report) Plan(planned []outcome.Result, estimate time.Duration, ask bool) {
+func (r *Report) Plan(planned []*outcome.Result, estimate time.Duration, ask bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	planned = slices.Clone(planned)
@@ -44,7 +44,7 @@ func (r *Report) Plan(planned []outcome.Result, estimate time.Duration, ask bool
 
 // planLines returns a line for each of the first planned results: action,
 // repository, note.
-func (r *Report) planLines(planned []outcome.Result) []string {
+func (r *Report) planLines(planned []*outcome.Result) []string {
 	shown := planned[:min(len(planned), maxPlanned)]
 	width := 0
 	for _, res := range shown {
@@ -65,7 +65,7 @@ func (r *Report) planLines(planned []outcome.Result) []string {
 
 // planText sums up what the run will do: "4 existing secrets will be overwritten, 6
 // new secrets created, 2 renewed (about 1 min)."
-func planText(planned []outcome.Result, estimate time.Duration) string {
+func planText(planned []*outcome.Result, estimate time.Duration) string {
 	text := strings.Join(effectTexts(planned, "will be"), ", ")
 	switch {
 	case estimate >= time.Minute:

@@ -14,8 +14,8 @@ import (
 )
 
 // planned returns a planned result that writes one secret.
-func planned(name string, o outcome.Outcome, effect outcome.Effect, reason string) outcome.Result {
-	return outcome.Result{
+func planned(name string, o outcome.Outcome, effect outcome.Effect, reason string) *outcome.Result {
+	return &outcome.Result{
 		Owner: "acme", Name: name, Outcome: o, Reason: reason,
 		Writes: []outcome.Write{{Store: rotation.StoreActions, Effect: effect}},
 	}
@@ -26,7 +26,7 @@ func planned(name string, o outcome.Outcome, effect outcome.Effect, reason strin
 func TestPlan(t *testing.T) {
 	t.Parallel()
 
-	plan := []outcome.Result{
+	plan := []*outcome.Result{
 		planned("site", outcome.Created, outcome.Add, "no token from this action"),
 		planned("web", outcome.Renewed, outcome.Renew, "68 days left"),
 		planned("api", outcome.Created, outcome.Overwrite, "no token from this action"),
@@ -68,7 +68,7 @@ func TestPlanIsShort(t *testing.T) {
 		21:   {"… and 1 more", "21 new secrets will be created."},
 		4000: {"… and 3,980 more", "4,000 new secrets will be created."},
 	} {
-		var plan []outcome.Result
+		var plan []*outcome.Result
 		for i := range n {
 			plan = append(plan, planned(fmt.Sprintf("r%04d", i), outcome.Created, outcome.Add, ""))
 		}
@@ -91,8 +91,8 @@ func TestPlanText(t *testing.T) {
 	overwrite := planned("a", outcome.Created, outcome.Overwrite, "")
 	add := planned("a", outcome.Created, outcome.Add, "")
 	renew := planned("a", outcome.Renewed, outcome.Renew, "")
-	revoke := outcome.Result{Outcome: outcome.Current, Revoked: []string{"t-1"}}
-	for want, plan := range map[string][]outcome.Result{
+	revoke := &outcome.Result{Outcome: outcome.Current, Revoked: []string{"t-1"}}
+	for want, plan := range map[string][]*outcome.Result{
 		"1 existing secret will be overwritten.":                              {overwrite},
 		"1 existing secret will be overwritten, 1 new secret created.":        {add, overwrite},
 		"2 existing secrets will be overwritten, 1 renewed.":                  {overwrite, renew, overwrite},
@@ -110,7 +110,7 @@ func TestPlanText(t *testing.T) {
 		time.Second: "1 secret will be renewed (less than a minute).", time.Minute: "1 secret will be renewed (about 1 min).",
 		125 * time.Minute: "1 secret will be renewed (about 2 h 5 min).",
 	} {
-		if got := planText([]outcome.Result{renew}, estimate); got != want {
+		if got := planText([]*outcome.Result{renew}, estimate); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -121,7 +121,7 @@ func TestPlanIsEscaped(t *testing.T) {
 	t.Parallel()
 
 	f := newFixture(t, nil)
-	f.Plan([]outcome.Result{planned("x\n::error::y", outcome.Created, outcome.Add, "##[error]z\n::warning::")}, 0, false)
+	f.Plan([]*outcome.Result{planned("x\n::error::y", outcome.Created, outcome.Add, "##[error]z\n::warning::")}, 0, false)
 	for l := range strings.Lines(f.stdout.String()) {
 		if isCommand(l) {
 			t.Errorf("a command: %s", l)

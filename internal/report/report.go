@@ -153,7 +153,7 @@ func (r *Report) Add(res outcome.Result) {
 		res.Revoked[i] = r.o.Redactor.Redact(res.Revoked[i])
 	}
 	r.tally.Add(res)
-	r.logResult(res)
+	r.logResult(&res)
 }
 
 // Finish writes the report file, the outputs, the closing lines and the summary. It

@@ -12,7 +12,7 @@ import (
 // tables writes the repositories: the ones that need attention, the most severe first,
 // the changed ones, and, folded, the others.
 func (r *Report) tables(b *strings.Builder) {
-	var failed, expiring, warned, changed, revoked, rest []outcome.Result
+	var failed, expiring, warned, changed, revoked, rest []*outcome.Result
 	now := r.o.Now()
 	for res := range r.tally.Results() {
 		switch {
@@ -30,7 +30,7 @@ func (r *Report) tables(b *strings.Builder) {
 			rest = append(rest, res)
 		}
 	}
-	for _, rows := range [][]outcome.Result{failed, expiring, warned, revoked, rest} {
+	for _, rows := range [][]*outcome.Result{failed, expiring, warned, revoked, rest} {
 		outcome.ByName(rows)
 	}
 	outcome.DestructiveFirst(changed)
@@ -59,10 +59,10 @@ func (r *Report) tables(b *strings.Builder) {
 
 // byLabel returns the rows of each label, in their order, so that no table has to name
 // it in each row.
-func (r *Report) byLabel(rows []outcome.Result) [][]outcome.Result {
-	var all [][]outcome.Result
+func (r *Report) byLabel(rows []*outcome.Result) [][]*outcome.Result {
+	var all [][]*outcome.Result
 	for _, label := range r.labels(rows) {
-		var some []outcome.Result
+		var some []*outcome.Result
 		for _, res := range rows {
 			if r.label(res) == label {
 				some = append(some, res)
@@ -75,7 +75,7 @@ func (r *Report) byLabel(rows []outcome.Result) [][]outcome.Result {
 
 // table writes the rows between head and tail. A note that most rows share is said
 // once, above them. A table that is too long is cut between two rows.
-func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Result) {
+func (r *Report) table(b *strings.Builder, head, tail string, rows []*outcome.Result) {
 	if len(rows) == 0 {
 		return
 	}
@@ -86,8 +86,8 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Res
 	}
 	columns := columns{
 		label:   r.isPlanned(rows[0]) || len(r.labels(rows)) > 1,
-		expires: slices.ContainsFunc(rows, func(res outcome.Result) bool { return !res.ExpiresAt.IsZero() }),
-		note:    slices.ContainsFunc(rows, func(res outcome.Result) bool { return r.note(res) != common }),
+		expires: slices.ContainsFunc(rows, func(res *outcome.Result) bool { return !res.ExpiresAt.IsZero() }),
+		note:    slices.ContainsFunc(rows, func(res *outcome.Result) bool { return r.note(res) != common }),
 	}
 	columns.expires = columns.expires && !(columns.label && columns.note) // a phone has space for three columns
 	name := "outcome"
@@ -107,7 +107,7 @@ func (r *Report) table(b *strings.Builder, head, tail string, rows []outcome.Res
 }
 
 // labels returns the labels of the rows, in their order.
-func (r *Report) labels(rows []outcome.Result) []string {
+func (r *Report) labels(rows []*outcome.Result) []string {
 	var labels []string
 	for _, res := range rows {
 		if label := r.label(res); !slices.Contains(labels, label) {
@@ -118,7 +118,7 @@ func (r *Report) labels(rows []outcome.Result) []string {
 }
 
 // labelCounts counts the rows by label: "3 created", "40 renewed".
-func (r *Report) labelCounts(rows []outcome.Result) []string {
+func (r *Report) labelCounts(rows []*outcome.Result) []string {
 	counts := map[string]int{}
 	for _, res := range rows {
 		counts[r.label(res)]++
@@ -152,7 +152,7 @@ func (c columns) row(repository, label, expires, note string) string {
 const shortNote = 20
 
 // commonNote returns the long note that most rows share; empty without one.
-func (r *Report) commonNote(rows []outcome.Result) string {
+func (r *Report) commonNote(rows []*outcome.Result) string {
 	counts := map[string]int{}
 	for _, res := range rows {
 		counts[r.note(res)]++
@@ -166,7 +166,7 @@ func (r *Report) commonNote(rows []outcome.Result) string {
 }
 
 // row returns the row of one repository.
-func (r *Report) row(c columns, res outcome.Result, common string) string {
+func (r *Report) row(c columns, res *outcome.Result, common string) string {
 	expires, note := "", r.note(res)
 	if !res.ExpiresAt.IsZero() {
 		expires = date(res.ExpiresAt)
@@ -183,7 +183,7 @@ func (r *Report) row(c columns, res outcome.Result, common string) string {
 }
 
 // note explains a result and its warning.
-func (r *Report) note(res outcome.Result) string {
+func (r *Report) note(res *outcome.Result) string {
 	why := r.why(res)
 	switch {
 	case res.Warning == "" || why == "":
@@ -196,7 +196,7 @@ func (r *Report) note(res outcome.Result) string {
 
 // link is a repository's name with a link to its page, or to its secrets if it needs
 // attention.
-func (r *Report) link(res outcome.Result) string {
+func (r *Report) link(res *outcome.Result) string {
 	page := fmt.Sprintf("%s/%s/%s", r.o.Web, url.PathEscape(res.Owner), url.PathEscape(res.Name))
 	if res.NeedsAttention(r.o.Now()) {
 		page += "/settings/secrets/actions"
