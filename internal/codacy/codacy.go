@@ -37,7 +37,7 @@ type Client struct {
 	OnSecret func(secret.Value)
 
 	http  *http.Client
-	base  *url.URL
+	base  string
 	org   []string // the organization's path
 	start pace.Retry
 	retry pace.Retry
@@ -48,19 +48,18 @@ type Client struct {
 // start bounds the first request, retry all other reads.
 func New(hc *http.Client, base *url.URL, provider, organization string, start, retry pace.Retry) *Client {
 	return &Client{
-		http: hc, base: base, org: []string{"organizations", provider, organization},
+		http: hc, base: strings.TrimSuffix(base.String(), "/"), org: []string{"organizations", provider, organization},
 		start: start, retry: retry,
 	}
 }
 
 // url returns an address below the base; each path element is escaped.
 func (c *Client) url(query url.Values, elements ...string) string {
-	u := *c.base
-	raw := strings.TrimSuffix(u.EscapedPath(), "/") + "/" + wire.Path(elements...)
-	u.RawQuery = query.Encode()
-	u.RawPath = raw
-	u.Path, _ = url.PathUnescape(raw) // always valid: it was escaped above
-	return u.String()
+	address := c.base + "/" + wire.Path(elements...)
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	return address
 }
 
 // do sends one request and decodes the response into v. A 404 because of an invalid

@@ -730,7 +730,7 @@ func TestHugeName(t *testing.T) {
 	list := func(size int) func(request) (int, string) {
 		return always(200, `{"data":[{"id":1,"name":"`+strings.Repeat("x", size)+`","addedState":"Added"}]}`)
 	}
-	c, _ := newClient(t, list(10<<20))
+	c, _ := newClient(t, list(7<<20))
 	if err := c.Repositories(t.Context(), func(r Repository) {
 		if len(r.Name) != maxName+3 {
 			t.Errorf("%d bytes are kept", len(r.Name))

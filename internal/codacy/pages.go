@@ -43,23 +43,21 @@ type pagination struct {
 // pages calls yield with the items of all pages of a list.
 func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 	type page struct {
-		items []T
-		pagination
+		Items      []T        `json:"data"`
+		Pagination pagination `json:"pagination"`
 	}
 	guard := wire.PageGuard{MaxItems: l.maxItems, PageSize: pageSize, MaxBytes: l.maxBytes}
 	malformed := func(problem string) error { return wire.Malformed(Name, l.op, http.StatusOK, nil, problem) }
 	for retry := l.first; ; retry = c.retry {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
-			var found bool
-			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(resp *http.Response) (err error) {
-				p.items, found, err = wire.DecodeList[T](guard.Reader(resp.Body), l.maxItems, "data", map[string]any{"pagination": &p.pagination})
-				return err
+			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(resp *http.Response) error {
+				return wire.DecodePage(guard.Reader(resp.Body), &p)
 			})
 			switch {
-			case err == nil && !found:
+			case err == nil && p.Items == nil:
 				err = malformed("the response contains no list")
-			case err == nil && len(p.Cursor) > maxCursor:
+			case err == nil && len(p.Pagination.Cursor) > maxCursor:
 				err = malformed("the list's cursor is too long")
 			}
 			return p, err
@@ -67,19 +65,19 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		if err != nil {
 			return err
 		}
-		for _, it := range p.items {
+		for _, it := range p.Items {
 			yield(it)
 		}
-		total := p.Total
+		total := p.Pagination.Total
 		if total <= pageSize {
 			total = 0 // it may count the items of one page
 		}
-		if problem := guard.Next(len(p.items), p.Cursor, total); problem != "" {
+		if problem := guard.Next(len(p.Items), p.Pagination.Cursor, total); problem != "" {
 			return malformed("the list does not end: " + problem)
 		}
-		if p.Cursor == "" {
+		if p.Pagination.Cursor == "" {
 			return nil
 		}
-		l.query.Set("cursor", p.Cursor)
+		l.query.Set("cursor", p.Pagination.Cursor)
 	}
 }

@@ -167,6 +167,7 @@ func attacks() []attack {
 	}
 	const lists, reads, writes = "list, repos, tokens", "user, list, repos, tokens, key, secret", "create, put, delete"
 	credential := func(x *exchange) string { return x.credential() }
+	largePage := zipped(`[`, `{"id":1,"name":"`+strings.Repeat("x", 200)+`"},`, 30_000, `{"id":1,"name":"x"}]`)
 	all := []attack{
 		// Bytes that belong to no response.
 		{name: "stray bytes with the credential", stray: func(x *exchange) string { return "HTTP/1.1 200 OK\r\n\r\n" + x.credential() }, codes: "0 1"},
@@ -308,11 +309,11 @@ func attacks() []attack {
 		{name: "compressed empty items of GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{},`, 1<<14), 400, `{}]`), codes: "1"},
 		{name: "a million repositories", at: "list", reply: zipped(`{"data":[`, strings.Repeat(`{"name":"x"},`, 1<<10), 1000, `{}]}`), codes: "1"},
 		{name: "a million repositories on GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{"id":1,"name":"x"},`, 1<<10), 1000, `{"id":1,"name":"x"}]`), codes: "1"},
-		{name: "a million tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1<<10), 1000, `{"id":1}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: `the list has too many items`},
+		{name: "100,000 tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1000), 100, `{"id":1}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: `the list has too many items`},
 		{name: "compressed arrays in arrays", at: lists, reply: zipped(`{"data":[`, strings.Repeat(`[`, 1<<16), 200, ``), codes: "1"},
 		{name: "objects in objects", at: "user, list, repos, tokens, key", reply: body(text(strings.Repeat(`{"data":[`, 200_000))), codes: "1"},
-		{name: "compressed names", at: "list", reply: zipped(`{"data":[`, `{"name":"`+strings.Repeat("x", 1<<20)+`"},`, 15, `{}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "0 1", want: "acme/" + strings.Repeat("x", 256) + "…: "},
-		{name: "compressed blanks", at: "list", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 17, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the response is larger than 16 MiB"},
+		{name: "compressed names", at: "list", reply: zipped(`{"data":[`, `{"name":"`+strings.Repeat("x", 1<<20)+`"},`, 7, `{}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "0 1", want: "acme/" + strings.Repeat("x", 256) + "…: "},
+		{name: "compressed blanks", at: "list", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 9, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the response is larger than 8 MiB"},
 		{name: "compressed blanks in tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 5, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the list is larger than 4 MiB"},
 		{name: "a huge number", at: "list", reply: field("total", strings.Repeat("9", 1<<20)), codes: "1"},
 
@@ -339,6 +340,12 @@ func attacks() []attack {
 			return header(0, "Link", "<https://127.0.0.1/x?page="+next+`>; rel="next"`)(x)
 		}, codes: "1", want: "the list does not end: a page points back"},
 		{name: "a billion pages of GitHub", at: "repos", reply: header(0, "Link", `<https://127.0.0.1/x?page=2>; rel="next", <https://127.0.0.1/x?page=1000000000>; rel="last"`), codes: "1"},
+		{name: "large pages of GitHub side by side", at: "repos", reply: func(x *exchange) *reply {
+			if page := x.request.URL.Query().Get("page"); page == "1" {
+				return header(0, "Link", `<https://127.0.0.1/x?page=2>; rel="next", <https://127.0.0.1/x?page=16>; rel="last"`)(x)
+			}
+			return largePage(x)
+		}, codes: "1"},
 		{name: "a page on another host", at: "repos", reply: func(x *exchange) *reply {
 			return header(0, "Link", fmt.Sprintf(`<%s/x?page=%d>; rel="next"`, x.targets["unknown"], x.n+1))(x)
 		}, codes: "0 1"},

@@ -311,7 +311,7 @@ func TestHostileNames(t *testing.T) {
 		"another address":  {"../../x", "skipped  acme/../../x: invalid repository name", false},
 		"one that is not":  {"..", "skipped  acme/..: invalid repository name", false},
 		"escaped":          {"..%2f..%2fx", "skipped  acme/..%2f..%2fx: invalid repository name", false},
-		"of 10 MB":         {strings.Repeat("x", 10<<20), "xxx…: invalid repository name", true},
+		"of 7 MB":          {strings.Repeat("x", 7<<20), "xxx…: invalid repository name", true},
 		"of two lines":     {"x\n::error::y", "skipped  acme/x ::error::y: invalid repository name", false},
 		"stop-commands":    {"##[stop-commands]", `created  acme/##\[stop-commands]: `, false},
 		"a formula":        {"=cmd()", "created  acme/=cmd(): ", false},
@@ -421,8 +421,8 @@ func TestHostileLists(t *testing.T) {
 		"GitHub: ids with slashes": {page(gitHub, func(_ *http.Request, _ *http.Response, body []byte) []byte {
 			return swap(body, "id", `"1/2"`)
 		}), "the response does not fit its description"},
-		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the response does not fit its description"},
-		"GitHub: 17 MB":         {page(gitHub, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte(" "), 17<<20) }), "larger than 16 MiB"},
+		"Codacy: a great depth": {page(codacy, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte("["), 1<<20) }), "the response is not JSON"},
+		"GitHub: 17 MB":         {page(gitHub, func(*http.Request, *http.Response, []byte) []byte { return bytes.Repeat([]byte(" "), 17<<20) }), "larger than 8 MiB"},
 		"Codacy: the header echoed": {page(codacy, func(r *http.Request, resp *http.Response, _ []byte) []byte {
 			resp.StatusCode = 403
 			return echo(r)

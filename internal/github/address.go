@@ -199,13 +199,17 @@ func (c *Client) readByName(ctx context.Context, op string, r Repository, store,
 // staysWith returns a context whose request may be redirected, but only to the same
 // secret of the same repository, by its ID.
 func (c *Client) staysWith(ctx context.Context, r Repository, store, name string) context.Context {
-	return wire.WithRedirectTo(ctx, c.gh.BaseURL.EscapedPath()+secretPathByID(r, store, name))
+	return wire.WithRedirectTo(ctx, func() string {
+		return c.gh.BaseURL.EscapedPath() + secretPathByID(r, store, name)
+	})
 }
 
 // repositoryID returns the ID of the repository that has r's name.
 func (c *Client) repositoryID(ctx context.Context, op string, r Repository) (int64, error) {
 	return pace.Do(ctx, c.retry, func(ctx context.Context) (int64, error) {
-		ctx = wire.WithRedirectTo(ctx, c.gh.BaseURL.EscapedPath()+path("repositories", strconv.FormatInt(r.ID, 10)))
+		ctx = wire.WithRedirectTo(ctx, func() string {
+			return c.gh.BaseURL.EscapedPath() + path("repositories", strconv.FormatInt(r.ID, 10))
+		})
 		var body struct {
 			ID int64 `json:"id"`
 		}

@@ -440,7 +440,7 @@ func TestEndlessPages(t *testing.T) {
 func TestHugeName(t *testing.T) {
 	t.Parallel()
 
-	c, _ := newClient(t, cloud, always(200, `[{"id":1,"name":"`+strings.Repeat("x", 10<<20)+`"}]`))
+	c, _ := newClient(t, cloud, always(200, `[{"id":1,"name":"`+strings.Repeat("x", 7<<20)+`"}]`))
 	got, err := names(c, t, Organization)
 	if err != nil || len(got) != 1 || len(got[0]) != maxName+3 {
 		t.Errorf("%v: %d names", err, len(got))

@@ -1,7 +1,6 @@
 package github
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -21,11 +20,8 @@ import (
 )
 
 const (
-	// pageSize is the largest page that GitHub returns, and maxPageItems bounds a page of
-	// a server that ignores the size.
-	pageSize     = 100
-	maxPageItems = 1000
-	pageBuffer   = 64 << 10
+	// pageSize is the largest page that GitHub returns.
+	pageSize = 100
 	// maxRepositories bounds the list of repositories, of which GitHub allows an
 	// organization 100,000, and maxListBytes all of its pages together.
 	maxRepositories = 200_000
@@ -52,9 +48,6 @@ type listing struct {
 	owner string
 	yield func(Repository)
 	guard *wire.PageGuard
-	// buffers holds *bufio.Readers for the pages of a long list. A page is half a
-	// megabyte, which takes many system calls in small pieces. Nil for a short list.
-	buffers *sync.Pool
 
 	// Of the current round:
 	ids          []int64
@@ -80,7 +73,6 @@ func (c *Client) Repositories(ctx context.Context, scope Scope, owner string, yi
 	case first.last > maxRepositories/pageSize:
 		return endless(fmt.Sprintf("it has more than %d items", maxRepositories))
 	}
-	l.buffers = &sync.Pool{New: func() any { return bufio.NewReaderSize(nil, pageBuffer) }}
 	for range maxRounds {
 		complete, err := l.readRound(ctx, first.last)
 		if complete || err != nil {
@@ -233,29 +225,20 @@ func (l *listing) count(ctx context.Context) (int, error) {
 
 // read reads one page of the list.
 func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) (page, error) {
-	field := "" // the list is the response itself
-	if l.scope == Installation {
-		field = "repositories"
-	}
 	address := fmt.Sprintf("%sper_page=%d&page=%d", listPath(l.scope, l.owner), size, number)
 	return pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 		var p page
-		var found bool
 		resp, err := l.send(ctx, listOp, http.MethodGet, address, nil, func(r io.Reader) (err error) {
 			r = l.guard.Reader(r)
-			if l.buffers != nil {
-				buffered := l.buffers.Get().(*bufio.Reader)
-				defer l.buffers.Put(buffered)
-				buffered.Reset(r)
-				r = buffered
-			}
-			others := map[string]any{"total_count": &p.total}
 			if l.KeepTraits {
-				p.items, found, err = wire.DecodeList[itemWithTraits](r, maxPageItems, field, others)
+				p.items, p.total, err = decodePage[itemWithTraits](r, l.scope)
 				return err
 			}
 			var items []item
-			items, found, err = wire.DecodeList[item](r, maxPageItems, field, others)
+			items, p.total, err = decodePage[item](r, l.scope)
+			if items != nil {
+				p.items = make([]itemWithTraits, 0, len(items))
+			}
 			for _, it := range items {
 				p.items = append(p.items, itemWithTraits{item: it})
 			}
@@ -264,12 +247,27 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 		if err != nil {
 			return page{}, err
 		}
-		if problem := pageProblem(p.items, found, resp, number); problem != "" {
+		if problem := pageProblem(p.items, resp, number); problem != "" {
 			return page{}, wire.Malformed(Name, listOp, http.StatusOK, nil, problem)
 		}
 		p.next, p.last = resp.NextPage, resp.LastPage
 		return p, nil
 	})
+}
+
+// decodePage decodes a page of a list: an array, or for an installation a field. The
+// items are nil if there is no list.
+func decodePage[T any](r io.Reader, scope Scope) (items []T, total int, err error) {
+	if scope != Installation {
+		err = wire.DecodePage(r, &items)
+		return items, 0, err
+	}
+	var body struct {
+		Total int `json:"total_count"`
+		Items []T `json:"repositories"`
+	}
+	err = wire.DecodePage(r, &body)
+	return body.Items, body.Total, err
 }
 
 // listPath returns the list's address, up to its next parameter.
@@ -284,9 +282,9 @@ func listPath(scope Scope, owner string) string {
 }
 
 // pageProblem reports why a page is malformed; empty if it isn't.
-func pageProblem(list []itemWithTraits, found bool, resp *github.Response, number int) string {
+func pageProblem(list []itemWithTraits, resp *github.Response, number int) string {
 	switch {
-	case !found:
+	case list == nil:
 		return "the response contains no list"
 	case slices.ContainsFunc(list, func(it itemWithTraits) bool { return it.ID <= 0 || it.Name == "" }):
 		return "a repository in the list has no ID or no name"

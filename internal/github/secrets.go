@@ -82,7 +82,7 @@ func parseKeyID(raw json.RawMessage) (id string, ok bool) {
 // GitHub's clock; the zero time if it doesn't exist, or is hidden. It reads by the
 // repository's ID. GitHub never returns the value.
 func (c *Client) SecretUpdated(ctx context.Context, r Repository, store, name string) (time.Time, error) {
-	op := fmt.Sprintf("check the secret %s of %s/%s (%s)", name, r.Owner, r.Name, store)
+	op := "check the secret " + name + " of " + r.Owner + "/" + r.Name + " (" + store + ")"
 	return pace.Do(ctx, c.retry, func(ctx context.Context) (time.Time, error) {
 		var body struct {
 			Updated time.Time `json:"updated_at"`

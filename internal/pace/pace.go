@@ -129,26 +129,26 @@ func (s *Limiter) Acquire(ctx context.Context, req *http.Request) (func(wire.Sig
 	return func(sig wire.Signal) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.release(cost)
-		s.update(sig)
-		s.admit()
+		now := time.Now()
+		s.release(cost, now)
+		s.update(sig, now)
+		s.admit(now)
 	}, nil
 }
 
 // release completes a request: its units become free one period from now.
-func (s *Limiter) release(cost []int) {
-	now := time.Now()
+func (s *Limiter) release(cost []int, now time.Time) {
 	for i, w := range s.limits {
 		w.complete(now, cost[i])
 	}
 }
 
 // update applies what a response says about the service's limits and load.
-func (s *Limiter) update(sig wire.Signal) {
+func (s *Limiter) update(sig wire.Signal, now time.Time) {
 	s.primary.update(sig.Quota)
 	if sig.RateLimited && !sig.Quota.Exhausted() {
 		for _, w := range s.limits {
-			if w.detect(time.Now()) {
+			if w.detect(now) {
 				s.generation++
 			}
 		}
@@ -166,7 +166,7 @@ func (s *Limiter) update(sig wire.Signal) {
 	case sig.Status > 0 && sig.Status < 500:
 		s.backoffAttempt = 0
 	}
-	if until := time.Now().Add(pause); pause > 0 && until.After(s.pausedUntil) {
+	if until := now.Add(pause); pause > 0 && until.After(s.pausedUntil) {
 		s.pausedUntil = until
 	}
 }
@@ -191,7 +191,7 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	s.mu.Lock()
 	switch {
 	case t.deadline.IsZero():
-	case !time.Now().Before(t.deadline):
+	case !t.since.Before(t.deadline):
 		s.mu.Unlock()
 		return fmt.Errorf("%s: %w", s.name, tooLate)
 	case s.pausedUntil.After(t.deadline):
@@ -204,7 +204,7 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.seq, b.seq))
 	})
 	s.waiters = slices.Insert(s.waiters, at, t)
-	s.admit()
+	s.admit(t.since)
 	s.mu.Unlock()
 	var expired <-chan time.Time
 	if !t.admitted() && !t.deadline.IsZero() {
@@ -228,7 +228,7 @@ func (s *Limiter) wait(ctx context.Context, t *waiter) error {
 	defer s.mu.Unlock()
 	if at := slices.Index(s.waiters, t); at >= 0 {
 		s.waiters = slices.Delete(s.waiters, at, at+1)
-		s.admit()
+		s.admit(time.Now())
 		return err
 	}
 	if t.expired == nil && t.reservation == nil {
@@ -253,8 +253,7 @@ func (t *waiter) admitted() bool {
 // time; zero if time alone does not help. A waiter for one limit doesn't delay the
 // others, but a request never takes capacity that a higher-priority request is
 // waiting for.
-func (s *Limiter) admit() time.Time {
-	now := time.Now()
+func (s *Limiter) admit(now time.Time) time.Time {
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
@@ -287,7 +286,7 @@ func (s *Limiter) admit() time.Time {
 		s.timer = time.AfterFunc(next.Sub(now), func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.admit()
+			s.admit(time.Now())
 		})
 	}
 	return next
@@ -305,7 +304,7 @@ func (s *Limiter) canAdmit(t *waiter, blocked []bool, now time.Time) (ok bool, a
 			return true, time.Time{}
 		}
 		// A newly detected limit voided its reservation; queue it again.
-		s.release(t.cost)
+		s.release(t.cost, now)
 		s.primary.refund(t.requests, t.reservation.reset)
 		t.reservation = nil
 	}

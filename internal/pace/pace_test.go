@@ -465,7 +465,7 @@ func TestGivesUpInTheSameMoment(t *testing.T) {
 		cancel()
 		time.Sleep(time.Millisecond)              // it wakes up, and waits for the lock
 		s.limits[0].prune(s.limits[0].nextFree()) // a minute passes
-		s.admit()
+		s.admit(time.Now())
 		s.mu.Unlock()
 		if err := <-result; err != nil {
 			gaveUp++

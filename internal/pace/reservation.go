@@ -44,7 +44,7 @@ func (s *Limiter) TryReserve(n, headroom int) (reservation *Reservation, again t
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiters = append(s.waiters, t)
-	again = s.admit()
+	again = s.admit(t.since)
 	if last := len(s.waiters) - 1; last >= 0 && s.waiters[last] == t {
 		s.waiters = slices.Delete(s.waiters, last, last+1)
 		if !s.read.Since.IsZero() {
@@ -103,5 +103,5 @@ func (s *Limiter) refund(cost []int, times, requests int, reset time.Time) {
 		w.inFlight -= times * cost[i]
 	}
 	s.primary.refund(requests, reset)
-	s.admit()
+	s.admit(time.Now())
 }

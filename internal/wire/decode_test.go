@@ -15,74 +15,87 @@ type numbered struct {
 	ID int `json:"id"`
 }
 
-func TestDecodeList(t *testing.T) {
+// page is a page of a list that is the response itself, or a part of it.
+type page struct {
+	Data  []numbered `json:"data"`
+	Total int        `json:"total"`
+}
+
+func TestDecodePage(t *testing.T) {
 	t.Parallel()
 
 	deep := strings.Repeat("[", 1<<20)
 	for name, tt := range map[string]struct {
-		body, field string
-		want        int // items; -1: an error
-		missing     bool
-		message     string
+		body    string
+		part    bool // the list is a part of the response
+		want    int  // items; -1: there is no list
+		message string
 	}{
-		"a list":             {`[{"id":1},{"id":2}]`, "", 2, false, ""},
-		"an empty list":      {` [ ] `, "", 0, false, ""},
-		"null":               {`null`, "", 0, true, ""},
-		"null items":         {`[null,{"id":2}]`, "", 2, false, ""},
-		"a field":            {`{"a":{"b":[1]},"data":[{"id":1}],"total":7,"z":"}"}`, "data", 1, false, ""},
-		"another spelling":   {`{"Data":[{"id":1}]}`, "data", 1, false, ""},
-		"no field":           {`{"total":7}`, "data", 0, true, ""},
-		"a null field":       {`{"data":null}`, "data", 0, true, ""},
-		"the largest number": {`[` + strings.Repeat(`{"id":1},`, 9) + `{"id":1}]`, "", 10, false, ""},
-		"one too many":       {`[` + strings.Repeat(`{"id":1},`, 10) + `{"id":1}]`, "", -1, false, "the list has too many items"},
-		"nothing":            {``, "", -1, false, "the response is not JSON"},
-		"blanks":             {"  ", "data", -1, false, "the response is not JSON"},
-		"cut off":            {`[{"id":1},`, "", -1, false, "the response is not JSON"},
-		"cut off in an item": {`{"data":[{"id":`, "data", -1, false, "the response is not JSON"},
-		"HTML":               {`<html>`, "", -1, false, "the response is not JSON"},
-		"two values":         {`[][]`, "", -1, false, "the response is not JSON"},
-		"two objects":        {`{"data":[]}{}`, "data", -1, false, "the response is not JSON"},
-		"an object":          {`{"id":1}`, "", -1, false, "the response does not fit its description"},
-		"a list for a field": {`[]`, "data", -1, false, "the response does not fit its description"},
-		"a text for a list":  {`{"data":"x"}`, "data", -1, false, "the response does not fit its description"},
-		"a wrong item":       {`[{"id":"1"}]`, "", -1, false, "the response does not fit its description"},
-		"a number":           {`[7]`, "", -1, false, "the response does not fit its description"},
-		"a wrong other":      {`{"total":"x","data":[]}`, "data", -1, false, "the response does not fit its description"},
-		"great depth":        {deep, "", -1, false, "the response is not JSON"},
-		"depth in an item":   {`[` + deep, "", -1, false, "the response is not JSON"},
-		"depth in a field":   {`{"a":` + deep, "data", -1, false, "the response is not JSON"},
+		"a list":             {`[{"id":1},{"id":2}]`, false, 2, ""},
+		"an empty list":      {` [ ] `, false, 0, ""},
+		"null":               {`null`, false, -1, ""},
+		"null items":         {`[null,{"id":2}]`, false, 2, ""},
+		"a part":             {`{"a":{"b":[1]},"data":[{"id":1}],"total":7,"z":"}"}`, true, 1, ""},
+		"another spelling":   {`{"Data":[{"id":1}]}`, true, 1, ""},
+		"no list":            {`{"total":7}`, true, -1, ""},
+		"null for the list":  {`{"data":null}`, true, -1, ""},
+		"the largest number": {`[` + strings.Repeat(`{},`, maxValues-1) + `{}]`, false, maxValues, ""},
+		"one too many":       {`[` + strings.Repeat(`{},`, maxValues) + `{}]`, false, 0, "the list has too many items"},
+		"too many elsewhere": {`{"a":[` + strings.Repeat(`1,`, maxValues) + `1],"data":[]}`, true, 0, "the list has too many items"},
+		"nothing":            {``, false, 0, "the response is not JSON"},
+		"blanks":             {"  ", true, 0, "the response is not JSON"},
+		"cut off":            {`[{"id":1},`, false, 0, "the response is not JSON"},
+		"cut off in an item": {`{"data":[{"id":`, true, 0, "the response is not JSON"},
+		"HTML":               {`<html>`, false, 0, "the response is not JSON"},
+		"two values":         {`[][]`, false, 0, "the response is not JSON"},
+		"two objects":        {`{"data":[]}{}`, true, 0, "the response is not JSON"},
+		"an object":          {`{"id":1}`, false, 0, "the response does not fit its description"},
+		"a list for a part":  {`[]`, true, 0, "the response does not fit its description"},
+		"a text for a list":  {`{"data":"x"}`, true, 0, "the response does not fit its description"},
+		"a wrong item":       {`[{"id":"1"}]`, false, 0, "the response does not fit its description"},
+		"a number":           {`[7]`, false, 0, "the response does not fit its description"},
+		"a wrong other":      {`{"total":"x","data":[]}`, true, 0, "the response does not fit its description"},
+		"great depth":        {deep, false, 0, "the response is not JSON"},
+		"depth in an item":   {`[` + deep, false, 0, "the response is not JSON"},
+		"depth in a part":    {`{"a":` + deep, true, 0, "the response is not JSON"},
 	} {
-		var total int
-		items, found, err := DecodeList[numbered](strings.NewReader(tt.body), 10, tt.field, map[string]any{"total": &total})
-		if tt.want < 0 {
+		var p page
+		var err error
+		if tt.part {
+			err = DecodePage(strings.NewReader(tt.body), &p)
+		} else {
+			err = DecodePage(strings.NewReader(tt.body), &p.Data)
+		}
+		if tt.message != "" {
 			e := asError(t, DecodeError("Service", "the operation", 200, nil, err))
-			if items != nil || found || e.Message != tt.message || !e.Malformed || e.Disposition != Indeterminate {
-				t.Errorf("%s: %v, %#v", name, items, e)
+			if e.Message != tt.message || !e.Malformed || e.Disposition != Indeterminate {
+				t.Errorf("%s: %#v", name, e)
 			}
 			continue
 		}
-		if err != nil || len(items) != tt.want || found == tt.missing {
-			t.Errorf("%s: %d items, found: %t, %v; expected %d", name, len(items), found, err, tt.want)
+		if err != nil || len(p.Data) != max(tt.want, 0) || (p.Data == nil) != (tt.want < 0) {
+			t.Errorf("%s: %d items, %v; expected %d", name, len(p.Data), err, tt.want)
 		}
-		if name == "a field" && (total != 7 || items[0].ID != 1) {
-			t.Errorf("%s: total %d, items %v", name, total, items)
+		if name == "a part" && (p.Total != 7 || p.Data[0].ID != 1) {
+			t.Errorf("%s: %+v", name, p)
 		}
 	}
 }
 
-// The memory that a page takes is bounded by the number of its items. 16 MiB of
-// empty ones would otherwise become several hundred MiB.
-func TestDecodeListMemory(t *testing.T) {
+// The memory that a page takes is bounded by the number of its values: beyond it, only
+// the bytes are read. 16 MiB of empty items would otherwise become a gigabyte.
+func TestDecodePageMemory(t *testing.T) {
 	body := "[" + strings.Repeat("{},", MaxBody/3) + "{}]"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, _, err := DecodeList[struct{ A [20]numbered }](strings.NewReader(body), 1_000, "", nil)
+	var items []struct{ A [20]numbered }
+	err := DecodePage(strings.NewReader(body), &items)
 	runtime.ReadMemStats(&after)
-	if !errors.Is(err, errTooManyItems) {
+	if !errors.Is(err, errTooManyValues) {
 		t.Errorf("got %v", err)
 	}
-	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
-		t.Errorf("it took %d KiB", took>>10)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 4*MaxBody {
+		t.Errorf("it took %d MiB", took>>20)
 	}
 }
 
@@ -92,8 +105,7 @@ func TestDecodeConnectionErrors(t *testing.T) {
 
 	cut := &Error{Service: "Service", Disposition: Indeterminate, Message: "the response was cut off"}
 	for _, decode := range []func(io.Reader) error{
-		func(r io.Reader) error { _, _, err := DecodeList[numbered](r, 10, "", nil); return err },
-		func(r io.Reader) error { _, _, err := DecodeList[numbered](r, 10, "data", nil); return err },
+		func(r io.Reader) error { return DecodePage(r, &page{}) },
 		func(r io.Reader) error { return DecodeObject(r, &numbered{}) },
 	} {
 		for _, text := range []string{"", " "} {
@@ -156,17 +168,21 @@ func TestPageGuardBytes(t *testing.T) {
 	}
 }
 
-// FuzzDecodeList gives any text: never a panic, and either an error or at most the
-// allowed number of items.
-func FuzzDecodeList(f *testing.F) {
+// FuzzDecodePage gives any text: never a panic, and an error that says what is wrong.
+func FuzzDecodePage(f *testing.F) {
 	for _, body := range []string{`[{"id":1}]`, `{"data":[{"id":1}],"total":1}`, `{"data":null}`, `[`, `{"data":[{}`, `{"a":1,"data":[]}x`, "null", `{"data":[],"data":[{}]}`} {
-		f.Add(body, "")
-		f.Add(body, "data")
+		f.Add(body, false)
+		f.Add(body, true)
 	}
-	f.Fuzz(func(t *testing.T, body, field string) {
-		items, found, err := DecodeList[numbered](strings.NewReader(body), 3, field, map[string]any{"total": new(int)})
-		if len(items) > 3 || err != nil && (items != nil || found) || !found && len(items) > 0 {
-			t.Errorf("%d items, found %t, %v", len(items), found, err)
+	f.Fuzz(func(t *testing.T, body string, part bool) {
+		var p page
+		v := any(&p.Data)
+		if part {
+			v = &p
+		}
+		err := DecodePage(strings.NewReader(body), v)
+		if n := strings.Count(body, ",") + 1; len(p.Data) > n {
+			t.Errorf("%d items of %d", len(p.Data), n)
 		}
 		if err != nil {
 			if e := asError(t, DecodeError("Service", "the operation", 200, nil, err)); !e.Malformed || len(e.Message) > 310 {
@@ -182,22 +198,21 @@ func TestBlanks(t *testing.T) {
 	t.Parallel()
 
 	blanks := strings.Repeat(" ", 1<<20)
-	for field, text := range map[string]string{"": "[" + blanks + "1]", "data": `{"data":[` + blanks + "1]}"} {
-		done := make(chan error, 1)
-		go func() {
-			items, _, err := DecodeList[int](iotest.OneByteReader(strings.NewReader(text)), 10, field, nil)
-			if err == nil && len(items) != 1 {
-				err = fmt.Errorf("%d items", len(items))
-			}
-			done <- err
-		}()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("%q: %v", field, err)
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatalf("%q: it takes more than 30 s", field)
+	done := make(chan error, 1)
+	go func() {
+		var p page
+		err := DecodePage(iotest.OneByteReader(strings.NewReader(`{"data":[`+blanks+"{}]}")), &p)
+		if err == nil && len(p.Data) != 1 {
+			err = fmt.Errorf("%d items", len(p.Data))
 		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it takes more than 30 s")
 	}
 }

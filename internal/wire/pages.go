@@ -31,9 +31,6 @@ type PageGuard struct {
 // number of items, which points to the page next and states a total. Next is empty
 // on the last page; the total is 0 if the page does not state it.
 func (g *PageGuard) Next(items int, next string, total int) (problem string) {
-	if g.seen == nil {
-		g.seen = map[string]bool{}
-	}
 	g.pages++
 	g.items += items
 	if g.empty++; items > 0 {
@@ -52,6 +49,9 @@ func (g *PageGuard) Next(items int, next string, total int) (problem string) {
 		return fmt.Sprintf("%d pages in a row are empty and have a next page", maxEmptyPages)
 	case g.pages == maxPages:
 		return fmt.Sprintf("it has more than %d pages", maxPages)
+	}
+	if g.seen == nil { // most lists have one page
+		g.seen = map[string]bool{}
 	}
 	g.seen[next] = true
 	return ""

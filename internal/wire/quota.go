@@ -21,10 +21,9 @@ type Quota struct {
 	Reset time.Time
 }
 
-// parseQuota returns the quota that GitHub's headers state; nil for none. offset is
-// how far the service's clock is ahead.
+// quota returns the quota that GitHub's headers state; nil for none.
 // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-func parseQuota(h http.Header, offset time.Duration) *Quota {
+func (t *Transport) quota(h http.Header) *Quota {
 	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
 	if err != nil {
 		return nil
@@ -33,7 +32,7 @@ func parseQuota(h http.Header, offset time.Duration) *Quota {
 	q.Limit, _ = strconv.Atoi(h.Get("X-Ratelimit-Limit")) // zero if missing
 	if epoch, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
 		// The reset is in whole seconds. One more, so that no request is early.
-		q.Reset = time.Unix(epoch, 0).Add(time.Second - offset)
+		q.Reset = time.Unix(epoch, 0).Add(time.Second - t.offset(h))
 		if latest := time.Now().Add(maxQuotaPeriod); q.Reset.After(latest) {
 			q.Reset = latest
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestParseQuota(t *testing.T) {
+func TestQuota(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,8 @@ func TestParseQuota(t *testing.T) {
 			h.Set("X-RateLimit-Limit", tt.limit)
 			h.Set("X-RateLimit-Remaining", tt.remaining)
 			h.Set("X-RateLimit-Reset", tt.reset)
-			got := parseQuota(h, tt.offset)
+			h.Set("Date", now.Add(tt.offset).UTC().Format(http.TimeFormat))
+			got := (&Transport{Clock: &Clock{}}).quota(h)
 			if (got == nil) != (tt.want == nil) || got != nil && (got.Limit != tt.want.Limit || got.Remaining != tt.want.Remaining || !got.Reset.Equal(tt.want.Reset)) {
 				t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 			}

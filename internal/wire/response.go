@@ -39,7 +39,8 @@ func (t *Transport) refuse(message string) *Error {
 }
 
 // responseError reads a response that is neither 2xx nor a redirect.
-func (t *Transport) responseError(resp *http.Response, req *http.Request, quota *Quota, offset time.Duration) *Error {
+func (t *Transport) responseError(resp *http.Response, req *http.Request, quota *Quota) *Error {
+	offset := t.offset(resp.Header)
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status counts even if the body is cut off
 	_ = resp.Body.Close()
 	message, documentation := errorMessage(raw)

@@ -22,7 +22,7 @@ import (
 const (
 	// MaxBody bounds a response's body, in bytes after decompression. A page of
 	// 100 repositories takes less than 1 MiB of it.
-	MaxBody = 16 << 20
+	MaxBody = 8 << 20
 	// maxErrorBody bounds how much of an error's body is read, in bytes.
 	maxErrorBody = 64 << 10
 	// ReadTimeout bounds one GET, its body included.
@@ -97,9 +97,9 @@ func (t *Transport) Client() *http.Client {
 			case len(via) > 5:
 				return t.refuse("redirected more than five times")
 			}
-			only, ok := req.Context().Value(redirectKey{}).(string)
+			only, ok := req.Context().Value(redirectKey{}).(func() string)
 			switch {
-			case ok && (req.URL.EscapedPath() != only || req.URL.RawQuery != ""):
+			case ok && (req.URL.EscapedPath() != only() || req.URL.RawQuery != ""):
 				return t.refuse("redirected to another address")
 			case ok && len(via) > 1:
 				return t.refuse("redirected more than once")
@@ -112,8 +112,8 @@ func (t *Transport) Client() *http.Client {
 type redirectKey struct{}
 
 // WithRedirectTo returns a context whose requests may be redirected once, and only to
-// this escaped path, without a query.
-func WithRedirectTo(ctx context.Context, path string) context.Context {
+// an escaped path, without a query.
+func WithRedirectTo(ctx context.Context, path func() string) context.Context {
 	return context.WithValue(ctx, redirectKey{}, path)
 }
 
@@ -185,14 +185,13 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent *sentRequ
 		return nil, sent, &Error{Service: t.Service, Status: resp.StatusCode, Disposition: Indeterminate, Message: "the service switched protocols"}
 	}
 	resp.Body = newBody(t, req, cancel, resp.Body)
-	offset := t.offset(resp.Header)
-	quota := parseQuota(resp.Header, offset)
+	quota := t.quota(resp.Header)
 	if resp.StatusCode < 300 || isRedirect(resp) {
 		release(Signal{Status: resp.StatusCode, Quota: quota})
 		hideQuota(resp.Header)
 		return resp, sent, nil
 	}
-	e := t.responseError(resp, req, quota, offset)
+	e := t.responseError(resp, req, quota)
 	release(Signal{Status: resp.StatusCode, RateLimited: e.Disposition == RateLimited, RetryAfter: e.RetryAfter, Quota: quota})
 	return nil, sent, e
 }
