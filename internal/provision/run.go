@@ -95,7 +95,7 @@ func New(o Options, targets []match.Target) *Run {
 		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
 	}
 	for _, t := range targets {
-		r.toList = append(r.toList, &task{target: t, tiebreak: o.Rand.Uint32()})
+		r.toList = append(r.toList, newTask(t, o.Rand.Uint32()))
 	}
 	// A new order in each run, so that an interrupted one does not always reach the
 	// same repositories.

@@ -18,6 +18,8 @@ type task struct {
 	// same priority at random.
 	priority int64
 	tiebreak uint32
+	// jitter, in [0, 1), spreads the due dates. It depends on the repository alone.
+	jitter float64
 
 	holdsTurn     bool
 	countedUrgent bool // the task is counted in Run.urgentLeft
@@ -39,13 +41,12 @@ type task struct {
 	turn chan bool
 }
 
-// renewalJitter returns a number in [0, 1) that depends on the repository alone.
-func (t *task) renewalJitter() float64 {
-	key := t.target.GitHub.Name
-	if t.target.GitHub.ID != 0 {
-		key = strconv.FormatInt(t.target.GitHub.ID, 10)
+func newTask(target match.Target, tiebreak uint32) *task {
+	key := target.GitHub.Name
+	if target.GitHub.ID != 0 {
+		key = strconv.FormatInt(target.GitHub.ID, 10)
 	}
-	return float64(match.Hash(key)>>11) / (1 << 53)
+	return &task{target: target, tiebreak: tiebreak, jitter: float64(match.Hash(key)>>11) / (1 << 53)}
 }
 
 // deny records that a store is unavailable.

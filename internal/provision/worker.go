@@ -118,7 +118,7 @@ func (w *worker) readKey(ctx context.Context, t *task, s rotation.Store) error {
 // decide decides about t as it was observed.
 func (w *worker) decide(t *task) {
 	now := w.codacyNow()
-	t.decision = rotation.Decide(t.observation, w.o.Policy, now, t.renewalJitter())
+	t.decision = rotation.Decide(t.observation, w.o.Policy, now, t.jitter)
 	t.priority = t.observation.Priority(now)
 }
 

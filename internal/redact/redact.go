@@ -199,6 +199,9 @@ func (n *Redactor) match(text []byte, end int, at int32, spans []span, computed 
 
 // Redact returns s with a mask in place of each value.
 func (n *Redactor) Redact(s string) string {
+	if s == "" {
+		return s
+	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	text := []byte(s)
