@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -100,7 +101,11 @@ func saysNotFound(err error) bool {
 
 // send is doAndDecode without the extra check for 404.
 func (c *Client) send(ctx context.Context, op, method, address string, body []byte, decode func(*http.Response) error) error {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	var content io.Reader
+	if body != nil {
+		content = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", Name, op, err)
 	}

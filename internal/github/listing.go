@@ -259,6 +259,7 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 // items are nil if there is no list.
 func decodePage[T any](r io.Reader, scope Scope) (items []T, total int, err error) {
 	if scope != Installation {
+		items = make([]T, 0, pageSize)
 		err = wire.DecodePage(r, &items)
 		return items, 0, err
 	}

@@ -217,10 +217,16 @@ func (c *Clock) bounds() (lo, hi time.Duration) {
 // Offset returns how far the service's clock is ahead of this machine's clock. With
 // fewer than two agreeing responses it is a guess.
 func (c *Clock) Offset() time.Duration {
+	offset, _ := c.estimate()
+	return offset
+}
+
+// estimate returns Offset and Agreeing.
+func (c *Clock) estimate() (offset time.Duration, agreeing int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lo, hi := c.bounds()
-	return lo + (hi-lo)/2
+	return lo + (hi-lo)/2, c.current.n
 }
 
 // Uncertainty returns how far Offset may be off in either direction. Without an

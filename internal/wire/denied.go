@@ -24,9 +24,12 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	var d denials
 	for {
 		resp, sent, err := t.send(req)
+		if err == nil {
+			return resp, nil
+		}
 		var e *Error
 		if sent == nil || !errors.As(err, &e) || e.Disposition != Rejected || e.RetryAfter > 0 {
-			return resp, err
+			return nil, err
 		}
 		again, after := d.next(t, sent, e)
 		if !again {

@@ -217,12 +217,13 @@ func Bearer(header, prefix string, token secret.Value) func(*http.Request) error
 // offset returns how far the service's clock is ahead, to convert the times in a
 // response: by the Clock's estimate, or without one by the response's own Date.
 func (t *Transport) offset(h http.Header) time.Duration {
-	if t.Clock.Agreeing() == 0 {
+	offset, agreeing := t.Clock.estimate()
+	if agreeing == 0 {
 		if date := Date(h); !date.IsZero() {
 			return time.Until(date)
 		}
 	}
-	return t.Clock.Offset()
+	return offset
 }
 
 // Date returns the Date of a response, by the clock of the server that sent it; zero
