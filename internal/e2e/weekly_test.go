@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -148,7 +149,7 @@ func TestWeekly(t *testing.T) {
 					}
 					t.Run(w.String(), func(t *testing.T) {
 						t.Parallel()
-						synctest.Test(t, func(t *testing.T) { rows[i] = w.run(t, uint64(i)) })
+						rows[i] = w.row(t, uint64(i))
 					})
 				}
 			})
@@ -160,8 +161,35 @@ func TestWeekly(t *testing.T) {
 	}
 }
 
-// run runs the program over the organization and returns its row of the table.
-func (w weekly) run(t *testing.T, seed uint64) string {
+// row returns the row of the table, and asserts its ratio. The times of the requests and
+// the order of the repositories are random, and in a short run chance counts: up to 1,000
+// repositories the row is the median of three runs.
+func (w weekly) row(t *testing.T, seed uint64) string {
+	runs := make([]weeklyRun, 1)
+	if w.repositories <= 1_000 {
+		runs = make([]weeklyRun, 3)
+	}
+	for i := range runs {
+		synctest.Test(t, func(t *testing.T) { runs[i] = w.run(t, seed+100*uint64(i)) })
+	}
+	slices.SortFunc(runs, func(a, b weeklyRun) int { return cmp.Compare(a.ratio(), b.ratio()) })
+	r := runs[len(runs)/2]
+	if r.ratio() > w.most() {
+		t.Errorf("it took %v, which is %.3f times the bound of %v; want at most %.2f", r.elapsed.Round(time.Second), r.ratio(), r.bound.Round(time.Second), w.most())
+	}
+	return fmt.Sprintf("| %d | %d | %v | %d | %v | %v | %.3f | %d |\n",
+		w.repositories, w.stores, w.median, w.primary, r.bound.Round(time.Second), r.elapsed.Round(time.Second), r.ratio(), r.rejected)
+}
+
+type weeklyRun struct {
+	bound, elapsed time.Duration
+	rejected       int
+}
+
+func (r weeklyRun) ratio() float64 { return float64(r.elapsed) / float64(r.bound) }
+
+// run runs the program over the organization.
+func (w weekly) run(t *testing.T, seed uint64) weeklyRun {
 	stores := []string{"actions", "dependabot", "codespaces", "agents"}[:w.stores]
 	way := &road{r: rand.New(rand.NewPCG(seed, 7)), median: w.median, pages: pageTime}
 	v := bubble(t, sandbox.Options{Limits: published(w.primary), LatencyFunc: way.draw}, harness.Names(w.repositories)...)
@@ -189,11 +217,5 @@ func (w weekly) run(t *testing.T, seed uint64) string {
 	if n := v.Rejected(); n != 0 {
 		t.Errorf("%d requests were rejected", n)
 	}
-	bound := w.bound(way.listing)
-	ratio := float64(elapsed) / float64(bound)
-	if ratio > w.most() {
-		t.Errorf("it took %v, which is %.3f times the bound of %v; want at most %.2f", elapsed.Round(time.Second), ratio, bound.Round(time.Second), w.most())
-	}
-	return fmt.Sprintf("| %d | %d | %v | %d | %v | %v | %.3f | %d |\n",
-		w.repositories, w.stores, w.median, w.primary, bound.Round(time.Second), elapsed.Round(time.Second), ratio, v.Rejected())
+	return weeklyRun{w.bound(way.listing), elapsed, v.Rejected()}
 }

@@ -89,7 +89,7 @@ const (
 // New returns a Run over the targets.
 func New(o Options, targets []match.Target) *Run {
 	r := &Run{
-		o: o, worker: &worker{o: o, interrupted: context.Background()},
+		o: o, worker: newWorker(o, context.Background()),
 		total: len(targets), events: make(chan event),
 		meter:   meter{waitingFor: o.WaitingFor, codacy: o.CodacyLimiter, github: o.GitHubLimiter, stores: len(o.Policy.Stores)},
 		toCheck: newQueue(urgentFirst), toWrite: newQueue(byPriority),
@@ -144,7 +144,7 @@ func (r *Run) finish(err error) error {
 // loop starts what may start and waits for what was started, until nothing is left
 // to do. With apply set it writes as well.
 func (r *Run) loop(interrupt context.Context, apply bool) error {
-	r.worker = &worker{o: r.o, interrupted: interrupt}
+	r.worker = newWorker(r.o, interrupt)
 	ctx, cancel := context.WithDeadlineCause(interrupt, r.o.StartBefore, errTimeUp)
 	defer cancel()
 	r.requests = ctx
@@ -384,8 +384,13 @@ func (r *Run) hasWaiters() bool {
 // its stack has grown already.
 func (r *Run) dispatch(kind job, t *task, work func() event) {
 	r.busy++
+	worker := r.worker
 	do := func() {
+		slot := worker.takeSlot()
 		e := work()
+		if slot {
+			<-worker.slots
+		}
 		e.kind, e.task = kind, t
 		r.events <- e
 	}

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 	"unique"
 
@@ -20,6 +21,32 @@ type worker struct {
 	o Options
 	// interrupted ends at an interrupt.
 	interrupted context.Context
+	// slots has space for Options.Concurrency jobs, and holds those that run. Where it
+	// has more space, jobs use that for requests beside their own. A job that finds it
+	// full runs nevertheless, so the requests may be twice as many for a moment.
+	slots chan struct{}
+}
+
+// maxRequests is the number of requests that GitHub allows at a time.
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+const maxRequests = 100
+
+func newWorker(o Options, interrupted context.Context) *worker {
+	w := &worker{o: o, interrupted: interrupted}
+	if 2*o.Concurrency <= maxRequests {
+		w.slots = make(chan struct{}, o.Concurrency)
+	}
+	return w
+}
+
+// takeSlot takes a slot if one is free, and reports whether it did.
+func (w *worker) takeSlot() bool {
+	select {
+	case w.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // listTokens lists the tokens of t, and decides as far as that goes.
@@ -59,11 +86,12 @@ func (w *worker) readTokens(ctx context.Context, t *task) (rotation.Observation,
 
 // checkSecrets reads the secret of every store of t, and decides.
 func (w *worker) checkSecrets(ctx context.Context, t *task) error {
-	for _, s := range w.o.Policy.Stores {
+	for i, read := range w.readSecrets(ctx, t) {
+		s := w.o.Policy.Stores[i]
 		if t.denied[s] != nil {
 			continue
 		}
-		updated, err := w.readSecret(ctx, t, s)
+		updated, err := w.confirmAbsence(ctx, t, s, read)
 		switch {
 		case github.IsUnavailable(err):
 			t.deny(w.o.Policy, s, err)
@@ -82,15 +110,46 @@ func (w *worker) checkSecrets(ctx context.Context, t *task) error {
 	return nil
 }
 
-// readSecret returns when the secret in a store was last written; zero if it is
-// absent. GitHub answers 404 for a hidden secret as well, so an absence that
-// matters is confirmed: after it the store's public key can be read, and the secret
-// is still absent. A key that was read before shows nothing: the secret may be
-// hidden since.
-func (w *worker) readSecret(ctx context.Context, t *task, s rotation.Store) (time.Time, error) {
-	updated, err := w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
-	if err != nil || !updated.IsZero() || !t.observation.MustConfirmAbsence(w.o.Policy) {
-		return updated, err
+// secretRead is when a secret was last written; zero if it is absent.
+type secretRead struct {
+	updated time.Time
+	err     error
+}
+
+// readSecrets reads the secret of each store, except those that denied access. It reads
+// side by side where slots are free: the job holds the capacity of a limit for all of
+// them, which has to come back soon.
+func (w *worker) readSecrets(ctx context.Context, t *task) []secretRead {
+	stores := w.o.Policy.Stores
+	reads := make([]secretRead, len(stores))
+	var others sync.WaitGroup
+	for i, s := range stores {
+		if t.denied[s] != nil {
+			continue
+		}
+		read := func() {
+			reads[i].updated, reads[i].err = w.o.GitHub.SecretUpdated(ctx, t.target.GitHub, string(s), w.o.Policy.SecretName)
+		}
+		if i < len(stores)-1 && w.takeSlot() {
+			others.Go(func() {
+				defer func() { <-w.slots }()
+				read()
+			})
+		} else {
+			read() // in the job's own slot
+		}
+	}
+	others.Wait()
+	return reads
+}
+
+// confirmAbsence returns what a read showed. GitHub answers 404 for a hidden secret as
+// well, so an absence that matters is confirmed: after it the store's public key can be
+// read, and the secret is still absent. A key that was read before shows nothing: the
+// secret may be hidden since.
+func (w *worker) confirmAbsence(ctx context.Context, t *task, s rotation.Store, read secretRead) (time.Time, error) {
+	if read.err != nil || !read.updated.IsZero() || !t.observation.MustConfirmAbsence(w.o.Policy) {
+		return read.updated, read.err
 	}
 	delete(t.keys, s)
 	if err := w.readKey(ctx, t, s); err != nil {
