@@ -21,9 +21,10 @@ type worker struct {
 	o Options
 	// interrupted ends at an interrupt.
 	interrupted context.Context
-	// slots has space for Options.Concurrency jobs, and holds those that run. Where it
-	// has more space, jobs use that for requests beside their own. A job that finds it
-	// full runs nevertheless, so the requests may be twice as many for a moment.
+	// slots has space for Options.Concurrency jobs, and an element for each that runs.
+	// What is free may be taken for additional requests of a job. A job that finds no
+	// space runs all the same, so for a moment there may be twice as many requests.
+	// Nil allows no additional requests.
 	slots chan struct{}
 }
 
@@ -116,9 +117,9 @@ type secretRead struct {
 	err     error
 }
 
-// readSecrets reads the secret of each store, except those that denied access. It reads
-// side by side where slots are free: the job holds the capacity of a limit for all of
-// them, which has to come back soon.
+// readSecrets reads the secret of each store that has not denied access. Where slots are
+// free it reads side by side, because the job holds a limit's capacity for all reads until
+// the last response.
 func (w *worker) readSecrets(ctx context.Context, t *task) []secretRead {
 	stores := w.o.Policy.Stores
 	reads := make([]secretRead, len(stores))
