@@ -88,7 +88,7 @@ func (s *session) connect() {
 
 	base := c.Transport
 	if base == nil {
-		base = wire.Base(cfg.Concurrency + 2)
+		base = wire.Base(2*cfg.Concurrency + 2)
 	}
 	agent := "codacy-project-tokens/" + c.Version
 	toCodacy := &wire.Transport{

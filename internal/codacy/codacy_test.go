@@ -256,7 +256,7 @@ func TestEndlessPages(t *testing.T) {
 		"a page that points to itself":    {func(int) string { return "same" }, 2, ""},
 		"two that point to each other":    {func(n int) string { return strconv.Itoa(n % 2) }, 3, ""},
 		"a circle of ten":                 {func(n int) string { return strconv.Itoa(n % 10) }, 11, ""},
-		"a new page for every one it had": {strconv.Itoa, 10_000, ""},
+		"a new page for every one it had": {strconv.Itoa, 1001, ""},
 		"more than it states":             {strconv.Itoa, 2*pageSize + 2, `"data":[{"id":1}],"pagination":{"total":101,`},
 		"page after page of nothing":      {strconv.Itoa, 3, `"data":[],"pagination":{"total":9999,`},
 		"more than a repository has":      {strconv.Itoa, 5, `"data":[{"id":1}` + strings.Repeat(`,{"id":1}`, maxTokens/5) + `],"pagination":{`},
@@ -311,11 +311,11 @@ func TestHugeTokenList(t *testing.T) {
 	n := 0
 	c, _ := newClient(t, func(request) (int, string) {
 		n++
-		return 200, `{"data":[{"id":1,"unknown":"` + strings.Repeat("x", 1<<20) + `"}],"pagination":{"cursor":"` + strconv.Itoa(n) + `"}}`
+		return 200, `{"data":[{"id":1,"unknown":"` + strings.Repeat("x", 1<<18) + `"}],"pagination":{"cursor":"` + strconv.Itoa(n) + `"}}`
 	})
 	c.start, c.retry = pace.Retry{}, pace.Retry{} // one attempt
 	tokens, err := c.Tokens(t.Context(), "api")
-	if e := asError(t, err); !e.Malformed || tokens != nil || n != 4 || e.Message != "the list is larger than 4 MiB" {
+	if e := asError(t, err); !e.Malformed || tokens != nil || n != 4 || e.Message != "the list is larger than 1 MiB" {
 		t.Errorf("%v after %d pages", err, n)
 	}
 }
@@ -738,7 +738,7 @@ func TestHugeName(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	c, _ = newClient(t, list(1<<20))
+	c, _ = newClient(t, list(1<<19))
 	if tokens, err := c.Tokens(t.Context(), "api"); err != nil || len(tokens) != 1 || len(tokens[0].Name) != maxName+3 {
 		t.Errorf("%v, %d tokens", err, len(tokens))
 	}

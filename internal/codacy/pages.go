@@ -16,10 +16,11 @@ const (
 	// repositories, of which GitHub allows 100,000, and of one repository's tokens, of
 	// which Codacy allows 100.
 	maxRepositories = 200_000
-	maxTokens       = 10_000
-	// maxRepositoryBytes and maxTokenBytes bound all pages of these lists together.
+	maxTokens       = 1_000
+	// maxRepositoryBytes and maxTokenBytes bound all pages of these lists together. Up to
+	// a hundred lists of tokens are read at a time.
 	maxRepositoryBytes = 512 << 20
-	maxTokenBytes      = 4 << 20
+	maxTokenBytes      = 1 << 20
 	// maxCursor bounds a cursor, in bytes. It becomes a part of the next address.
 	maxCursor = 4 << 10
 )
@@ -52,7 +53,7 @@ func pages[T any](ctx context.Context, c *Client, l list, yield func(T)) error {
 		p, err := pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 			var p page
 			err := c.doAndDecode(ctx, l.op, http.MethodGet, c.url(l.query, l.path...), nil, func(resp *http.Response) error {
-				return wire.DecodePage(guard.Reader(resp.Body), &p)
+				return guard.Decode(resp.Body, &p)
 			})
 			switch {
 			case err == nil && p.Items == nil:

@@ -309,12 +309,12 @@ func attacks() []attack {
 		{name: "compressed empty items of GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{},`, 1<<14), 400, `{}]`), codes: "1"},
 		{name: "a million repositories", at: "list", reply: zipped(`{"data":[`, strings.Repeat(`{"name":"x"},`, 1<<10), 1000, `{}]}`), codes: "1"},
 		{name: "a million repositories on GitHub", at: "repos", reply: zipped(`[`, strings.Repeat(`{"id":1,"name":"x"},`, 1<<10), 1000, `{"id":1,"name":"x"}]`), codes: "1"},
-		{name: "100,000 tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1000), 100, `{"id":1}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: `the list has too many items`},
+		{name: "9,000 tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(`{"id":1},`, 1000), 9, `{"id":1}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: `the list has too many items`},
 		{name: "compressed arrays in arrays", at: lists, reply: zipped(`{"data":[`, strings.Repeat(`[`, 1<<16), 200, ``), codes: "1"},
 		{name: "objects in objects", at: "user, list, repos, tokens, key", reply: body(text(strings.Repeat(`{"data":[`, 200_000))), codes: "1"},
 		{name: "compressed names", at: "list", reply: zipped(`{"data":[`, `{"name":"`+strings.Repeat("x", 1<<20)+`"},`, 7, `{}]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "0 1", want: "acme/" + strings.Repeat("x", 256) + "…: "},
 		{name: "compressed blanks", at: "list", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 9, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the response is larger than 8 MiB"},
-		{name: "compressed blanks in tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 5, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the list is larger than 4 MiB"},
+		{name: "compressed blanks in tokens", at: "tokens", reply: zipped(`{"data":[`, strings.Repeat(" ", 1<<20), 2, `]}`), in: harness.Inputs{"max-duration": "40s"}, codes: "1", want: "the list is larger than 1 MiB"},
 		{name: "a huge number", at: "list", reply: field("total", strings.Repeat("9", 1<<20)), codes: "1"},
 
 		// Pages.

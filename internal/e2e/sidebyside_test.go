@@ -37,3 +37,26 @@ func TestSecretsSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsAfterFailure: where reading one secret fails for a reason that is not about
+// its store, no further one is read.
+func TestSecretsAfterFailure(t *testing.T) {
+	t.Parallel()
+
+	for concurrency, want := range map[string]int{"1": 1, "2": 2, "51": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			v := bubble(t, sandbox.Options{}, "api")
+			v.Provision("api", harness.Aged(v.World, 1, 10, 355), "actions", "dependabot", "codespaces", "agents")
+			v.Hook(func(r sandbox.Request) sandbox.Effect {
+				if r.Kind != sandbox.KindGetSecret {
+					return sandbox.Effect{}
+				}
+				return sandbox.Effect{Skip: true, Status: 400}
+			})
+			code, out := v.run(harness.Inputs{"concurrency": concurrency, "secret-stores": "actions,dependabot,codespaces,agents"})
+			if code != 1 || v.Count(sandbox.KindGetSecret) != want {
+				t.Errorf("concurrency %s: exit code %d, %d secrets read, want %d\n%s", concurrency, code, v.Count(sandbox.KindGetSecret), want, out)
+			}
+		})
+	}
+}

@@ -122,32 +122,31 @@ func (c *Client) learnByReading(ctx context.Context, op string, r Repository, st
 // addresses, taking absence by ID for absence would be wrong for all repositories.
 func (c *Client) learn(ctx context.Context, op string, r Repository, store, name string, v any, notFound error) error {
 	a := c.addresses
-	if a.fruitless.Load() == 0 {
-		id, err := c.repositoryID(ctx, op, r)
+	// An absent secret has no address at all. But every store has a public key.
+	first, viaKey := a.fruitless.Load() == 0, name != keyName
+	if !first && viaKey {
+		err := c.readByID(ctx, op, r, store, keyName, &publicKey{})
 		switch {
-		case wire.IsNotFound(err):
+		case answers(err):
+			a.mode.Store(int32(modeID))
 			return notFound
-		case err != nil:
+		case !wire.IsNotFound(err):
 			return err
-		case id != r.ID:
-			return &DifferentRepositoryError{r, id}
 		}
+	}
+	// What another repository answers under the name shows nothing about r.
+	id, err := c.repositoryID(ctx, op, r)
+	switch {
+	case wire.IsNotFound(err):
+		return notFound
+	case err != nil:
+		return err
+	case id != r.ID:
+		return &DifferentRepositoryError{r, id}
+	case first || !viaKey:
 		return c.learnByName(c.readByName(ctx, op, r, store, name, v)) // after 404 the next one asks for a key
 	}
-	// An absent secret has no address at all. But every store has a public key.
-	if name == keyName { // it was read by ID just now
-		return c.learnByName(c.readByName(ctx, op, r, store, keyName, v))
-	}
-	var key publicKey
-	err := c.readByID(ctx, op, r, store, keyName, &key)
-	switch {
-	case answers(err):
-		a.mode.Store(int32(modeID))
-		return notFound
-	case !wire.IsNotFound(err):
-		return err
-	}
-	err = c.learnByName(c.readByName(ctx, op, r, store, keyName, &key))
+	err = c.learnByName(c.readByName(ctx, op, r, store, keyName, &publicKey{}))
 	if !a.is(modeName) {
 		return err
 	}

@@ -58,16 +58,18 @@ func TestAddresses(t *testing.T) {
 		"by ID, denied":                  {server{true, true, 1, 403, 200}, "ssk", []string{byID, byID, keyByID}, "ddy"},
 		"by ID, absent at first":         {server{true, true, 1, 404, 200}, "skss", []string{byID, repository, byName, keyByID, byID, byID}, "nynn"},
 		"by ID, absent twice":            {server{true, true, 1, 404, 200}, "sss", []string{byID, repository, byName, byID, keyByID, byID}, "nnn"},
-		"by ID, all hidden":              {server{true, true, 1, 404, 404}, "skss", []string{byID, repository, byName, keyByID, keyByName, byID, keyByID, keyByName, byID, keyByID, keyByName}, "nnnn"},
+		"by ID, all hidden":              {server{true, true, 1, 404, 404}, "skss", []string{byID, repository, byName, keyByID, repository, keyByName, byID, keyByID, repository, keyByName, byID, keyByID, repository, keyByName}, "nnnn"},
 		"by name, the secret first":      {server{false, true, 1, 200, 200}, "ssk", []string{byID, repository, byName, byName, keyByName, repository}, "yyy"},
 		"by name, the key first":         {server{false, true, 1, 404, 200}, "kss", []string{keyByID, repository, keyByName, repository, byName, byName}, "ynn"},
-		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, keyByName, repository, byName}, "nyn"},
-		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, keyByName}, "nd"},
+		"by name, absent at first":       {server{false, true, 1, 404, 200}, "sks", []string{byID, repository, byName, keyByID, repository, keyByName, repository, byName}, "nyn"},
+		"by name, absent, then denied":   {server{false, true, 1, 404, 403}, "sk", []string{byID, repository, byName, keyByID, repository, keyByName}, "nd"},
 		"by name, denied":                {server{false, true, 1, 403, 200}, "s", []string{byID, repository, byName}, "d"},
 		"by name, denied, then a key":    {server{false, true, 1, 403, 200}, "sk", []string{byID, repository, byName, keyByName, repository}, "dy"},
 		"gone":                           {server{true, true, 0, 404, 404}, "s", []string{byID, repository}, "n"},
 		"no repository with this name":   {server{true, false, 0, 404, 200}, "ssk", []string{byID, repository, byID, keyByID, keyByID}, "nny"},
 		"another repository of the name": {server{true, true, 2, 404, 404}, "s", []string{byID, repository}, "o"},
+		// Its key is no evidence, although the repository itself is gone by ID.
+		"another repository, read twice": {server{false, true, 2, 404, 200}, "ssk", []string{byID, repository, byID, keyByID, repository, keyByID, repository}, "ooo"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -229,13 +229,12 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 	return pace.Do(ctx, retry, func(ctx context.Context) (page, error) {
 		var p page
 		resp, err := l.send(ctx, listOp, http.MethodGet, address, nil, func(r io.Reader) (err error) {
-			r = l.guard.Reader(r)
 			if l.KeepTraits {
-				p.items, p.total, err = decodePage[itemWithTraits](r, l.scope)
+				p.items, p.total, err = decodePage[itemWithTraits](l, r)
 				return err
 			}
 			var items []item
-			items, p.total, err = decodePage[item](r, l.scope)
+			items, p.total, err = decodePage[item](l, r)
 			if items != nil {
 				p.items = make([]itemWithTraits, 0, len(items))
 			}
@@ -257,17 +256,17 @@ func (l *listing) read(ctx context.Context, retry pace.Retry, size, number int) 
 
 // decodePage decodes a page of a list: an array, or for an installation a field. The
 // items are nil if there is no list.
-func decodePage[T any](r io.Reader, scope Scope) (items []T, total int, err error) {
-	if scope != Installation {
+func decodePage[T any](l *listing, r io.Reader) (items []T, total int, err error) {
+	if l.scope != Installation {
 		items = make([]T, 0, pageSize)
-		err = wire.DecodePage(r, &items)
+		err = l.guard.Decode(r, &items)
 		return items, 0, err
 	}
 	var body struct {
 		Total int `json:"total_count"`
 		Items []T `json:"repositories"`
 	}
-	err = wire.DecodePage(r, &body)
+	err = l.guard.Decode(r, &body)
 	return body.Items, body.Total, err
 }
 

@@ -267,7 +267,7 @@ func (w *worker) acceptToken(ctx context.Context, t *task, token codacy.Token, v
 // recognizable reports whether later runs recognize secrets that are written with a
 // new token at the given times, on Codacy's clock.
 func (w *worker) recognizable(token codacy.Token, writes ...time.Time) bool {
-	uncertainty := min(w.uncertainty(), rotation.MaxUncertainty) // with more, no run decides anything
+	uncertainty := min(w.uncertainty(), rotation.MaxUncertainty) // above it, no run creates or revokes
 	return rotation.Recognizable(w.o.Policy, listedToken(token), w.codacyNow(), uncertainty, writes...)
 }
 

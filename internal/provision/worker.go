@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 	"unique"
@@ -15,7 +16,7 @@ import (
 )
 
 // worker does the requests for one repository at a time: it observes, applies and
-// revokes. It has no access to the loop's state, and doesn't change itself, so any
+// revokes. It has no access to the loop's state, and changes only its slots, so any
 // number of goroutines can use it.
 type worker struct {
 	o Options
@@ -87,7 +88,11 @@ func (w *worker) readTokens(ctx context.Context, t *task) (rotation.Observation,
 
 // checkSecrets reads the secret of every store of t, and decides.
 func (w *worker) checkSecrets(ctx context.Context, t *task) error {
-	for i, read := range w.readSecrets(ctx, t) {
+	reads, err := w.readSecrets(ctx, t)
+	if err != nil {
+		return err
+	}
+	for i, read := range reads {
 		s := w.o.Policy.Stores[i]
 		if t.denied[s] != nil {
 			continue
@@ -119,10 +124,11 @@ type secretRead struct {
 
 // readSecrets reads the secret of each store that has not denied access. Where slots are
 // free it reads side by side, because the job holds a limit's capacity for all reads until
-// the last response.
-func (w *worker) readSecrets(ctx context.Context, t *task) []secretRead {
+// the last response. Its error is the first one that is not about a store.
+func (w *worker) readSecrets(ctx context.Context, t *task) ([]secretRead, error) {
 	stores := w.o.Policy.Stores
 	reads := make([]secretRead, len(stores))
+	failed := func(r secretRead) bool { return r.err != nil && !github.IsUnavailable(r.err) }
 	var others sync.WaitGroup
 	for i, s := range stores {
 		if t.denied[s] != nil {
@@ -136,12 +142,15 @@ func (w *worker) readSecrets(ctx context.Context, t *task) []secretRead {
 				defer func() { <-w.slots }()
 				read()
 			})
-		} else {
-			read() // in the job's own slot
+		} else if read(); failed(reads[i]) {
+			break // the others are likely to fail, too
 		}
 	}
 	others.Wait()
-	return reads
+	if i := slices.IndexFunc(reads, failed); i >= 0 {
+		return nil, reads[i].err
+	}
+	return reads, nil
 }
 
 // confirmAbsence returns what a read showed. GitHub answers 404 for a hidden secret as

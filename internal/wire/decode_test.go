@@ -21,6 +21,8 @@ type page struct {
 	Total int        `json:"total"`
 }
 
+func newGuard() *PageGuard { return &PageGuard{MaxItems: 1 << 20, MaxBytes: MaxBody * 2} }
+
 func TestDecodePage(t *testing.T) {
 	t.Parallel()
 
@@ -60,12 +62,11 @@ func TestDecodePage(t *testing.T) {
 		"depth in a part":    {`{"a":` + deep, true, 0, "the response is not JSON"},
 	} {
 		var p page
-		var err error
+		v := any(&p.Data)
 		if tt.part {
-			err = DecodePage(strings.NewReader(tt.body), &p)
-		} else {
-			err = DecodePage(strings.NewReader(tt.body), &p.Data)
+			v = &p
 		}
+		err := newGuard().Decode(strings.NewReader(tt.body), v)
 		if tt.message != "" {
 			e := asError(t, DecodeError("Service", "the operation", 200, nil, err))
 			if e.Message != tt.message || !e.Malformed || e.Disposition != Indeterminate {
@@ -83,13 +84,13 @@ func TestDecodePage(t *testing.T) {
 }
 
 // The memory that a page takes is bounded by the number of its values: beyond it, only
-// the bytes are read. 16 MiB of empty items would otherwise become a gigabyte.
+// the bytes are read. 8 MiB of empty items would otherwise become half a gigabyte.
 func TestDecodePageMemory(t *testing.T) {
 	body := "[" + strings.Repeat("{},", MaxBody/3) + "{}]"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var items []struct{ A [20]numbered }
-	err := DecodePage(strings.NewReader(body), &items)
+	err := newGuard().Decode(strings.NewReader(body), &items)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, errTooManyValues) {
 		t.Errorf("got %v", err)
@@ -105,7 +106,7 @@ func TestDecodeConnectionErrors(t *testing.T) {
 
 	cut := &Error{Service: "Service", Disposition: Indeterminate, Message: "the response was cut off"}
 	for _, decode := range []func(io.Reader) error{
-		func(r io.Reader) error { return DecodePage(r, &page{}) },
+		func(r io.Reader) error { return newGuard().Decode(r, &page{}) },
 		func(r io.Reader) error { return DecodeObject(r, &numbered{}) },
 	} {
 		for _, text := range []string{"", " "} {
@@ -158,12 +159,24 @@ func TestPageGuardBytes(t *testing.T) {
 
 	g := &PageGuard{MaxItems: 100, MaxBytes: 100 << 10}
 	for i := range 3 {
-		n, err := io.Copy(io.Discard, g.Reader(strings.NewReader(strings.Repeat("x", 40<<10))))
-		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (i == 2) || !tooLarge && (err != nil || n != 40<<10) {
-			t.Errorf("page %d: %d bytes, %v", i, n, err)
+		err := g.Decode(strings.NewReader("[]"+strings.Repeat(" ", 40<<10-2)), &[]numbered{})
+		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (i == 2) || !tooLarge && err != nil {
+			t.Errorf("page %d: %v", i, err)
 		}
 		if i == 2 && err.Error() != "the list is larger than 100 KiB" {
 			t.Errorf("the error is %q", err)
+		}
+	}
+}
+
+// A page of a list that is short by nature may have fewer values.
+func TestPageGuardValues(t *testing.T) {
+	t.Parallel()
+
+	for values, want := range map[int]error{8: nil, 9: errTooManyValues} {
+		g := &PageGuard{MaxItems: 1, MaxBytes: MaxBody}
+		if err := g.Decode(strings.NewReader("["+strings.Repeat("{},", values-1)+"{}]"), &[]numbered{}); err != want {
+			t.Errorf("%d values: %v", values, err)
 		}
 	}
 }
@@ -180,7 +193,7 @@ func FuzzDecodePage(f *testing.F) {
 		if part {
 			v = &p
 		}
-		err := DecodePage(strings.NewReader(body), v)
+		err := newGuard().Decode(strings.NewReader(body), v)
 		if n := strings.Count(body, ",") + 1; len(p.Data) > n {
 			t.Errorf("%d items of %d", len(p.Data), n)
 		}
@@ -201,7 +214,7 @@ func TestBlanks(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		var p page
-		err := DecodePage(iotest.OneByteReader(strings.NewReader(`{"data":[`+blanks+"{}]}")), &p)
+		err := newGuard().Decode(iotest.OneByteReader(strings.NewReader(`{"data":[`+blanks+"{}]}")), &p)
 		if err == nil && len(p.Data) != 1 {
 			err = fmt.Errorf("%d items", len(p.Data))
 		}

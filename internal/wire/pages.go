@@ -1,8 +1,11 @@
 package wire
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,9 +14,15 @@ const (
 	maxPages = 10_000
 	// maxEmptyPages bounds the pages in a row that are empty and have a next one.
 	maxEmptyPages = 3
+	// maxValues and valuesPerItem bound the values on a page, whatever they are. 100
+	// repositories of GitHub have about 14,000.
+	maxValues     = 1 << 16
+	valuesPerItem = 8
+	// maxKept bounds a buffer that is kept for the next page, in bytes.
+	maxKept = 2 << 20
 )
 
-// PageGuard recognizes a list that never ends.
+// PageGuard bounds the pages of a list, and recognizes one that never ends.
 type PageGuard struct {
 	// MaxItems is the largest number of items that the list can have.
 	MaxItems int
@@ -25,6 +34,7 @@ type PageGuard struct {
 	bytes               atomic.Int64
 	pages, items, empty int
 	seen                map[string]bool
+	buffers             sync.Pool // of *bytes.Buffer: a page of GitHub is half a megabyte
 }
 
 // Next reports why the list does not end, empty if it may: after a page with that
@@ -57,12 +67,34 @@ func (g *PageGuard) Next(items int, next string, total int) (problem string) {
 	return ""
 }
 
-// Reader returns a reader for the body of one page. It counts towards MaxBytes, also
-// if several pages are read concurrently.
-func (g *PageGuard) Reader(r io.Reader) io.Reader {
-	return &countingReader{r, g}
+// errTooManyValues is the error of a page with too many values.
+var errTooManyValues = errors.New("the list has too many items")
+
+// Decode decodes one page into v; the list is the page itself or one of its fields. Its
+// bytes count towards MaxBytes. The number of its values is bounded as well, because each
+// may become an item, and an empty one takes three bytes in the response but a hundred in
+// memory. It is safe for concurrent use.
+func (g *PageGuard) Decode(r io.Reader, v any) error {
+	page, ok := g.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		page = new(bytes.Buffer)
+	}
+	defer func() {
+		if page.Cap() <= maxKept {
+			g.buffers.Put(page)
+		}
+	}()
+	page.Reset()
+	if _, err := page.ReadFrom(&countingReader{r, g}); err != nil {
+		return err
+	}
+	if bytes.Count(page.Bytes(), []byte(",")) >= min(maxValues, valuesPerItem*g.MaxItems) {
+		return errTooManyValues
+	}
+	return unmarshal(page.Bytes(), v)
 }
 
+// countingReader counts the bytes of all pages.
 type countingReader struct {
 	r     io.Reader
 	guard *PageGuard

@@ -112,7 +112,7 @@ func (t *Transport) Client() *http.Client {
 type redirectKey struct{}
 
 // WithRedirectTo returns a context whose requests may be redirected once, and only to
-// an escaped path, without a query.
+// the escaped path that path returns, without a query.
 func WithRedirectTo(ctx context.Context, path func() string) context.Context {
 	return context.WithValue(ctx, redirectKey{}, path)
 }
