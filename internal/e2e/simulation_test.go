@@ -622,7 +622,7 @@ func (s *sim) change() {
 		s.SetSecret(repo, store, harness.SecretName, "manual")
 		s.manualAt[repo+store] = s.Time()
 	case 1:
-		if _, ok := s.Secret(repo, store, harness.SecretName); ok {
+		if value, ok := s.Secret(repo, store, harness.SecretName); ok && s.mayDelete(repo, store, value) {
 			s.say("manual change: %s of %s is deleted", store, repo)
 			s.DeleteSecret(repo, store, harness.SecretName)
 		}
@@ -637,6 +637,16 @@ func (s *sim) change() {
 			s.DeleteToken(repo, deleted.ID)
 		}
 	}
+}
+
+// mayDelete reports whether a secret may be deleted. Under only, nothing shows when that
+// was: a token that no other store holds may be revoked before its grace period is over,
+// which is a limit of the guarantees.
+func (s *sim) mayDelete(repo, store, value string) bool {
+	return s.in["existing-secrets"] != "only" || value == "manual" || slices.ContainsFunc(s.stores, func(other string) bool {
+		held, ok := s.Secret(repo, other, harness.SecretName)
+		return other != store && ok && held == value
+	})
 }
 
 func (s *sim) manually(repo string) {
