@@ -15,6 +15,48 @@ import (
 	"github.com/codacy/codacy-project-tokens/internal/sandbox"
 )
 
+// farOff is how far another server's clock is off: beyond a token's window.
+var farOff = []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour}
+
+// besideAnotherServer runs a test for each value of existing-secrets, with another
+// server of Codacy: created is the effect of a request that it creates a token for.
+func besideAnotherServer(t *testing.T, test func(t *testing.T, in harness.Inputs, off time.Duration, created sandbox.Effect)) {
+	for _, existing := range []string{"replace", "keep", "only"} {
+		for _, off := range farOff {
+			t.Run(fmt.Sprint(existing, " ", off), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					test(t, harness.Inputs{"existing-secrets": existing}, off, sandbox.Effect{
+						Date: off, Token: func(token *sandbox.Token) { token.Created = token.Created.Add(off) },
+					})
+				})
+			})
+		}
+	}
+}
+
+// refused runs the program, and asserts that it deleted the only token it created, and
+// wrote no secret.
+func (v *virtual) refused(repository string, in harness.Inputs) {
+	v.t.Helper()
+	if _, out := v.run(in); v.Count(sandbox.KindCreateToken) != 1 || v.Count(sandbox.KindPutSecret) != 0 || len(v.ValidTokens(repository)) != 1 {
+		v.t.Errorf("%d created, %d secrets written, %d valid tokens\n%s", v.Count(sandbox.KindCreateToken), v.Count(sandbox.KindPutSecret), len(v.ValidTokens(repository)), out)
+	}
+}
+
+// later runs the program after each number of days. It asserts that nothing fails, and
+// at the end that the repository is provisioned.
+func (v *virtual) later(repository string, in harness.Inputs, days ...int) {
+	v.t.Helper()
+	for _, d := range days {
+		time.Sleep(time.Duration(d) * 24 * time.Hour)
+		if code, out := v.run(in); code != 0 {
+			v.t.Errorf("a later run: exit code %d\n%s", code, out)
+		}
+	}
+	v.provisioned(repository, "actions")
+}
+
 // TestCreatedByAnotherServer: the server of Codacy that creates a token has another
 // clock than the one that sent the other responses. Secrets written then would lie
 // outside of the token's window, so the token is deleted, and the next run creates one.
@@ -22,35 +64,19 @@ import (
 func TestCreatedByAnotherServer(t *testing.T) {
 	t.Parallel()
 
-	for _, existing := range []string{"replace", "keep", "only"} {
-		for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour} {
-			t.Run(fmt.Sprint(existing, " ", off), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					v := bubble(t, sandbox.Options{}, "api")
-					v.Provision("api", harness.Aged(v.World, 1, 300, 65), "actions")
-					v.Hook(func(r sandbox.Request) sandbox.Effect {
-						if r.Kind != sandbox.KindCreateToken {
-							return sandbox.Effect{}
-						}
-						return sandbox.Effect{Date: off, Token: func(token *sandbox.Token) { token.Created = token.Created.Add(off) }}
-					})
-					in := harness.Inputs{"existing-secrets": existing}
-					if _, out := v.run(in); v.Count(sandbox.KindCreateToken) != 1 || v.Count(sandbox.KindPutSecret) != 0 || len(v.ValidTokens("api")) != 1 {
-						t.Errorf("%d secrets written, %d valid tokens\n%s", v.Count(sandbox.KindPutSecret), len(v.ValidTokens("api")), out)
-					}
-					v.Hook(nil)
-					for _, later := range []int{1, 1, 290, 60} {
-						time.Sleep(time.Duration(later) * 24 * time.Hour)
-						if code, out := v.run(in); code != 0 {
-							t.Errorf("a later run: exit code %d\n%s", code, out)
-						}
-					}
-					v.provisioned("api", "actions")
-				})
-			})
-		}
-	}
+	besideAnotherServer(t, func(t *testing.T, in harness.Inputs, _ time.Duration, created sandbox.Effect) {
+		v := bubble(t, sandbox.Options{}, "api")
+		v.Provision("api", harness.Aged(v.World, 1, 300, 65), "actions")
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			if r.Kind != sandbox.KindCreateToken {
+				return sandbox.Effect{}
+			}
+			return created
+		})
+		v.refused("api", in)
+		v.Hook(nil)
+		v.later("api", in, 1, 1, 290, 60)
+	})
 }
 
 // TestCreatedByKnownServer: the server that creates a token is one that sent the run's
@@ -59,44 +85,29 @@ func TestCreatedByAnotherServer(t *testing.T) {
 func TestCreatedByKnownServer(t *testing.T) {
 	t.Parallel()
 
-	for _, existing := range []string{"replace", "keep", "only"} {
-		for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour} {
-			t.Run(fmt.Sprint(existing, " ", off), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					names := harness.Names(8)
-					v := bubble(t, sandbox.Options{Latency: 5 * time.Second}, append(names, "due")...)
-					for _, name := range names {
-						v.Provision(name, harness.Aged(v.World, 1, 10, 355), "actions")
-					}
-					v.Provision("due", harness.Aged(v.World, 1, 300, 65), "actions")
-					first := 3
-					v.Hook(func(r sandbox.Request) sandbox.Effect {
-						switch {
-						case r.Kind == sandbox.KindCreateToken:
-							return sandbox.Effect{Date: off, Token: func(token *sandbox.Token) { token.Created = token.Created.Add(off) }}
-						case r.Service == sandbox.Codacy && first > 0:
-							first--
-							return sandbox.Effect{Date: off}
-						}
-						return sandbox.Effect{}
-					})
-					in := harness.Inputs{"existing-secrets": existing, "concurrency": "1"}
-					if _, out := v.run(in); v.Count(sandbox.KindCreateToken) != 1 || v.Count(sandbox.KindPutSecret) != 0 || len(v.ValidTokens("due")) != 1 {
-						t.Errorf("%d created, %d secrets written, %d valid tokens\n%s", v.Count(sandbox.KindCreateToken), v.Count(sandbox.KindPutSecret), len(v.ValidTokens("due")), out)
-					}
-					v.Hook(nil)
-					for range 3 { // the last one revokes
-						time.Sleep(24 * time.Hour)
-						if code, out := v.run(in); code != 0 {
-							t.Errorf("a later run: exit code %d\n%s", code, out)
-						}
-					}
-					v.provisioned("due", "actions")
-				})
-			})
+	besideAnotherServer(t, func(t *testing.T, in harness.Inputs, off time.Duration, created sandbox.Effect) {
+		names := harness.Names(8)
+		v := bubble(t, sandbox.Options{Latency: 5 * time.Second}, append(names, "due")...)
+		for _, name := range names {
+			v.Provision(name, harness.Aged(v.World, 1, 10, 355), "actions")
 		}
-	}
+		v.Provision("due", harness.Aged(v.World, 1, 300, 65), "actions")
+		first := 3
+		v.Hook(func(r sandbox.Request) sandbox.Effect {
+			switch {
+			case r.Kind == sandbox.KindCreateToken:
+				return created
+			case r.Service == sandbox.Codacy && first > 0:
+				first--
+				return sandbox.Effect{Date: off}
+			}
+			return sandbox.Effect{}
+		})
+		in["concurrency"] = "1"
+		v.refused("due", in)
+		v.Hook(nil)
+		v.later("due", in, 1, 1, 1) // the last run revokes
+	})
 }
 
 // TestRenewalBesideAnotherClock: the clocks of Codacy's servers differ for weeks. What
@@ -144,7 +155,7 @@ func TestWrittenByAnotherServer(t *testing.T) {
 	t.Parallel()
 
 	for _, existing := range []string{"replace", "keep"} {
-		for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute, 72 * time.Hour, -72 * time.Hour} {
+		for _, off := range farOff {
 			for _, tt := range []struct {
 				data bool // the secret is dated like the response
 				bad  int  // the number of writes that this server gets
@@ -182,13 +193,7 @@ func TestWrittenByAnotherServer(t *testing.T) {
 						if tt.code != 0 && existing == "keep" {
 							return // the message says what to do
 						}
-						for range 2 {
-							time.Sleep(40 * 24 * time.Hour)
-							if code, out := v.run(in); code != 0 {
-								t.Errorf("a later run: exit code %d\n%s", code, out)
-							}
-						}
-						v.provisioned("api", "actions")
+						v.later("api", in, 40, 40)
 					})
 				})
 			}

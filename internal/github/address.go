@@ -135,14 +135,12 @@ func (c *Client) learn(ctx context.Context, op string, r Repository, store, name
 		}
 	}
 	// What another repository answers under the name shows nothing about r.
-	id, err := c.repositoryID(ctx, op, r)
+	err := c.verifyName(ctx, op, r)
 	switch {
 	case wire.IsNotFound(err):
 		return notFound
 	case err != nil:
 		return err
-	case id != r.ID:
-		return &DifferentRepositoryError{r, id}
 	case first || !viaKey:
 		return c.learnByName(c.readByName(ctx, op, r, store, name, v)) // after 404 the next one asks for a key
 	}
@@ -178,11 +176,7 @@ func (c *Client) checkName(ctx context.Context, op string, r Repository) error {
 	if r.ID == 0 || !c.addresses.is(modeName) {
 		return nil
 	}
-	id, err := c.repositoryID(ctx, op, r)
-	if err == nil && id != r.ID {
-		err = &DifferentRepositoryError{r, id}
-	}
-	return err
+	return c.verifyName(ctx, op, r)
 }
 
 func (c *Client) readByID(ctx context.Context, op string, r Repository, store, name string, v any) error {
@@ -203,9 +197,10 @@ func (c *Client) staysWith(ctx context.Context, r Repository, store, name string
 	})
 }
 
-// repositoryID returns the ID of the repository that has r's name.
-func (c *Client) repositoryID(ctx context.Context, op string, r Repository) (int64, error) {
-	return pace.Do(ctx, c.retry, func(ctx context.Context) (int64, error) {
+// verifyName asks which repository has r's name. The error is a
+// *DifferentRepositoryError if it is another one than r.
+func (c *Client) verifyName(ctx context.Context, op string, r Repository) error {
+	id, err := pace.Do(ctx, c.retry, func(ctx context.Context) (int64, error) {
 		ctx = wire.WithRedirectTo(ctx, func() string {
 			return c.gh.BaseURL.EscapedPath() + path("repositories", strconv.FormatInt(r.ID, 10))
 		})
@@ -218,4 +213,8 @@ func (c *Client) repositoryID(ctx context.Context, op string, r Repository) (int
 		}
 		return body.ID, err
 	})
+	if err == nil && id != r.ID {
+		err = &DifferentRepositoryError{r, id}
+	}
+	return err
 }

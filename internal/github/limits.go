@@ -12,6 +12,10 @@ import (
 // allow: 5 points each, and 1 for the public key that each needs.
 const MaxWritesPerMinute = 150
 
+// MaxConcurrentRequests is the number of requests that GitHub allows at a time.
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+const MaxConcurrentRequests = 100
+
 // Limits returns GitHub's rate limits, with at most that number of writes per
 // minute; none for zero.
 // https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api

@@ -29,13 +29,9 @@ type worker struct {
 	slots chan struct{}
 }
 
-// maxRequests is the number of requests that GitHub allows at a time.
-// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-const maxRequests = 100
-
 func newWorker(o Options, interrupted context.Context) *worker {
 	w := &worker{o: o, interrupted: interrupted}
-	if 2*o.Concurrency <= maxRequests {
+	if 2*o.Concurrency <= github.MaxConcurrentRequests {
 		w.slots = make(chan struct{}, o.Concurrency)
 	}
 	return w
